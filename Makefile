@@ -1,0 +1,45 @@
+# Two commands: `make demo` shows what it does, `make test` checks all that this machine can run.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
+
+.PHONY: demo test test-hosts lint package bench clean
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.demo: $(BIN)/python pyproject.toml constraints.txt
+	$(PIP) -e ".[demo]"
+	@touch $@
+
+$(VENV)/.test: $(BIN)/python pyproject.toml constraints.txt
+	$(PIP) -e ".[demo,test]"
+	@touch $@
+
+demo: $(VENV)/.demo
+	$(BIN)/python docs/demo.py --out demo $(if $(PHOTO),--photo "$(PHOTO)")
+
+test: $(VENV)/.test
+	$(BIN)/python -m pytest -m "not hosts"
+
+test-hosts: $(VENV)/.test
+	$(PYTHON) tests/hosts/editors.py build debian13
+	$(BIN)/python -m pytest -m hosts --timeout 1800
+
+lint: $(VENV)/.test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/mypy --python-version 3.10 shared_core/bridge
+	$(BIN)/vermin -q --no-tips --eval-annotations -t=3.10- shared_core/bridge nss_krita gimp_plugin
+	$(BIN)/lint-imports
+
+package: $(VENV)/.test
+	$(BIN)/python packaging/build.py --out dist
+
+bench: $(VENV)/.test
+	$(BIN)/python benchmarks/run.py
+
+clean:
+	rm -rf $(VENV) dist build demo

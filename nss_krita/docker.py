@@ -1,0 +1,490 @@
+"""The panel: tool, parameters, the plan before the click, progress, and the document's receipts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from krita import DockWidget, Krita
+
+from . import layers, receipts
+from .form import ToolForm
+from .log import explain, guarded
+from .qt import QtCore, QtGui, QtWidgets, owned
+from .runner import Outcome, Planner, Runner
+from .vendored import errors, host, paths, receipt, toolbox, wire
+
+DOCKER_ID = "nss_docker"
+_POLL_MS = 500
+_DEBOUNCE_MS = 300
+_MESSAGE_MS = 6000
+_PATHS = (
+    ("auto", "Automatic", "The real model where this machine can run it in reasonable time."),
+    (wire.REAL, "Real model only", "The real model, or a sentence that says why it cannot run."),
+    (wire.CLASSICAL, "Classical only", "Never a model: a classical algorithm."),
+)
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a plan was asked for; a new question means a new plan."""
+
+    document: str
+    layer: str
+    width: int
+    height: int
+    order: host.Order
+
+
+class NssDocker(DockWidget):  # type: ignore[misc]
+    """One for each of Krita's windows; the run and the plans are shared by all."""
+
+    def __init__(self, runner: Runner, places: paths.Paths) -> None:
+        super().__init__()
+        self._runner = runner
+        self._planner = Planner(places, layers.version())
+        self._paths = places
+        self._plan: wire.Plan | None = None
+        self._asked: Question | None = None
+        self._wanted: Question | None = None
+        self._shown_receipts: tuple[str, ...] = ()
+        self._labels: list[receipts.Labelled] = []
+        self._own_run = False
+        self.setWindowTitle("NSS")
+        self._build()
+        self._poll_timer = QtCore.QTimer(self)
+        self._poll_timer.setInterval(_POLL_MS)
+        self._poll_timer.timeout.connect(self._poll)
+        self._ask_timer = QtCore.QTimer(self)
+        self._ask_timer.setInterval(_DEBOUNCE_MS)
+        self._ask_timer.setSingleShot(True)
+        self._ask_timer.timeout.connect(self._ask)
+        runner.changed.connect(self._show_state)
+        runner.progressed.connect(self._show_progress)
+        runner.ended.connect(self._show_end)
+        self._planner.answered.connect(self._show_plan)
+        self.visibilityChanged.connect(self._visible)
+        self._pick_tool()
+        self._show_state()
+
+    def canvasChanged(self, canvas: Any) -> None:
+        """Krita switched to another document or view."""
+        self._look_soon()
+
+    def open_tool(self, tool_id: str) -> None:
+        """What a menu entry does: show the panel with this tool, ready to apply."""
+        self._tool.setCurrentIndex(self._tool.findData(tool_id))
+        self.setVisible(True)
+        self.raise_()
+        self._poll_timer.start()
+        self._forget_plan()
+        self._poll()
+        self._apply.setFocus(QtCore.Qt.FocusReason.ShortcutFocusReason)
+
+    def tell(self, sentence: str) -> None:
+        """Show a sentence in the panel, and over the picture."""
+        self._status.setText(sentence)
+        self._status.setVisible(bool(sentence))
+        view = self._view()
+        if view is not None and sentence:
+            view.showFloatingMessage(sentence, QtGui.QIcon(), _MESSAGE_MS, 1)
+
+    def stop(self) -> None:
+        """Touch nothing any more; before Krita quits."""
+        self._poll_timer.stop()
+        self._ask_timer.stop()
+        self._planner.stop()
+
+    # What the panel consists of
+
+    def _build(self) -> None:
+        body = QtWidgets.QWidget()
+        column = QtWidgets.QVBoxLayout(body)
+        column.setSpacing(8)
+        self._tool = QtWidgets.QComboBox()
+        self._tool.setObjectName("nss_tool")
+        self._forms = QtWidgets.QStackedWidget()
+        for tool in toolbox.TOOLS:
+            self._tool.addItem(tool.title, tool.id)
+            self._tool.setItemData(
+                self._tool.count() - 1, f"<p>{tool.help}</p>", QtCore.Qt.ItemDataRole.ToolTipRole
+            )
+            form = ToolForm(tool)
+            form.changed.connect(self._settings_changed)
+            self._forms.addWidget(form)
+        self._tool.currentIndexChanged.connect(self._pick_tool)
+        column.addWidget(self._tool)
+        column.addWidget(self._forms)
+        column.addLayout(self._build_path())
+        column.addWidget(self._build_plan())
+        column.addLayout(self._build_buttons())
+        column.addWidget(self._build_progress())
+        column.addWidget(self._build_receipts(), 1)
+        scroll = QtWidgets.QScrollArea()
+        scroll.setWidgetResizable(True)
+        scroll.setFrameShape(QtWidgets.QFrame.Shape.NoFrame)
+        scroll.setHorizontalScrollBarPolicy(QtCore.Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        scroll.setWidget(body)
+        self.setWidget(scroll)
+
+    def _build_path(self) -> Any:
+        self._path = QtWidgets.QComboBox()
+        self._path.setObjectName("nss_path")
+        for value, title, help_text in _PATHS:
+            self._path.addItem(title, value)
+            self._path.setItemData(
+                self._path.count() - 1, help_text, QtCore.Qt.ItemDataRole.ToolTipRole
+            )
+        self._path.currentIndexChanged.connect(self._settings_changed)
+        row = QtWidgets.QFormLayout()
+        row.setFieldGrowthPolicy(QtWidgets.QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        row.addRow("Made by:", self._path)
+        return row
+
+    def _build_plan(self) -> Any:
+        box = QtWidgets.QGroupBox("Plan")
+        column = QtWidgets.QVBoxLayout(box)
+        self._layer = _wrapped("nss_layer")
+        self._layer.setEnabled(False)
+        self._plan_text = _wrapped("nss_plan")
+        self._consent = QtWidgets.QCheckBox()
+        self._consent.setObjectName("nss_consent")
+        self._consent.setToolTip(
+            "<p>The model is fetched once, verified and kept on this computer. Your picture is "
+            "never uploaded.</p>"
+        )
+        self._consent.toggled.connect(self._show_consent)
+        self._consent_facts = _wrapped("nss_consent_facts")
+        self._insist = QtWidgets.QPushButton()
+        self._insist.setObjectName("nss_insist")
+        self._insist.clicked.connect(self._apply_real)
+        for widget in (
+            self._layer, self._plan_text, self._consent, self._consent_facts, self._insist
+        ):
+            column.addWidget(widget)
+        return box
+
+    def _build_buttons(self) -> Any:
+        self._apply = QtWidgets.QPushButton("Apply")
+        self._apply.setObjectName("nss_apply")
+        self._apply.setAutoDefault(True)
+        self._apply.setToolTip("<p>Adds the result as a new layer above each selected layer.</p>")
+        self._apply.clicked.connect(self._apply_clicked)
+        self._cancel = QtWidgets.QPushButton("Cancel")
+        self._cancel.setObjectName("nss_cancel")
+        self._cancel.clicked.connect(self._cancel_clicked)
+        row = QtWidgets.QHBoxLayout()
+        row.addWidget(self._apply, 1)
+        row.addWidget(self._cancel)
+        return row
+
+    def _build_progress(self) -> Any:
+        box = QtWidgets.QWidget()
+        column = QtWidgets.QVBoxLayout(box)
+        column.setContentsMargins(0, 0, 0, 0)
+        self._bar = QtWidgets.QProgressBar()
+        self._bar.setObjectName("nss_progress")
+        self._bar.setTextVisible(False)
+        self._status = _wrapped("nss_status")
+        self._status.setVisible(False)
+        column.addWidget(self._bar)
+        column.addWidget(self._status)
+        return box
+
+    def _build_receipts(self) -> Any:
+        box = QtWidgets.QGroupBox("Receipts of this document")
+        column = QtWidgets.QVBoxLayout(box)
+        self._list = QtWidgets.QListWidget()
+        self._list.setObjectName("nss_receipts")
+        self._list.setWordWrap(True)
+        self._list.setMinimumHeight(72)
+        self._list.setHorizontalScrollBarPolicy(QtCore.Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self._list.currentRowChanged.connect(self._show_details)
+        self._details = QtWidgets.QTreeWidget()
+        self._details.setObjectName("nss_receipt_details")
+        self._details.setHeaderHidden(True)
+        self._details.setColumnCount(2)
+        self._details.setRootIsDecorated(False)
+        self._details.setMinimumHeight(140)
+        self._details.setVisible(False)
+        self._own_receipt = _wrapped("nss_layer_receipt")
+        column.addWidget(self._list, 1)
+        column.addWidget(self._details, 2)
+        column.addWidget(self._own_receipt)
+        return box
+
+    # Where the user is
+
+    def _window(self) -> Any:
+        parent = self.parent()
+        for window in owned(Krita.instance().windows()):
+            if window.qwindow() is parent:
+                return window
+        return Krita.instance().activeWindow()
+
+    def _view(self) -> Any:
+        window = self._window()
+        return window.activeView() if window is not None else None
+
+    def _document(self) -> Any:
+        view = self._view()
+        return view.document() if view is not None else None
+
+    def _order(self, path: str | None = None) -> host.Order:
+        return host.Order(
+            tool=str(self._tool.currentData()),
+            parameters=self._forms.currentWidget().values(),
+            path=path or str(self._path.currentData()),
+            consent=self._consent.isVisibleTo(self) and self._consent.isChecked(),
+        )
+
+    # Slots
+
+    @guarded
+    def _visible(self, *_: object) -> None:
+        if self.isVisible():
+            self._poll_timer.start()
+            self._look_soon()
+        else:
+            self._poll_timer.stop()
+
+    @guarded
+    def _pick_tool(self, *_: object) -> None:
+        index = self._tool.currentIndex()
+        self._forms.setCurrentIndex(index)
+        for other in range(self._forms.count()):
+            # A stack is as high as its highest page unless the others are told to be ignored.
+            policy = QtWidgets.QSizePolicy.Policy
+            vertical = policy.Preferred if other == index else policy.Ignored
+            self._forms.widget(other).setSizePolicy(policy.Preferred, vertical)
+        self._forms.adjustSize()
+        self._tool.setToolTip(f"<p>{toolbox.TOOLS[index].help}</p>")
+        self._settings_changed()
+
+    @guarded
+    def _settings_changed(self, *_: object) -> None:
+        self._forget_plan()
+        self._look_soon()
+
+    @guarded
+    def _poll(self, *_: object) -> None:
+        if self._runner.busy:
+            return
+        document = self._document()
+        self._apply.setEnabled(document is not None)
+        if document is None:
+            self._layer.setText("No picture is open.")
+            self._show_text("Open a picture to see what would be done.")
+            self._asked = self._wanted = None
+            self._list_receipts(None)
+            return
+        self._list_receipts(document)
+        node = document.activeNode()
+        if node is None:
+            self._layer.setText("No layer is selected.")
+            self._show_text("Select a layer to see what would be done.")
+            self._asked = self._wanted = None
+            return
+        self._look_at(document, node)
+
+    def _look_at(self, document: Any, node: Any) -> None:
+        """Ask for the plan of this layer unless it is the one that was asked for last."""
+        try:
+            area = layers.area_of(document, node)
+        except errors.NssError as error:
+            self._layer.setText(f"“{node.name()}”")
+            self._show_text(str(error))
+            self._asked = self._wanted = None
+            return
+        view = self._view()
+        count = len(owned(view.selectedNodes())) if view is not None else 1
+        more = f", one of {count} selected layers" if count > 1 else ""
+        self._layer.setText(f"“{node.name()}”, {area.width} × {area.height}{more}")
+        question = Question(
+            document=document.rootNode().uniqueId().toString(),
+            layer=node.uniqueId().toString(),
+            width=area.width,
+            height=area.height,
+            order=self._order(),
+        )
+        if question != self._asked and question != self._wanted:
+            if self._wanted is None or self._wanted.layer != question.layer:
+                self._show_own_receipt(document, node)
+            self._wanted = question
+            self._ask_timer.start()
+
+    @guarded
+    def _ask(self, *_: object) -> None:
+        if self._wanted is None or self._runner.busy:
+            return
+        self._asked, self._wanted = self._wanted, None
+        asked = self._asked
+        self._planner.ask(asked, host.ask_plan(asked.order, asked.width, asked.height))
+
+    @guarded
+    def _show_plan(self, token: object, answer: object) -> None:
+        if token is not self._asked:
+            return
+        if isinstance(answer, BaseException):
+            self._show_text(explain(answer))
+            return
+        assert isinstance(answer, wire.Plan)
+        self._plan = answer
+        self._show_text(_upper(answer.sentence()))
+        offer = bool(answer.download) and answer.download_bytes > 0
+        if offer:
+            size = wire.megabytes(answer.download_bytes)
+            self._consent.setText(f"Download {answer.download_title} ({size})")
+            self._consent_facts.setText(
+                f"{answer.licence} licence, from {answer.host}, once. Nothing is uploaded."
+            )
+        if self._consent.property("nss_model") != answer.download:
+            self._consent.setChecked(False)
+            self._consent.setProperty("nss_model", answer.download)
+        self._consent.setVisible(offer)
+        self._consent_facts.setVisible(offer)
+        offer_again = answer.path == wire.CLASSICAL and "choose real" in answer.reason
+        self._insist.setVisible(offer_again)
+        again = "try again" in answer.reason
+        self._insist.setText("Try the model again" if again else "Run the real model anyway")
+
+    @guarded
+    def _show_consent(self, *_: object) -> None:
+        offered = self._consent.isVisibleTo(self) and self._consent.isChecked()
+        self._apply.setText("Download and apply" if offered else "Apply")
+
+    @guarded
+    def _apply_clicked(self, *_: object) -> None:
+        self._start(self._order())
+
+    @guarded
+    def _apply_real(self, *_: object) -> None:
+        self._start(self._order(wire.REAL))
+
+    @guarded
+    def _cancel_clicked(self, *_: object) -> None:
+        self._runner.cancel()
+        self._status.setText("Cancelling …")
+
+    def _start(self, order: host.Order) -> None:
+        if self._runner.busy:
+            return
+        view, document = self._view(), self._document()
+        if view is None or document is None:
+            self.tell("No picture is open. Open one and try again.")
+            return
+        self._own_run = True
+        place = layers.KritaHost(document, owned(view.selectedNodes()), self._paths)
+        self._runner.run(place, order, place.title)
+
+    @guarded
+    def _show_state(self, *_: object) -> None:
+        busy = self._runner.busy
+        self._apply.setEnabled(not busy)
+        self._insist.setEnabled(not busy)
+        self._cancel.setEnabled(busy)
+        self._bar.setVisible(busy)
+        if busy:
+            self._bar.setRange(0, 0)
+            self._status.setText(f"Working on {self._runner.title} …")
+            self._status.setVisible(True)
+
+    @guarded
+    def _show_progress(self, event: object) -> None:
+        if isinstance(event, wire.Queued):
+            self._status.setText(f"Waiting: {event.place} before this one.")
+        elif isinstance(event, wire.Progress):
+            self._bar.setRange(0, max(0, event.total))
+            self._bar.setValue(event.done)
+            self._status.setText(_upper(event.sentence()))
+
+    @guarded
+    def _show_end(self, outcome: Outcome) -> None:
+        self._forget_plan()
+        self._status.setText(outcome.sentence)
+        self._status.setVisible(True)
+        if self._own_run:
+            self._own_run = False
+            self.tell(outcome.sentence)
+        self._poll()
+
+    # Showing
+
+    def _forget_plan(self) -> None:
+        self._asked = self._wanted = self._plan = None
+
+    def _look_soon(self) -> None:
+        if self.isVisible():
+            QtCore.QTimer.singleShot(0, self._poll)
+
+    def _show_text(self, text: str) -> None:
+        self._plan = None
+        self._plan_text.setText(text)
+        for widget in (self._consent, self._consent_facts, self._insist):
+            widget.setVisible(False)
+
+    def _list_receipts(self, document: Any) -> None:
+        found = receipts.present(document) if document is not None else ()
+        if found == self._shown_receipts:
+            return
+        self._shown_receipts = found
+        self._labels = receipts.of_document(document) if document is not None else []
+        self._list.clear()
+        for label in self._labels:
+            item = QtWidgets.QListWidgetItem(receipt.sentence(label.receipt))
+            item.setToolTip(label.layer)
+            self._list.addItem(item)
+        self._details.setVisible(False)
+
+    def _show_own_receipt(self, document: Any, node: Any) -> None:
+        label = receipts.of_layer(document, node)
+        self._own_receipt.setText(
+            f"“{node.name()}”: {receipt.sentence(label.receipt)}"
+            if label
+            else f"“{node.name()}”: no receipt."
+        )
+
+    @guarded
+    def _show_details(self, row: int) -> None:
+        self._details.clear()
+        shown = 0 <= row < len(self._labels)
+        self._details.setVisible(shown)
+        if not shown:
+            return
+        label = self._labels[row]
+        _add_fields(self._details, {"layer": label.layer, **receipt.to_dict(label.receipt)})
+        self._details.expandAll()
+        self._details.resizeColumnToContents(0)
+
+
+def _wrapped(name: str) -> Any:
+    label = QtWidgets.QLabel()
+    label.setObjectName(name)
+    label.setWordWrap(True)
+    label.setTextFormat(QtCore.Qt.TextFormat.PlainText)
+    label.setTextInteractionFlags(QtCore.Qt.TextInteractionFlag.TextSelectableByMouse)
+    return label
+
+
+def _upper(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _add_fields(parent: Any, fields: dict[str, Any]) -> None:
+    for name, value in fields.items():
+        if value is None or value == {}:
+            continue
+        nested = isinstance(value, dict)
+        title = name.replace("_", " ")
+        item = QtWidgets.QTreeWidgetItem(parent, [title, "" if nested else _written(value)])
+        item.setToolTip(1, "" if nested else str(value))
+        if nested:
+            _add_fields(item, value)
+
+
+def _written(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.3g}"
+    return str(value)

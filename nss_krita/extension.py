@@ -1,0 +1,90 @@
+"""What Krita loads: the menu entries, the panel, and the end of both before Krita quits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from krita import DockWidgetFactory, DockWidgetFactoryBase, Extension, Krita
+
+from . import layers, log
+from .docker import DOCKER_ID, NssDocker
+from .log import LOG
+from .qt import QtWidgets
+from .runner import Runner
+from .vendored import paths, toolbox
+
+MENU_ID = "nss_menu"
+
+
+def action_id(tool_id: str) -> str:
+    """The id of a tool's menu entry, for shortcuts and for Krita's own bookkeeping."""
+    return f"nss_{tool_id.replace('-', '_')}"
+
+
+class NssExtension(Extension):  # type: ignore[misc]
+    """Filter ▸ NSS with an entry for each tool, and what the windows share."""
+
+    def __init__(self, parent: Any) -> None:
+        super().__init__(parent)
+        log.start()
+        self._paths = paths.paths()
+        self.runner = Runner(self._paths, layers.version())
+        self._dockers: list[NssDocker] = []
+        self._kept: list[Any] = []
+
+    def setup(self) -> None:
+        """Called once, before there is a window."""
+        notifier = Krita.instance().notifier()
+        notifier.setActive(True)
+        notifier.applicationClosing.connect(self._closing)
+        self._kept.append(notifier)
+
+    def createActions(self, window: Any) -> None:
+        """Called for every new window. The menu must come before its entries."""
+        menu_action = window.createAction(MENU_ID, "NSS", "filter")
+        menu = QtWidgets.QMenu(MENU_ID, window.qwindow())
+        menu_action.setMenu(menu)
+        self._kept += [menu_action, menu]
+        for tool in toolbox.TOOLS:
+            action = window.createAction(
+                action_id(tool.id), f"{tool.title}…", f"filter/{MENU_ID}"
+            )
+            action.setToolTip(tool.help)
+            action.triggered.connect(self._opener(window.qwindow(), tool.id))
+            self._kept.append(action)
+
+    def make_docker(self) -> NssDocker:
+        """A panel for a new window."""
+        docker = NssDocker(self.runner, self._paths)
+        self._dockers.append(docker)
+        return docker
+
+    def _opener(self, main_window: Any, tool_id: str) -> Any:
+        def opens(*_: object) -> None:
+            try:
+                docker = main_window.findChild(QtWidgets.QDockWidget, DOCKER_ID)
+                if docker is None:
+                    LOG.error("the panel %s is not in this window", DOCKER_ID)
+                else:
+                    docker.open_tool(tool_id)
+            except Exception:
+                LOG.exception("the menu entry of %s failed", tool_id)
+
+        return opens
+
+    def _closing(self, *_: object) -> None:
+        try:
+            for docker in self._dockers:
+                docker.stop()
+            self.runner.stop()
+        except Exception:
+            LOG.exception("stopping failed")
+
+
+def register() -> None:
+    """Make the extension and its panel known to Krita."""
+    krita = Krita.instance()
+    extension = NssExtension(krita)
+    krita.addExtension(extension)
+    right = DockWidgetFactoryBase.DockPosition.DockRight
+    krita.addDockWidgetFactory(DockWidgetFactory(DOCKER_ID, right, extension.make_docker))

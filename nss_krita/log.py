@@ -1,0 +1,58 @@
+"""Keeps exceptions out of Krita's modal dialog: they go to a log and, as one sentence, to the user."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import logging
+import logging.handlers
+from collections.abc import Callable
+from typing import Any
+
+from .vendored import errors, paths
+
+LOG = logging.getLogger("nss_krita")
+_LIMIT = 1 << 20
+
+
+def start() -> None:
+    """Write the log beside the worker's own; without a writable folder there is no log."""
+    if LOG.handlers:
+        return
+    LOG.propagate = False
+    LOG.setLevel(logging.INFO)
+    with contextlib.suppress(OSError, errors.NssError):
+        folder = paths.private_folder(paths.paths().cache)
+        handler = logging.handlers.RotatingFileHandler(
+            folder / "krita.log", maxBytes=_LIMIT, backupCount=1, encoding="utf-8", delay=True
+        )
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+        LOG.addHandler(handler)
+        return
+    LOG.addHandler(logging.NullHandler())
+
+
+def explain(error: BaseException) -> str:
+    """What the user is told of an error; an unexpected one is logged with its traceback."""
+    if isinstance(error, errors.NssError):
+        return str(error)
+    LOG.error("unexpected", exc_info=(type(error), error, error.__traceback__))
+    return (
+        f"Something unexpected went wrong ({type(error).__name__}: {error}). The document was not "
+        f"changed; the details are in {paths.paths().cache / 'krita.log'}."
+    )
+
+
+def guarded(slot: Callable[..., None]) -> Callable[..., None]:
+    """A slot whose exceptions are handed to its object's ``tell`` instead of Krita's dialog."""
+
+    @functools.wraps(slot)
+    def call(self: Any, *arguments: object) -> None:
+        try:
+            slot(self, *arguments)
+        except Exception as error:
+            sentence = explain(error)
+            with contextlib.suppress(Exception):
+                self.tell(sentence)
+
+    return call

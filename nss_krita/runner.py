@@ -1,0 +1,283 @@
+"""Runs the tools' flows: documents on Krita's own thread, everything that waits in others.
+
+A flow's steps are called in a thread of their own with a client of the worker; plans are asked in
+a second one, so that they come while a tool runs. Both must be stopped before Krita quits.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from .log import LOG, explain, guarded
+from .qt import QtCore, Signal
+from .vendored import client, errors, host, paths, receipt, wire
+
+NAME = "Krita"
+_JOIN_SECONDS = 3.0
+Done = Callable[[Any, "BaseException | None"], None]
+
+
+class Watch:
+    """Carries progress from the thread to Krita's own, and the wish to cancel the other way."""
+
+    def __init__(self, report: Callable[[object], None]) -> None:
+        self._report = report
+        self._wish = threading.Event()
+
+    def progress(self, event: wire.Progress | wire.Queued) -> None:
+        """Called in the thread."""
+        self._report(event)
+
+    def cancel(self) -> None:
+        """Called by the user's click."""
+        self._wish.set()
+
+    def cancelled(self) -> bool:
+        """Called in the thread."""
+        return self._wish.is_set()
+
+
+class Lane(QtCore.QObject):
+    """One thread with one client at a time; what it does is reported on the Qt thread."""
+
+    _came = Signal(object)
+    _progressed = Signal(object)
+
+    def __init__(
+        self,
+        name: str,
+        make_client: Callable[[], client.Client],
+        progressed: Callable[[object], None] | None = None,
+    ) -> None:
+        super().__init__()
+        self._name = name
+        self._make_client = make_client
+        self._client: client.Client | None = None
+        self._tasks: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._stopped = False
+        self._came.connect(self._deliver, QtCore.Qt.ConnectionType.QueuedConnection)
+        if progressed is not None:
+            self._progressed.connect(progressed, QtCore.Qt.ConnectionType.QueuedConnection)
+
+    def watch(self) -> Watch:
+        """A watcher for the next step."""
+        return Watch(self._progressed.emit)
+
+    def post(self, step: host.Step, watch: Watch, done: Done) -> None:
+        """Call ``step`` in the thread, then ``done`` with its result or error on this one."""
+        if self._stopped:
+            return
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._work, name=self._name, daemon=True)
+            self._thread.start()
+        self._tasks.put((step, watch, done))
+
+    def hang_up(self) -> None:
+        """Close the client once the steps posted so far are done; the worker then forgets it."""
+        self._tasks.put("hang up")
+
+    def stop(self) -> None:
+        """End whatever runs, for good, and wait for the thread."""
+        self._stopped = True
+        self._tasks.put(None)
+        if (current := self._client) is not None:
+            current.abort()
+        if self._thread is not None:
+            self._thread.join(_JOIN_SECONDS)
+            if self._thread.is_alive():
+                LOG.warning("the thread %s did not end in %s s", self._name, _JOIN_SECONDS)
+
+    def _work(self) -> None:
+        while not self._stopped:
+            task = self._tasks.get()
+            if task is None:
+                break
+            if task == "hang up":
+                self._close()
+                continue
+            step, watch, done = task
+            value: Any = None
+            failed: BaseException | None = None
+            try:
+                if self._client is None:
+                    self._client = self._make_client()
+                if self._stopped:
+                    break
+                value = step(self._client, watch)
+            except Exception as error:
+                failed = error
+            if not self._stopped:
+                self._came.emit((done, value, failed))
+        self._close()
+
+    def _close(self) -> None:
+        if self._client is not None:
+            with contextlib.suppress(OSError):
+                self._client.close()
+            self._client = None
+
+    @guarded
+    def _deliver(self, parcel: object) -> None:
+        if not self._stopped:
+            done, value, failed = parcel  # type: ignore[misc]
+            done(value, failed)
+
+    def tell(self, sentence: str) -> None:
+        """What a failed delivery said has been logged; there is nobody to tell it to."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended: ``sentence`` for the user, the receipts of the layers it added."""
+
+    sentence: str
+    failed: bool
+    receipts: tuple[receipt.Receipt, ...] = field(default=())
+
+
+class Runner(QtCore.QObject):
+    """One run at a time, for all windows."""
+
+    changed = Signal()
+    progressed = Signal(object)
+    ended = Signal(object)
+
+    def __init__(self, places: paths.Paths, version: str) -> None:
+        super().__init__()
+        self._lane = Lane("nss-run", lambda: client.Client(places, NAME, version), self._progress)
+        self._flow: host.Flow | None = None
+        self._watch: Watch | None = None
+        self._stopped = False
+        self.title = ""
+
+    @property
+    def busy(self) -> bool:
+        """Whether a run is going on; also while Krita's event loop runs inside a conversion."""
+        return self._watch is not None
+
+    def run(self, place: host.Host, order: host.Order, title: str) -> None:
+        """Start a run; it ends with the signal ``ended``. ``title`` names the document."""
+        if self.busy or self._stopped:
+            return
+        self.title = title
+        self._watch = self._lane.watch()
+        self._flow = host.apply_tool(place, order)
+        self.changed.emit()
+        self._advance(lambda flow: next(flow))
+
+    def cancel(self) -> None:
+        """Ask the run to stop."""
+        if self._watch is not None:
+            self._watch.cancel()
+
+    def stop(self) -> None:
+        """End the run at once, without a word; before Krita quits."""
+        self._stopped = True
+        self.cancel()
+        self._lane.stop()
+        self._close_flow()
+
+    def _advance(self, move: Callable[[host.Flow], host.Step]) -> None:
+        """Let the flow read or write, then hand its next step to the thread."""
+        flow, watch = self._flow, self._watch
+        if flow is None or watch is None:
+            return
+        try:
+            step = move(flow)
+        except StopIteration as end:
+            self._end(self._success(tuple(end.value)))
+        except errors.Cancelled:
+            self._end(Outcome("Cancelled; the document was not changed.", False))
+        except Exception as error:
+            self._end(Outcome(explain(error), True))
+        else:
+            if self._stopped:
+                self._close_flow()
+            elif watch.cancelled():
+                self._end(Outcome("Cancelled.", False))
+            else:
+                self._lane.post(step, watch, self._reply)
+
+    def _reply(self, value: Any, failed: BaseException | None) -> None:
+        if failed is not None:
+            self._advance(lambda flow: flow.throw(failed))
+        elif self._watch is not None and self._watch.cancelled():
+            self._end(Outcome("Cancelled.", False))
+        else:
+            self._advance(lambda flow: flow.send(value))
+
+    @staticmethod
+    def _success(receipts: tuple[receipt.Receipt, ...]) -> Outcome:
+        sentence = receipt.sentence(receipts[-1])
+        if len(receipts) > 1:
+            sentence = f"{len(receipts)} layers done. The last one: {sentence}"
+        return Outcome(sentence, False, receipts)
+
+    def _end(self, outcome: Outcome) -> None:
+        self._close_flow()
+        self._lane.hang_up()
+        self._watch = None
+        self.changed.emit()
+        self.ended.emit(outcome)
+
+    def _close_flow(self) -> None:
+        flow, self._flow = self._flow, None
+        if flow is not None:
+            # A flow that is in the middle of a conversion cannot be closed; it ends by itself.
+            with contextlib.suppress(ValueError):
+                flow.close()
+
+    def _progress(self, event: object) -> None:
+        if self.busy:
+            self.progressed.emit(event)
+
+
+class Planner(QtCore.QObject):
+    """Asks what a tool would do; of several questions only the newest is answered."""
+
+    answered = Signal(object, object)
+
+    def __init__(self, places: paths.Paths, version: str) -> None:
+        super().__init__()
+        self._lane = Lane("nss-plan", lambda: client.Client(places, NAME, version))
+        self._asked: object = None
+        self._next: tuple[object, wire.AskPlan] | None = None
+
+    def ask(self, token: object, question: wire.AskPlan) -> None:
+        """The answer comes as ``answered(token, Plan or error)``."""
+        self._next = token, question
+        if self._asked is None:
+            self._post()
+
+    def stop(self) -> None:
+        """End the thread; before Krita quits."""
+        self._next = None
+        self._lane.stop()
+
+    def _post(self) -> None:
+        if self._next is None:
+            return
+        self._asked, question = self._next
+        self._next = None
+
+        def step(connected: client.Client, watch: client.Watcher) -> wire.Plan:
+            try:
+                return connected.ask(question, wire.PlanReply, watch).plan
+            except errors.WorkerLost:
+                return connected.ask(question, wire.PlanReply, watch).plan
+
+        self._lane.post(step, self._lane.watch(), self._reply)
+        self._lane.hang_up()
+
+    def _reply(self, value: Any, failed: BaseException | None) -> None:
+        token, self._asked = self._asked, None
+        if self._next is not None:
+            self._post()
+        else:
+            self.answered.emit(token, failed if failed is not None else value)

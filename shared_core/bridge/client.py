@@ -1,0 +1,207 @@
+"""The editor's end of the connection: find or start the worker, ask, follow progress, cancel."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import socket
+import subprocess
+import time
+from multiprocessing import AuthenticationError, connection
+from multiprocessing.connection import Connection
+from typing import Any, Protocol, TypeVar
+
+from . import launch, wire
+from .errors import Cancelled, CouldNotBeDone, WorkerLost, from_code
+from .paths import Paths, private_folder, socket_address
+
+START_SECONDS = 20.0
+POLL_SECONDS = 0.05
+CANCEL_SECONDS = 10.0
+R = TypeVar("R")
+
+
+class Watcher(Protocol):
+    """Whoever waits for a request: is told of progress, may ask for an end."""
+
+    def progress(self, event: wire.Progress | wire.Queued) -> None:
+        """The request has come this far."""
+
+    def cancelled(self) -> bool:
+        """Whether the user has cancelled."""
+
+
+class Silent:
+    """A watcher that neither looks nor cancels."""
+
+    def progress(self, event: wire.Progress | wire.Queued) -> None:
+        """Ignored."""
+
+    def cancelled(self) -> bool:
+        """Never."""
+        return False
+
+
+def key_of(paths: Paths) -> bytes:
+    """The secret that editors and worker of one user share; made on first need, mode 0600."""
+    file = private_folder(paths.runtime) / "worker.key"
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+    with contextlib.suppress(FileExistsError):
+        handle = os.open(file, flags, 0o600)
+        os.write(handle, secrets.token_bytes(32))
+        os.close(handle)
+    for _ in range(50):
+        key = file.read_bytes()
+        if len(key) == 32:
+            return key
+        time.sleep(0.01)
+    raise CouldNotBeDone(f"{file} is damaged. Delete it and try again.")
+
+
+def hang_up(line: Connection) -> None:
+    """End a connection from another thread, so that a blocked read there returns."""
+    with contextlib.suppress(OSError, ValueError):
+        if os.name == "nt":
+            line.close()
+        else:
+            with socket.socket(fileno=os.dup(line.fileno())) as end:
+                end.shutdown(socket.SHUT_RDWR)
+
+
+class Client:
+    """A connection to the worker; one request at a time, from one thread."""
+
+    def __init__(
+        self, paths: Paths, host: str, version: str, own_python: str | None = None
+    ) -> None:
+        self._paths = paths
+        self._hello = wire.Hello(wire.PROTOCOL, host, version)
+        self._own_python = own_python
+        self._connection: Connection | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+        self._ended = False
+
+    @property
+    def paths(self) -> Paths:
+        """The folders of this user."""
+        return self._paths
+
+    def connect(self, start: bool = True) -> bool:
+        """Connect, starting the worker where ``start`` allows; whether there is a connection.
+
+        Raises ``CouldNotBeDone`` when the worker cannot be started.
+        """
+        if self._connection is not None:
+            return True
+        if self._try_connecting():
+            return True
+        if not start:
+            return False
+        self._process = launch.start(self._paths, self._own_python)
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
+            if self._ended:
+                raise Cancelled("Cancelled.")
+            if self._try_connecting():
+                return True
+            code = self._process.poll()
+            if code == 0:
+                # It found another worker, which may have been about to end.
+                time.sleep(0.2)
+                if not self._try_connecting():
+                    self._process = launch.start(self._paths, self._own_python)
+            elif code is not None:
+                break
+            time.sleep(0.01)
+        raise CouldNotBeDone(
+            f"The NSS worker does not start: {launch.last_words(self._paths)}. "
+            f"The whole log is {self._paths.log}; running the installer again usually helps."
+        )
+
+    def _try_connecting(self) -> bool:
+        address = socket_address(private_folder(self._paths.runtime), wire.PROTOCOL)
+        found: Connection | None = None
+        try:
+            found = connection.Client(address, authkey=key_of(self._paths))
+            found.send_bytes(wire.encode(self._hello))
+            welcome = wire.decode(found.recv_bytes(wire.MAX_MESSAGE))
+        except AuthenticationError:
+            raise CouldNotBeDone(
+                "The running NSS worker does not know this user's key. End it and try again."
+            ) from None
+        except (OSError, EOFError, wire.WireError):
+            if found is not None:
+                found.close()
+            return False
+        if not isinstance(welcome, wire.Welcome):
+            found.close()
+            return False
+        self._connection = found
+        return True
+
+    def abort(self) -> None:
+        """From another thread: end whatever is running, at once and for good."""
+        self._ended = True
+        if self._connection is not None:
+            hang_up(self._connection)
+
+    def close(self) -> None:
+        """End the connection; the worker goes on living for others."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+        if self._process is not None:
+            self._process.poll()
+
+    def ask(self, message: Any, reply: type[R], watcher: Watcher | None = None) -> R:
+        """Send a request and wait for its reply, which must be of the type ``reply``.
+
+        Raises the error the worker answers with, ``Cancelled``, or ``WorkerLost`` when the
+        connection ends meanwhile.
+        """
+        watcher = watcher or Silent()
+        self.connect()
+        line = self._connection
+        assert line is not None
+        asked_to_stop: float | None = None
+        try:
+            line.send_bytes(wire.encode(message))
+            while True:
+                if asked_to_stop is None and watcher.cancelled():
+                    line.send_bytes(wire.encode(wire.Cancel()))
+                    asked_to_stop = time.monotonic()
+                if asked_to_stop and time.monotonic() - asked_to_stop > CANCEL_SECONDS:
+                    self.close()
+                    raise Cancelled("Cancelled; the worker did not answer any more.")
+                if not line.poll(POLL_SECONDS):
+                    continue
+                event = wire.decode(line.recv_bytes(wire.MAX_MESSAGE))
+                if isinstance(event, (wire.Progress, wire.Queued)):
+                    watcher.progress(event)
+                elif isinstance(event, wire.Failed):
+                    raise from_code(event.code, event.message)
+                elif isinstance(event, reply):
+                    return event
+                else:
+                    raise wire.WireError(f"The worker answered {type(event).__name__}.")
+        except (EOFError, OSError, wire.WireError) as error:
+            self.close()
+            if self._ended:
+                raise Cancelled("Cancelled.") from None
+            raise WorkerLost(
+                "The connection to the NSS worker ended. Run the tool again."
+            ) from error
+
+    def run(self, job: wire.StartJob, watcher: Watcher | None = None) -> wire.JobDone:
+        """Run a job; when the worker is lost, a new one is started and does it classically.
+
+        The new worker finds in its journal which model was running when the old one died.
+        """
+        try:
+            return self.ask(job, wire.JobDone, watcher)
+        except WorkerLost:
+            again = wire.StartJob(
+                **{**vars(job), "lost_worker": "the NSS worker ended in the middle of the run"}
+            )
+            return self.ask(again, wire.JobDone, watcher)

@@ -1,0 +1,160 @@
+"""What an editor must be able to do, and the one flow in which every tool is applied."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from . import launch, toolbox, wire
+from .arena import Arena
+from .client import Client, Watcher
+from .errors import BadInput, Cancelled, NssError, RealPathImpossible
+from .paths import Paths
+from .receipt import Receipt, from_dict
+
+
+@dataclass(frozen=True)
+class Order:
+    """What the user asked for. ``consent`` allows the download of the model it needs."""
+
+    tool: str
+    parameters: Mapping[str, object] = field(default_factory=dict)
+    path: str = "auto"
+    consent: bool = False
+    budget_seconds: float | None = None
+    memory_bytes: int | None = None
+    seed: int | None = None
+
+
+@dataclass(frozen=True)
+class Source:
+    """One layer as read: its pixels, the selection over it, and what the host needs to go back.
+
+    ``mask`` has the size of ``pixels``, 0 outside the selection to 255 inside; None without a
+    selection. ``previous`` is the receipt the layer carries.
+    """
+
+    name: str
+    pixels: wire.PixelFile
+    mask: wire.PixelFile | None = None
+    previous: dict[str, Any] | None = None
+    private: Any = None
+
+
+class Host(Protocol):
+    """An editor. All methods are called on the thread that may touch its documents."""
+
+    name: str
+    version: str
+    paths: Paths
+
+    def layers(self) -> Sequence[Any]:
+        """The layers to work on; ``BadInput`` when there is none or one cannot be used."""
+
+    def read(self, layer: Any, arena: Arena) -> Source:
+        """Copy a layer's pixels and the selection into files of ``arena``; changes nothing."""
+
+    def write(
+        self, layer: Any, source: Source, arena: Arena, result: wire.PixelFile, receipt: Receipt
+    ) -> None:
+        """Add the result as a new layer above ``layer`` with its receipt, in one undo step."""
+
+
+Step = Callable[[Client, Watcher], Any]
+Flow = Generator[Step, Any, list[Receipt]]
+
+
+def apply_tool(host: Host, order: Order) -> Flow:
+    """The way of every tool: read a layer, let the worker compute, write a new layer.
+
+    A generator: whatever it yields is to be called with a client and a watcher, off the thread
+    that draws the interface where there is one, and its result (or exception) given back. Reading
+    and writing happen between the yields, on the caller's thread. Closing the generator deletes
+    the pixel files. Returns the receipts of the new layers.
+    """
+    chosen = toolbox.tool(order.tool)
+    parameters = chosen.parse(order.parameters)
+    layers = host.layers()
+    if not layers:
+        raise BadInput(f"{chosen.title}: there is no layer to work on. Select one and try again.")
+    receipts: list[Receipt] = []
+    for layer in layers:
+        with Arena(host.paths) as arena:
+            source = host.read(layer, arena)
+            pixels = source.pixels
+            result = arena.create(
+                pixels.width, pixels.height, pixels.depth, pixels.order, pixels.curve, pixels.grey
+            )
+            receipt = yield _compute(order, parameters, source, result)
+            host.write(layer, source, arena, result, receipt)
+            receipts.append(receipt)
+    return receipts
+
+
+def ask_plan(order: Order, width: int, height: int) -> wire.AskPlan:
+    """The question to the worker: what would ``order`` do to a picture of this size?"""
+    return wire.AskPlan(
+        tool=order.tool,
+        width=width,
+        height=height,
+        path=order.path,
+        parameters=toolbox.tool(order.tool).parse(order.parameters),
+        budget_seconds=order.budget_seconds,
+        memory_bytes=order.memory_bytes,
+    )
+
+
+def _compute(
+    order: Order, parameters: dict[str, Any], source: Source, result: wire.PixelFile
+) -> Step:
+    def step(client: Client, watcher: Watcher) -> Receipt:
+        note = ""
+        question = ask_plan(order, source.pixels.width, source.pixels.height)
+        plan = client.ask(question, wire.PlanReply, watcher).plan
+        if plan.download and order.consent and order.path != wire.CLASSICAL:
+            try:
+                request = wire.Download(plan.download, launch.hub_environment())
+                client.ask(request, wire.Done, watcher)
+            except Cancelled:
+                raise
+            except NssError as error:
+                if order.path == wire.REAL:
+                    raise
+                note = str(error)
+        elif plan.path is None:
+            raise RealPathImpossible(plan.reason)
+        job = wire.StartJob(
+            tool=order.tool,
+            source=source.pixels,
+            result=result,
+            mask=source.mask,
+            path=order.path,
+            parameters=parameters,
+            budget_seconds=order.budget_seconds,
+            memory_bytes=order.memory_bytes,
+            seed=order.seed,
+            previous=source.previous,
+            note=note,
+        )
+        return from_dict(client.run(job, watcher).receipt)
+
+    return step
+
+
+def run_here(flow: Flow, client: Client, watcher: Watcher) -> list[Receipt]:
+    """Drive a flow to its end on this thread (GIMP's plug-in process, the command line)."""
+    try:
+        step = next(flow)
+        while True:
+            try:
+                reply = step(client, watcher)
+            except BaseException as error:
+                step = flow.throw(error)
+            else:
+                step = flow.send(reply)
+    except StopIteration as end:
+        receipts: list[Receipt] = end.value
+        return receipts
+    finally:
+        flow.close()

@@ -1,0 +1,390 @@
+"""The receipt: what made these pixels, why, how long it took; and the words and labels from it."""
+
+from __future__ import annotations
+
+import json
+import math
+import types
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from datetime import datetime, timedelta, timezone
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from . import toolbox
+from .errors import BadInput, UsageError
+from .wire import BYO, CLASSICAL, REAL, duration, provider_title
+
+SCHEMA = 1
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Model:
+    """The model file that ran. A file of the user's own has an empty ``repo`` and ``revision``."""
+
+    id: str
+    title: str
+    repo: str
+    revision: str
+    file: str
+    sha256: str
+    licence: str
+
+
+@dataclass(frozen=True)
+class Algorithm:
+    """The classical algorithm that ran, alone or before or after a model."""
+
+    name: str
+    parameters: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Provider:
+    """The onnxruntime provider asked for, the one that really ran, and the device behind it.
+
+    ``requested`` and ``bound`` are empty or None where no model ran.
+    """
+
+    requested: str | None
+    bound: str | None
+    device: str | None
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """What the plan said before the run; None where it could not be said."""
+
+    seconds: float | None
+    peak_bytes: int | None
+
+
+@dataclass(frozen=True)
+class Actual:
+    """What the run took; ``peak_bytes`` None where it could not be measured."""
+
+    load_seconds: float
+    run_seconds: float
+    total_seconds: float
+    peak_bytes: int | None
+    tiles: int
+
+
+@dataclass(frozen=True)
+class ImageFacts:
+    """Size in pixels, depth (u8, u16 or f32), and whether a selection limited the change."""
+
+    width: int
+    height: int
+    depth: str
+    selection: bool
+
+
+@dataclass(frozen=True)
+class Versions:
+    """Versions of this program, of onnxruntime (None where none ran) and of the host."""
+
+    nss: str
+    onnxruntime: str | None
+    host: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Receipt:
+    """How the pixels of one result came about (schema 1).
+
+    ``path`` is real, classical or byo (the user's own model). ``reason`` says why this path was
+    taken, ``fault`` what failed on the way, if anything. ``started`` is UTC in ISO 8601.
+    ``source`` is the receipt of the layer or file that this one was made from.
+    """
+
+    schema: int = SCHEMA
+    tool: str
+    path: str
+    model: Model | None
+    algorithm: Algorithm | None
+    provider: Provider
+    reason: str
+    fault: str | None
+    predicted: Predicted
+    actual: Actual
+    image: ImageFacts
+    parameters: dict[str, Any]
+    seed: int | None
+    versions: Versions
+    started: str
+    source: dict[str, Any] | None = None
+
+
+def utc_now() -> str:
+    """The present moment as ``started`` has it."""
+    return datetime.now(timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def to_dict(receipt: Receipt) -> dict[str, Any]:
+    """The receipt as JSON data."""
+    return _plain(receipt)
+
+
+def to_json(receipt: Receipt) -> str:
+    """The receipt as compact JSON in ASCII, the same text for the same receipt.
+
+    ``BadInput`` when it holds something that JSON cannot say.
+    """
+    return dump(to_dict(receipt))
+
+
+def dump(data: object) -> str:
+    """JSON data as compact ASCII with sorted keys; ``BadInput`` when JSON cannot say it."""
+    try:
+        return json.dumps(
+            data, ensure_ascii=True, allow_nan=False, sort_keys=True, separators=(",", ":")
+        )
+    except (TypeError, ValueError, RecursionError) as error:
+        raise BadInput(
+            f"The receipt cannot be written as JSON ({error}). Run the tool again to get a new one."
+        ) from None
+
+
+def from_json(text: str | bytes) -> Receipt:
+    """The receipt in ``text``; ``BadInput`` when it is none."""
+    try:
+        data = json.loads(text)
+    except (ValueError, RecursionError):
+        raise BadInput(
+            "The receipt is not valid JSON. It was changed or cut off; use the original file."
+        ) from None
+    return from_dict(data)
+
+
+def from_dict(data: object) -> Receipt:
+    """The receipt in JSON data; keys that schema 1 does not know are passed over.
+
+    Raises ``BadInput`` naming the field that is missing or wrong.
+    """
+    if not isinstance(data, dict):
+        raise _malformed("it is not a JSON object")
+    schema = data.get("schema")
+    if isinstance(schema, bool) or not isinstance(schema, int):
+        raise _malformed("it does not say which schema it follows")
+    if schema != SCHEMA:
+        raise BadInput(
+            f"The receipt follows schema {schema} and this version reads schema {SCHEMA}. "
+            "Use the version of NSS that wrote it, or a newer one."
+        )
+    receipt = _build(Receipt, data, "receipt")
+    _check(receipt)
+    return receipt
+
+
+def _check(receipt: Receipt) -> None:
+    if receipt.path not in (REAL, CLASSICAL, BYO):
+        raise _malformed(f"path {receipt.path!r} is none of real, classical, byo")
+    if receipt.path == CLASSICAL and (receipt.model or not receipt.algorithm):
+        raise _malformed("a classical result names an algorithm and no model")
+    if receipt.path != CLASSICAL and not receipt.model:
+        raise _malformed("a result of a model does not name the model")
+    if not receipt.tool:
+        raise _malformed("it names no tool")
+    if min(receipt.image.width, receipt.image.height) < 1:
+        raise _malformed("the picture's size is not positive")
+    try:
+        moment = datetime.fromisoformat(receipt.started.replace("Z", "+00:00"))
+    except ValueError:
+        raise _malformed(f"started is no ISO 8601 time: {receipt.started!r}") from None
+    if moment.utcoffset() != timedelta(0):
+        raise _malformed("started is not in UTC")
+
+
+def _malformed(what: str) -> BadInput:
+    return BadInput(f"The receipt is malformed: {what}. It was changed; use the original file.")
+
+
+def _plain(value: Any) -> Any:
+    if is_dataclass(value):
+        return {f.name: _plain(getattr(value, f.name)) for f in fields(value)}
+    return dict(value) if isinstance(value, Mapping) else value
+
+
+def _build(cls: type[T], data: object, where: str) -> T:
+    if not isinstance(data, dict):
+        raise _malformed(f"{where} is not an object")
+    hints = get_type_hints(cls)
+    values = {}
+    for field in fields(cls):  # type: ignore[arg-type]
+        if field.name not in data:
+            raise _malformed(f"{where} lacks {field.name}")
+        values[field.name] = _value(hints[field.name], data[field.name], f"{where}.{field.name}")
+    return cls(**values)
+
+
+def _value(hint: Any, value: object, where: str) -> Any:
+    if get_origin(hint) in (Union, types.UnionType):
+        if value is None:
+            return None
+        hint = next(option for option in get_args(hint) if option is not type(None))
+    if is_dataclass(hint):
+        return _build(hint, value, where)  # type: ignore[arg-type]
+    if get_origin(hint) is dict:
+        if isinstance(value, dict) and all(isinstance(key, str) for key in value):
+            return value
+    elif hint is float:
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            number = _finite(value)
+            if number is not None and number >= 0:
+                return number
+    elif hint is int:
+        if isinstance(value, int) and not isinstance(value, bool):
+            return value
+    elif isinstance(value, hint):
+        return value
+    raise _malformed(f"{where} has the wrong type or value")
+
+
+def _finite(value: int | float) -> float | None:
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def tool_title(tool_id: str) -> str:
+    """The title of a tool, also of one that this version does not know."""
+    try:
+        return toolbox.tool(tool_id).title
+    except UsageError:
+        return tool_id.replace("-", " ").capitalize()
+
+
+def short_model_title(title: str) -> str:
+    """A model's title as a layer name bears it: without brackets, file suffix and overlength."""
+    short = title.split(" (")[0].strip().removesuffix(".onnx")
+    return short if len(short) <= 32 else short[:31].rstrip() + "…"
+
+
+def _maker(receipt: Receipt) -> str:
+    """Who made the pixels, in two or three words."""
+    if receipt.model is None:
+        return CLASSICAL
+    word = "your model" if receipt.path == BYO else receipt.path
+    return f"{word} {short_model_title(receipt.model.title or receipt.model.id)}"
+
+
+def sentence(receipt: Receipt) -> str:
+    """The receipt in one sentence, for panel and message.
+
+    For example "Deblur: real NAFNet on CPU, 41 s." or "Deblur: classical sharpening, 0.8 s:
+    model not downloaded (92 MB)."
+    """
+    took = duration(receipt.actual.total_seconds)
+    fault = _clause(receipt.fault or "")
+    if receipt.model is None:
+        name = receipt.algorithm.name if receipt.algorithm else CLASSICAL
+        why = _clause(receipt.reason)
+        if fault and fault not in why:
+            why = f"{why} ({fault})" if why else fault
+        text = f"{tool_title(receipt.tool)}: {name}, {took}" + (f": {why}" if why else "")
+    else:
+        text = f"{tool_title(receipt.tool)}: {_maker(receipt)}"
+        bound = (receipt.provider.bound or "").replace(",", " ").split()
+        if bound:
+            text += f" on {provider_title(bound[0])}"
+        elif receipt.provider.device:
+            text += f" on {receipt.provider.device}"
+        if receipt.algorithm:
+            text += f", with {receipt.algorithm.name}"
+        text += f", {took}" + (f" ({fault})" if fault else "")
+    return text + "."
+
+
+def _clause(text: str) -> str:
+    return " ".join(text.split()).rstrip(".")
+
+
+def layer_name(source_name: str, title: str, receipt: Receipt) -> str:
+    """The result layer's name: ``Photo · Deblur · real NAFNet`` or ``Photo · Deblur · classical``.
+
+    ``title`` is the tool's title.
+    """
+    return f"{source_name} · {title} · {_maker(receipt)}"
+
+
+_NEWSCODES = "http://cv.iptc.org/newscodes/digitalsourcetype/"
+ENHANCED = _NEWSCODES + "algorithmicallyEnhanced"
+PROCEDURAL = _NEWSCODES + "algorithmicMedia"
+COMPOSITE = _NEWSCODES + "compositeWithTrainedAlgorithmicMedia"
+GENERATED = _NEWSCODES + "trainedAlgorithmicMedia"
+
+# IPTC DigitalSourceType of each tool's result: by a model (the user's own counts as real), and by
+# a classical algorithm. None: the tool changes no pixels.
+_SOURCE_TYPES: dict[str, tuple[str | None, str | None]] = {
+    "remove-background": (ENHANCED, ENHANCED),
+    "colorize": (COMPOSITE, ENHANCED),
+    "restore-faces": (COMPOSITE, ENHANCED),
+    "deblur": (ENHANCED, ENHANCED),
+    "denoise": (ENHANCED, ENHANCED),
+    "upscale": (COMPOSITE, ENHANCED),
+    "remove-object": (COMPOSITE, ENHANCED),
+    "text-to-image": (GENERATED, PROCEDURAL),
+    "generate-background": (COMPOSITE, PROCEDURAL),
+    "tags": (None, None),
+}
+# A tool that this version does not know: the cautious label.
+_UNKNOWN_TOOL = (COMPOSITE, ENHANCED)
+
+# From weak to strong: how much of the picture a machine has made. Captures, prints, human work
+# and values that are not listed are weaker than all of these.
+_STRENGTH = (
+    "algorithmicallyEnhanced",
+    "dataDrivenMedia",
+    "algorithmicMedia",
+    "compositeSynthetic",
+    "compositeWithTrainedAlgorithmicMedia",
+    "trainedAlgorithmicMedia",
+)
+
+
+def strongest(source_types: Iterable[str | None]) -> str | None:
+    """The DigitalSourceType that says most about a machine's share; None when there is none.
+
+    The order, from weak to strong: anything else (captures, prints, human work, unknown values) <
+    algorithmicallyEnhanced < dataDrivenMedia < algorithmicMedia < compositeSynthetic <
+    compositeWithTrainedAlgorithmicMedia < trainedAlgorithmicMedia. Other spellings of a known
+    value (https, short code, a slash at the end) count and come back as the NewsCodes URI; of
+    equally strong ones the first stays.
+    """
+    best: str | None = None
+    best_rank = -2
+    for value in source_types:
+        if not value or not value.strip():
+            continue
+        rank, uri = _ranked(value.strip())
+        if rank > best_rank:
+            best, best_rank = uri, rank
+    return best
+
+
+def _ranked(value: str) -> tuple[int, str]:
+    code = value.rstrip("/").replace(":", "/").rsplit("/", 1)[-1]
+    for rank, known in enumerate(_STRENGTH):
+        if code.lower() == known.lower():
+            return rank, _NEWSCODES + known
+    return -1, value
+
+
+def source_type(receipt: Receipt | Mapping[str, Any]) -> str | None:
+    """The IPTC DigitalSourceType of a receipt's result, as the full NewsCodes URI.
+
+    The strongest of this step and all steps before it (``source``). None when none of them
+    changed pixels. JSON data is taken as it is: what is no receipt counts for nothing.
+    """
+    step: object = to_dict(receipt) if isinstance(receipt, Receipt) else receipt
+    found: list[str | None] = []
+    while isinstance(step, Mapping):
+        tool, path = step.get("tool"), step.get("path")
+        if isinstance(tool, str) and path in (REAL, BYO, CLASSICAL):
+            by_model, by_algorithm = _SOURCE_TYPES.get(tool, _UNKNOWN_TOOL)
+            found.append(by_algorithm if path == CLASSICAL else by_model)
+        step = step.get("source")
+    return strongest(found)

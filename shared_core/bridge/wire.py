@@ -1,0 +1,394 @@
+"""The messages between an editor and the worker: dataclasses, sent as JSON, checked on arrival."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import types
+import typing
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from .errors import CouldNotBeDone
+
+PROTOCOL = 1
+MAX_MESSAGE = 1 << 20
+
+REAL, CLASSICAL, BYO = "real", "classical", "byo"
+PATHS = ("auto", REAL, CLASSICAL)
+
+Folder = Literal["runtime", "overflow"]
+Depth = Literal["u8", "u16", "f32"]
+Order = Literal["rgba", "bgra"]
+Curve = Literal["srgb", "linear"]
+MASK: Literal["mask"] = "mask"
+
+
+class WireError(CouldNotBeDone):
+    """A message that is not one of ours, or has fields of the wrong type."""
+
+    code = "wire"
+
+
+def megabytes(count: int) -> str:
+    """A byte count as users read it."""
+    if count >= 1_000_000_000:
+        return f"{count / 1e9:.1f} GB"
+    return f"{max(1, round(count / 1e6))} MB"
+
+
+def duration(seconds: float) -> str:
+    """A number of seconds as users read it."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Which path a tool will take, and why.
+
+    ``path`` is None when what the user asked for is not possible; ``reason`` then says why.
+    ``download`` names the model whose download would make the real path possible.
+    """
+
+    path: str | None
+    model: str | None
+    provider: str | None
+    reason: str
+    seconds: float | None
+    peak_bytes: int | None
+    download_bytes: int
+    title: str = ""
+    download: str | None = None
+    download_title: str = ""
+    licence: str = ""
+    host: str = ""
+
+    def sentence(self) -> str:
+        """The plan in one line; panel, dialog and command line all show this one."""
+        if self.path is None:
+            return f"not possible · {self.reason}"
+        if self.path == CLASSICAL:
+            parts = [self.title or CLASSICAL]
+        else:
+            parts = ["your model" if self.path == BYO else REAL, self.title]
+            parts.append(provider_title(self.provider or ""))
+        if self.seconds is not None:
+            parts.append(f"about {duration(self.seconds)}")
+        if self.path == CLASSICAL:
+            parts.append(self.reason)
+        return " · ".join(parts)
+
+
+def provider_title(provider: str) -> str:
+    """An onnxruntime provider's name as users know it."""
+    known = {"DmlExecutionProvider": "DirectML", "CPUExecutionProvider": "CPU"}
+    return known.get(provider, provider.removesuffix("ExecutionProvider"))
+
+
+@dataclass(frozen=True)
+class PixelFile:
+    """A file of raw pixels in the runtime or the overflow folder.
+
+    Rows from top to bottom without padding; four channels (``rgba`` or ``bgra``, straight alpha,
+    sRGB primaries) or one (``mask``); ``depth`` u8, u16 or f32, little-endian; ``curve`` srgb or
+    linear; ``grey`` when the three colours of every pixel are equal and shall stay so.
+    """
+
+    folder: Folder
+    name: str
+    width: int
+    height: int
+    depth: Depth
+    order: Order | Literal["mask"]
+    curve: Curve
+    grey: bool = False
+
+    @property
+    def pixel_size(self) -> int:
+        """Bytes of one pixel."""
+        channels = 1 if self.order == MASK else 4
+        return channels * {"u8": 1, "u16": 2, "f32": 4}[self.depth]
+
+    @property
+    def size(self) -> int:
+        """Bytes of the whole file."""
+        return self.width * self.height * self.pixel_size
+
+    def check(self) -> None:
+        """Raise ``WireError`` unless it has a sensible size."""
+        if not (1 <= self.width <= 1 << 20 and 1 <= self.height <= 1 << 20):
+            raise WireError(f"The description of the pixel file {self.name!r} is not valid.")
+
+
+@dataclass(frozen=True)
+class Hello:
+    """First message of an editor."""
+
+    protocol: int
+    host: str
+    version: str
+
+
+@dataclass(frozen=True)
+class Welcome:
+    """The worker's answer to ``Hello``."""
+
+    protocol: int
+    version: str
+    pid: int
+
+
+@dataclass(frozen=True)
+class AskPlan:
+    """What would happen to a picture of this size?"""
+
+    tool: str
+    width: int
+    height: int
+    path: str = "auto"
+    parameters: dict[str, Any] = field(default_factory=dict)
+    budget_seconds: float | None = None
+    memory_bytes: int | None = None
+
+
+@dataclass(frozen=True)
+class PlanReply:
+    """The answer to ``AskPlan``."""
+
+    plan: Plan
+
+
+@dataclass(frozen=True)
+class StartJob:
+    """Run a tool on ``source`` and put the pixels into ``result``."""
+
+    tool: str
+    source: PixelFile
+    result: PixelFile
+    mask: PixelFile | None = None
+    path: str = "auto"
+    parameters: dict[str, Any] = field(default_factory=dict)
+    budget_seconds: float | None = None
+    memory_bytes: int | None = None
+    seed: int | None = None
+    previous: dict[str, Any] | None = None
+    note: str = ""
+    lost_worker: str = ""
+
+
+@dataclass(frozen=True)
+class Queued:
+    """The job waits behind ``place`` others."""
+
+    place: int
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a job or download has come, in ``unit`` (tiles or bytes)."""
+
+    stage: str
+    done: int
+    total: int
+    unit: str
+    seconds_left: float | None = None
+    plan: Plan | None = None
+
+    def sentence(self) -> str:
+        """The progress as users read it."""
+        if self.unit == "bytes":
+            text = f"{self.stage} {megabytes(self.done)} of {megabytes(self.total)}"
+        elif self.total > 1:
+            text = f"{self.stage}, tile {self.done} of {self.total}"
+        else:
+            text = self.stage
+        if self.seconds_left is not None:
+            text += f", {duration(self.seconds_left)} left"
+        return text
+
+
+@dataclass(frozen=True)
+class JobDone:
+    """The result is in its file; this is its receipt."""
+
+    receipt: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Cancel:
+    """Stop the request that is running on this connection."""
+
+
+@dataclass(frozen=True)
+class Download:
+    """Fetch and verify a model; the user has consented. ``environment`` holds Hub settings."""
+
+    model: str
+    environment: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Done:
+    """A request without a result of its own has been carried out."""
+
+    text: str = ""
+
+
+@dataclass(frozen=True)
+class AskStatus:
+    """What is the worker doing?"""
+
+
+@dataclass(frozen=True)
+class StatusReply:
+    """The answer to ``AskStatus``."""
+
+    pid: int
+    runner_pid: int | None
+    jobs_waiting: int
+    job_running: str | None
+    uptime_seconds: float
+    version: str
+
+
+@dataclass(frozen=True)
+class AskDoctor:
+    """The machine's profile; with ``wait`` it is measured first if it is not known yet."""
+
+    wait: bool = True
+    again: bool = False
+
+
+@dataclass(frozen=True)
+class DoctorReply:
+    """The answer to ``AskDoctor``: a device profile, or None while there is none."""
+
+    profile: dict[str, Any] | None
+
+
+@dataclass(frozen=True)
+class TryAgain:
+    """Forget remembered faults of a tool's models, or of all."""
+
+    tool: str | None = None
+
+
+@dataclass(frozen=True)
+class Stop:
+    """End the worker after the running job's cancellation."""
+
+
+@dataclass(frozen=True)
+class Failed:
+    """A request failed; ``code`` is an error's of ``errors``."""
+
+    code: str
+    message: str
+
+
+REQUESTS: tuple[type, ...] = (
+    Hello,
+    AskPlan,
+    StartJob,
+    Cancel,
+    Download,
+    AskStatus,
+    AskDoctor,
+    TryAgain,
+    Stop,
+)
+REPLIES: tuple[type, ...] = (
+    Welcome,
+    PlanReply,
+    Queued,
+    Progress,
+    JobDone,
+    Done,
+    StatusReply,
+    DoctorReply,
+    Failed,
+)
+_TYPES: dict[str, type] = {cls.__name__: cls for cls in REQUESTS + REPLIES}
+_HINTS: dict[type, dict[str, Any]] = {}
+T = TypeVar("T")
+
+
+def encode(message: Any) -> bytes:
+    """A message as bytes; ``WireError`` when it is too long to send."""
+    body = json.dumps(
+        {"type": type(message).__name__, **asdict(message)}, ensure_ascii=True, allow_nan=False
+    ).encode("ascii")
+    if len(body) > MAX_MESSAGE:
+        raise WireError("A message to the worker is longer than one mebibyte.")
+    return body
+
+
+def decode(body: bytes) -> Any:
+    """The message in ``body``; ``WireError`` for anything that is not exactly one of ours."""
+    try:
+        data = json.loads(body, parse_constant=_refuse)
+    except (ValueError, RecursionError):
+        raise WireError("A message is not valid JSON.") from None
+    if not isinstance(data, dict):
+        raise WireError("A message is not a JSON object.")
+    kind = data.pop("type", None)
+    cls = _TYPES.get(kind) if isinstance(kind, str) else None
+    if cls is None:
+        raise WireError("A message is of no known type.")
+    return build(cls, data)
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(constant)
+
+
+def build(cls: type[T], data: object) -> T:
+    """A dataclass from JSON data; every field is checked against its annotation."""
+    if not isinstance(data, dict):
+        raise WireError(f"{cls.__name__} is not an object.")
+    hints = _HINTS.setdefault(cls, get_type_hints(cls))
+    known = {f.name for f in fields(cls)}  # type: ignore[arg-type]
+    unknown = set(data) - known
+    if unknown:
+        raise WireError(f"{cls.__name__} has an unknown field {min(unknown)!r}.")
+    try:
+        return cls(**{k: _value(hints[k], v, f"{cls.__name__}.{k}") for k, v in data.items()})
+    except TypeError:
+        raise WireError(f"{cls.__name__} lacks a field.") from None
+
+
+def _value(hint: Any, value: object, where: str) -> Any:
+    origin = get_origin(hint)
+    if origin in (Union, types.UnionType):
+        options = get_args(hint)
+        if value is None:
+            if type(None) in options:
+                return None
+            raise WireError(f"{where} is missing.")
+        return _value(next(o for o in options if o is not type(None)), value, where)
+    if hint is Any:
+        return value
+    if origin is Literal:
+        if value in get_args(hint):
+            return value
+        raise WireError(f"{where} is none of {', '.join(map(str, get_args(hint)))}.")
+    if origin is dict:
+        if isinstance(value, dict) and all(isinstance(k, str) for k in value):
+            inner = get_args(hint)[1]
+            return {k: _value(inner, v, f"{where}[{k}]") for k, v in value.items()}
+    elif is_dataclass(hint):
+        return build(typing.cast(type, hint), value)
+    elif hint is float:
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            with contextlib.suppress(OverflowError):
+                return float(value)
+    elif hint is int:
+        if isinstance(value, int) and not isinstance(value, bool):
+            return value
+    elif isinstance(value, hint):
+        return value
+    raise WireError(f"{where} has the wrong type.")

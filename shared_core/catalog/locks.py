@@ -1,0 +1,82 @@
+"""One process at a time: a lock held on a file, which the system frees when its holder dies."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from ..bridge.errors import Cancelled, CouldNotBeDone
+
+_POLL_SECONDS = 0.1
+
+if os.name == "nt":
+    import msvcrt
+
+    def _take(descriptor: int) -> None:
+        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
+
+else:
+    import fcntl
+
+    def _take(descriptor: int) -> None:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+@contextlib.contextmanager
+def locked(
+    path: Path,
+    cancelled: Callable[[], bool] = lambda: False,
+    on_wait: Callable[[], None] = lambda: None,
+) -> Iterator[None]:
+    """Hold the lock file ``path``, waiting for it; ``on_wait`` is called while somebody else does.
+
+    The file stays: removing it could leave two holders. Raises ``Cancelled`` when ``cancelled()``
+    turns true while waiting, ``CouldNotBeDone`` when the file cannot be made.
+    """
+    descriptor = _open(path)
+    try:
+        while not _taken(descriptor, path):
+            if cancelled():
+                raise Cancelled("The wait for another process was cancelled.")
+            on_wait()
+            time.sleep(_POLL_SECONDS)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def locked_now(path: Path) -> Iterator[bool]:
+    """Hold the lock file ``path`` if nobody does; yields whether it is held."""
+    descriptor = _open(path)
+    try:
+        yield _taken(descriptor, path)
+    finally:
+        os.close(descriptor)
+
+
+def _open(path: Path) -> int:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise CouldNotBeDone(
+            f"The folder {path.parent} cannot be written ({error.strerror or error}). "
+            "Correct its permissions, or set NSS_HOME to a folder of your own."
+        ) from error
+
+
+def _taken(descriptor: int, path: Path) -> bool:
+    try:
+        _take(descriptor)
+    except (BlockingIOError, PermissionError):
+        return False
+    except OSError as error:
+        raise CouldNotBeDone(
+            f"The file {path} cannot be locked ({error.strerror or error}). "
+            "Set NSS_HOME to a folder on a local disk."
+        ) from error
+    return True

@@ -1,0 +1,368 @@
+"""The command ``nss``: the tools on image files, the machine, the models, the worker, receipts."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from .bridge import __version__, launch, toolbox, wire
+from .bridge.client import Client
+from .bridge.errors import BadInput, Cancelled, NssError, UsageError
+from .bridge.host import Order, apply_tool, ask_plan, run_here
+from .bridge.paths import paths
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; its exit code.
+
+    0 done, 2 usage, 3 bad input, 4 real path demanded and not possible, 5 could not be done,
+    130 cancelled.
+    """
+    options = _parser().parse_args(arguments)
+    try:
+        command: Callable[[argparse.Namespace], int] = options.command
+        return command(options)
+    except NssError as error:
+        print(f"nss: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("nss: Cancelled.", file=sys.stderr)
+        return Cancelled.exit_code
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 0
+
+
+def _client() -> Client:
+    return Client(paths(), "command line", __version__, own_python=sys.executable)
+
+
+class _Screen:
+    """Progress on the terminal; Ctrl+C cancels."""
+
+    def __init__(self) -> None:
+        self._cancel = threading.Event()
+        self._live: Any = None
+        self._task: Any = None
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, lambda number, frame: self._cancel.set())
+            signal.signal(signal.SIGTERM, lambda number, frame: self._cancel.set())
+        if sys.stderr.isatty():
+            from rich.console import Console
+            from rich.progress import Progress
+
+            self._live = Progress(console=Console(stderr=True), transient=True)
+            self._task = self._live.add_task("starting", total=None)
+            self._live.start()
+
+    def progress(self, event: wire.Progress | wire.Queued) -> None:
+        """Show how far the worker has come."""
+        if self._live is None:
+            return
+        if isinstance(event, wire.Queued):
+            text = f"waiting behind {event.place} other job" + ("s" if event.place > 1 else "")
+            self._live.update(self._task, description=text, total=None)
+        else:
+            self._live.update(
+                self._task,
+                description=event.sentence(),
+                completed=event.done,
+                total=event.total if event.total > 1 else None,
+            )
+
+    def cancelled(self) -> bool:
+        """Whether Ctrl+C was pressed."""
+        return self._cancel.is_set()
+
+    def __enter__(self) -> _Screen:
+        return self
+
+    def __exit__(self, *unused: object) -> None:
+        if self._live is not None:
+            self._live.stop()
+
+
+def _print(data: Any) -> None:
+    print(json.dumps(data, indent=2, ensure_ascii=False))
+
+
+def _tools(options: argparse.Namespace) -> int:
+    if options.json:
+        _print(
+            [
+                {
+                    "id": tool.id,
+                    "title": tool.title,
+                    "help": tool.help,
+                    "returns": tool.returns.value,
+                    "parameters": [asdict(parameter) for parameter in tool.parameters],
+                }
+                for tool in toolbox.TOOLS
+            ]
+        )
+        return 0
+    for tool in toolbox.TOOLS:
+        print(f"{tool.id}: {tool.title}. {tool.help}")
+        for parameter in tool.parameters:
+            print(f"    {parameter.id}={parameter.default}  {parameter.span()}  {parameter.help}")
+    return 0
+
+
+def _order(options: argparse.Namespace) -> Order:
+    given: dict[str, object] = {}
+    for pair in options.p:
+        name, equals, value = pair.partition("=")
+        if not equals:
+            raise UsageError(f"-p takes NAME=VALUE, not {pair!r}.")
+        given[name] = value
+    order = Order(
+        tool=options.tool,
+        parameters=given,
+        path=options.path,
+        consent=getattr(options, "yes", False),
+        budget_seconds=options.budget,
+        seed=getattr(options, "seed", None),
+    )
+    toolbox.tool(order.tool).parse(order.parameters)
+    return order
+
+
+def _plan(options: argparse.Namespace) -> int:
+    from .imagefile import probe
+
+    order = _order(options)
+    header = probe(options.image)
+    client = _client()
+    plan = client.ask(ask_plan(order, header.width, header.height), wire.PlanReply).plan
+    client.close()
+    if options.json:
+        _print(asdict(plan))
+    else:
+        print(plan.sentence())
+        if plan.download:
+            print(consent_sentence(plan))
+    return 0
+
+
+def consent_sentence(plan: wire.Plan) -> str:
+    """What a consent to the plan's download means."""
+    size = wire.megabytes(plan.download_bytes)
+    return (
+        f"The real path needs {plan.download_title}: {size} from {plan.host}, "
+        f"licence {plan.licence}."
+    )
+
+
+def _run(options: argparse.Namespace) -> int:
+    from .bridge import receipt as receipts
+    from .cli_host import FileHost
+
+    order = _order(options)
+    if options.output is None:
+        raise UsageError("-o OUT is needed: where the result goes, a .png or .tif file.")
+    host = FileHost(paths(), options.image, options.output, options.mask)
+    client = _client()
+    if sys.stdin.isatty() and sys.stderr.isatty() and not order.consent:
+        order = _asked(order, client, options.image)
+    with _Screen() as screen:
+        [made] = run_here(apply_tool(host, order), client, screen)
+    client.close()
+    if options.receipt:
+        options.receipt.write_text(receipts.to_json(made) + "\n", "utf-8")
+    print(f"{options.output}: {receipts.sentence(made)}")
+    return 0
+
+
+def _asked(order: Order, client: Client, image: Path) -> Order:
+    """On a terminal: ask for the consent to a download that the plan proposes."""
+    from dataclasses import replace
+
+    from .imagefile import probe
+
+    header = probe(image)
+    plan = client.ask(ask_plan(order, header.width, header.height), wire.PlanReply).plan
+    if not plan.download or order.path == wire.CLASSICAL:
+        return order
+    print(consent_sentence(plan), file=sys.stderr)
+    print("Download it? [y/N] ", end="", file=sys.stderr, flush=True)
+    return replace(order, consent=sys.stdin.readline().strip().lower() in ("y", "yes"))
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    client = _client()
+    with _Screen() as screen:
+        question = wire.AskDoctor(wait=not options.no_probe, again=options.again)
+        profile = client.ask(question, wire.DoctorReply, screen).profile
+    client.close()
+    if options.json:
+        _print(profile or {})
+    elif profile is None:
+        print("This machine has not been measured yet; nss doctor without --no-probe does it.")
+    else:
+        from .device.report import report
+
+        print(report(profile))
+    return 0
+
+
+def _models(options: argparse.Namespace) -> int:
+    from .catalog import cards as catalogue
+    from .catalog.store import Store
+
+    cards, store = catalogue.load(), Store(paths())
+    if options.action == "list":
+        rows = []
+        for card in cards.values():
+            state = store.state(card)
+            rows.append(
+                {
+                    "id": card.id,
+                    "tool": card.tool,
+                    "title": card.title,
+                    "state": state.presence.value,
+                    "reason": state.reason,
+                    "bytes": card.download_bytes,
+                    "licence": card.licence,
+                    "commercial_use": card.commercial_use.value,
+                    "repo": card.repo,
+                    "revision": card.revision,
+                }
+            )
+        if options.json:
+            _print(rows)
+        for row in rows if not options.json else ():
+            size = wire.megabytes(int(str(row["bytes"])))
+            print(f"{row['id']}: {row['tool']}, {size}, {row['licence']}, {row['state']}")
+        return 0
+    if options.id not in cards:
+        known = ", ".join(cards)
+        raise UsageError(f"There is no model {options.id!r}; the models are {known}.")
+    card = cards[options.id]
+    if options.action == "get":
+        client = _client()
+        with _Screen() as screen:
+            request = wire.Download(card.id, launch.hub_environment())
+            client.ask(request, wire.Done, screen)
+        client.close()
+    elif options.action == "remove":
+        store.remove(card)
+    state = store.verify(card) if options.action == "verify" else store.state(card)
+    if options.json:
+        _print({"id": card.id, "state": state.presence.value, "reason": state.reason})
+    else:
+        print(f"{card.id}: {state.presence.value}{'; ' + state.reason if state.reason else ''}")
+    if options.action == "verify" and not state.usable:
+        return BadInput.exit_code
+    return 0
+
+
+def _worker(options: argparse.Namespace) -> int:
+    client = _client()
+    running = client.connect(start=False)
+    facts: dict[str, Any] = {"running": running, "pid": None}
+    if running and options.action == "status":
+        facts |= asdict(client.ask(wire.AskStatus(), wire.StatusReply))
+    elif running:
+        client.ask(wire.Stop(), wire.Done)
+        facts["running"] = False
+    client.close()
+    if options.json:
+        _print(facts)
+    elif options.action == "stop":
+        print("The worker ends." if running else "No worker is running.")
+    elif running:
+        busy = facts["job_running"] or "nothing"
+        print(f"The worker runs as process {facts['pid']} and is busy with {busy}.")
+    else:
+        print("No worker is running.")
+    return 0
+
+
+def _receipt(options: argparse.Namespace) -> int:
+    from .bridge import labels
+
+    if options.embed is not None:
+        if options.output is None:
+            raise UsageError("--embed DOCUMENT needs -o FILE, the file exported from it.")
+        found = labels.read(options.embed)
+        if not found:
+            raise BadInput(f"{options.embed} carries no receipt, so there is nothing to embed.")
+        labels.embed(options.output, found)
+        print(f"{options.output}: {len(found)} receipt(s) embedded.")
+        return 0
+    if options.file is None:
+        raise UsageError("Name a file, or use --embed DOCUMENT -o FILE.")
+    found = labels.read(options.file)
+    if not found:
+        raise BadInput(f"{options.file} carries no receipt.")
+    _print(found[0] if len(found) == 1 else found)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="nss", description="Real neural models and honest classical fallbacks for pictures."
+    )
+    parser.add_argument("--version", action="version", version=f"nss {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(name: str, action: Callable[[argparse.Namespace], int], text: str) -> Any:
+        sub = commands.add_parser(name, help=text, description=text)
+        sub.set_defaults(command=action)
+        return sub
+
+    def with_json(sub: Any) -> Any:
+        sub.add_argument("--json", action="store_true", help="print JSON")
+        return sub
+
+    with_json(command("tools", _tools, "List the tools and their parameters."))
+
+    for name, action, text in (
+        ("plan", _plan, "Say what a tool would do to a picture, and why."),
+        ("run", _run, "Run a tool on a picture."),
+    ):
+        sub = command(name, action, text)
+        sub.add_argument("tool", metavar="TOOL")
+        sub.add_argument("image", metavar="IMAGE", type=Path)
+        sub.add_argument("--path", choices=wire.PATHS, default="auto", help="which path to take")
+        sub.add_argument("-p", metavar="NAME=VALUE", action="append", default=[], help="parameter")
+        sub.add_argument(
+            "--budget", metavar="SECONDS", type=float, help="longest time the real path may take"
+        )
+        if name == "plan":
+            with_json(sub)
+            continue
+        sub.add_argument("-o", dest="output", metavar="OUT", type=Path, help="PNG or TIFF")
+        sub.add_argument("--mask", metavar="MASK", type=Path, help="grey picture: the selection")
+        sub.add_argument("--receipt", metavar="FILE.json", type=Path, help="write the receipt")
+        sub.add_argument("--seed", type=int, help="seed of random choices")
+        sub.add_argument("--yes", action="store_true", help="consent to a model's download")
+
+    sub = with_json(command("doctor", _doctor, "Say what this machine can run."))
+    sub.add_argument("--no-probe", action="store_true", help="do not wait for the measurement")
+    sub.add_argument("--again", action="store_true", help="measure anew")
+
+    sub = with_json(command("models", _models, "List, get, verify or remove models."))
+    sub.add_argument("action", choices=("list", "get", "verify", "remove"))
+    sub.add_argument("id", metavar="MODEL", nargs="?")
+
+    sub = with_json(command("worker", _worker, "Ask or end the worker process."))
+    sub.add_argument("action", choices=("status", "stop"))
+
+    sub = command("receipt", _receipt, "Read the receipts in a file, or embed a document's.")
+    sub.add_argument("file", metavar="FILE", type=Path, nargs="?")
+    sub.add_argument("--embed", metavar="DOCUMENT", type=Path, help=".kra or .xcf to read from")
+    sub.add_argument("-o", dest="output", metavar="FILE", type=Path, help="exported file")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,80 @@
+"""The command line as a host: an image file is its document, with one layer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .bridge import __version__, wire
+from .bridge.arena import Arena
+from .bridge.errors import UsageError
+from .bridge.host import Source
+from .bridge.paths import Paths
+from .bridge.receipt import Receipt, to_dict
+
+if TYPE_CHECKING:
+    from .imagefile import Image
+
+OUTPUT_SUFFIXES = (".png", ".tif", ".tiff")
+
+
+@dataclass
+class FileHost:
+    """Reads ``image``, writes the result to ``output``; the source file is never written."""
+
+    paths: Paths
+    image: Path
+    output: Path
+    mask: Path | None = None
+    name: str = "command line"
+    version: str = __version__
+
+    def __post_init__(self) -> None:
+        if self.output.suffix.lower() not in OUTPUT_SUFFIXES:
+            raise UsageError(
+                f"{self.output.name}: the result is written as PNG or TIFF; "
+                "end its name in .png or .tif."
+            )
+        same = self.output.exists() and self.image.exists()
+        if same and self.output.samefile(self.image):
+            raise UsageError(f"{self.output}: the result must not replace the source picture.")
+
+    def layers(self) -> Sequence[Path]:
+        """The one picture."""
+        return [self.image]
+
+    def read(self, layer: Path, arena: Arena) -> Source:
+        """The picture's pixels and the mask as pixel files."""
+        from . import imagefile
+
+        image = imagefile.read(layer)
+        height, width = image.pixels.shape[:2]
+        pixels = arena.create(width, height, image.depth, "rgba", image.curve, image.grey)
+        arena.write(pixels, memoryview(image.pixels).cast("B"))
+        mask: wire.PixelFile | None = None
+        if self.mask is not None:
+            selection = imagefile.read_mask(self.mask, width, height)
+            mask = arena.create(width, height, "u8", "mask")
+            arena.write(mask, memoryview(selection).cast("B"))
+        previous = image.receipts[-1] if image.receipts else None
+        return Source(layer.stem, pixels, mask, previous, private=image)
+
+    def write(
+        self, layer: Path, source: Source, arena: Arena, result: wire.PixelFile, receipt: Receipt
+    ) -> None:
+        """The result with its receipt as a new file, complete or not at all."""
+        import numpy as np
+
+        from . import imagefile
+
+        like: Image = source.private
+        pixels: Any = np.frombuffer(arena.read(result), like.pixels.dtype)
+        imagefile.write(
+            self.output,
+            pixels.reshape(like.pixels.shape),
+            like,
+            [to_dict(receipt)],
+            like.source_type,
+        )

@@ -1,0 +1,171 @@
+"""Which package brings which onnxruntime provider, and which library keeps one from loading."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import importlib.metadata
+import io
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+PROJECT = "nss-krita-gimp"
+# Every distribution that brings the module onnxruntime or a part for it, and the libraries that
+# NVIDIA's and Intel's parts load.
+DISTRIBUTIONS = (
+    "onnxruntime",
+    "onnxruntime-gpu",
+    "onnxruntime-directml",
+    "onnxruntime-openvino",
+    "onnxruntime-webgpu",
+    "onnxruntime-ep-webgpu",
+    "onnxruntime-migraphx",
+    "onnxruntime-rocm",
+    "onnxruntime-qnn",
+    "onnxruntime-windowsml",
+    "nvidia-cublas",
+    "nvidia-cudnn-cu12",
+    "nvidia-cudnn-cu13",
+    "nvidia-cuda-runtime",
+    "openvino",
+    "tensorrt",
+)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A provider onnxruntime may have: its name for people, whose adapters it needs, what it loads.
+
+    ``vendor`` is empty when any adapter will do and None when it needs none. ``extra`` is the
+    optional dependency of this project that brings the libraries which it loads.
+    """
+
+    title: str
+    vendor: str | None = None
+    needs: str = ""
+    extra: str = ""
+    library: str = ""
+
+
+PROVIDERS: dict[str, Kind] = {
+    "CPUExecutionProvider": Kind("CPU"),
+    "CUDAExecutionProvider": Kind(
+        "NVIDIA CUDA",
+        "NVIDIA",
+        "an NVIDIA driver and the CUDA and cuDNN libraries",
+        "cuda",
+        "onnxruntime_providers_cuda",
+    ),
+    "TensorrtExecutionProvider": Kind(
+        "NVIDIA TensorRT",
+        "NVIDIA",
+        "an NVIDIA driver and the CUDA, cuDNN and TensorRT libraries",
+        library="onnxruntime_providers_tensorrt",
+    ),
+    "DmlExecutionProvider": Kind(
+        "DirectML", "", "Windows 10 or newer and a DirectX 12 graphics driver"
+    ),
+    "CoreMLExecutionProvider": Kind("Apple CoreML", None, "macOS 14 on Apple silicon"),
+    "OpenVINOExecutionProvider": Kind(
+        "Intel OpenVINO",
+        None,
+        "the OpenVINO libraries",
+        library="onnxruntime_providers_openvino",
+    ),
+    "ROCMExecutionProvider": Kind(
+        "AMD ROCm", "AMD", "AMD's ROCm libraries", library="onnxruntime_providers_rocm"
+    ),
+    "MIGraphXExecutionProvider": Kind(
+        "AMD MIGraphX", "AMD", "AMD's ROCm libraries", library="onnxruntime_providers_migraphx"
+    ),
+    "WebGpuExecutionProvider": Kind("WebGPU", "", "a Vulkan, Metal or DirectX 12 driver"),
+    "QNNExecutionProvider": Kind("Qualcomm QNN", None, "a Qualcomm processor and its driver"),
+    "XnnpackExecutionProvider": Kind("XNNPACK"),
+    "DnnlExecutionProvider": Kind("oneDNN", library="onnxruntime_providers_dnnl"),
+    "AzureExecutionProvider": Kind("Azure"),
+}
+
+# What onnxruntime or a driver says, and what it means.
+PLAIN_WORDS = (
+    (r"bound CPUExecutionProvider instead", "onnxruntime opened the processor in its place"),
+    (r"no cuda-capable device", "no NVIDIA card answers"),
+    (r"driver version is insufficient", "the NVIDIA driver is too old for this onnxruntime"),
+    (r"install tensorrt libraries", "the TensorRT libraries are not installed"),
+    (r"no supported adapters|failed to get a webgpu adapter", "no adapter with a Vulkan driver"),
+    (r"no kernel image is available", "the card is too old or too new for this onnxruntime"),
+)
+
+
+def installed() -> dict[str, str]:
+    """Versions of the distributions that decide what onnxruntime can do, without importing it."""
+    versions = {}
+    for name in DISTRIBUTIONS:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            versions[name] = importlib.metadata.version(name)
+    return versions
+
+
+def kind_of(provider: str) -> Kind:
+    """What is known of the provider of that onnxruntime name."""
+    return PROVIDERS.get(provider) or Kind(provider.removesuffix("ExecutionProvider"))
+
+
+def preload(provider: str) -> None:
+    """Load the CUDA libraries that were installed as Python packages, where onnxruntime can.
+
+    Without it onnxruntime finds only those of the system. What fails shows when the session binds.
+    """
+    import onnxruntime
+
+    if kind_of(provider).vendor != "NVIDIA" or not hasattr(onnxruntime, "preload_dlls"):
+        return
+    # It reports each library that it does not find by print.
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(Exception):
+        onnxruntime.preload_dlls()
+
+
+def missing_library(provider: str) -> str:
+    """Name of the library that keeps the provider's own from loading, or nothing.
+
+    To be asked after onnxruntime has tried, because the provider's library rests on another.
+    """
+    for path in _provider_libraries(provider):
+        try:
+            ctypes.CDLL(str(path))
+        except OSError as error:
+            # "libcudnn.so.9: cannot open shared object file: …"; Windows names only the first.
+            name = re.match(r"([^\s:]+\.so[.\d]*|[^\s:]+\.dylib):", str(error))
+            return name[1] if name else f"a library that {path.name} needs"
+    return ""
+
+
+def in_plain_words(message: str) -> str:
+    """A short reason from what onnxruntime said; its own words where nothing better is known."""
+    for pattern, words in PLAIN_WORDS:
+        if re.search(pattern, message, re.IGNORECASE):
+            return words
+    return " ".join(message.split())[:200].rstrip(". ")
+
+
+def how_to_get(provider: str, missing: str = "") -> str:
+    """What the user can do about a provider that does not work: sentences, or nothing."""
+    kind = kind_of(provider)
+    said = f"{missing} could not be loaded. " if missing else ""
+    if not kind.needs:
+        return said.strip()
+    advice = f"{said}{kind.title} needs {kind.needs}"
+    if kind.extra:
+        return f'{advice}: install them with  pip install "{PROJECT}[{kind.extra}]".'
+    return f"{advice}."
+
+
+def _provider_libraries(provider: str) -> Iterator[Path]:
+    import onnxruntime
+
+    library = kind_of(provider).library
+    folder = Path(onnxruntime.__file__).parent / "capi"
+    for pattern in (f"lib{library}.so", f"lib{library}.dylib", f"{library}.dll"):
+        if library and (folder / pattern).exists():
+            yield folder / pattern

@@ -1,0 +1,105 @@
+"""The measurement of this machine as text for people, with advice."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from .libraries import PROJECT
+
+KIND_TITLES = {
+    "conv3x3": "convolution",
+    "depthwise": "depthwise convolution",
+    "block_deep": "network block, deep",
+    "block_full": "network block, full size",
+    "attention": "attention",
+    "resize": "resize",
+}
+NEEDED_BYTES = 4 << 30
+
+
+def report(profile: Mapping[str, Any]) -> str:
+    """Plain text of several lines from ``profile.to_dict``'s values."""
+    cpu, memory = profile["cpu"], profile["memory"]
+    lines = [
+        "Processor",
+        f"  {cpu['name']}: {_count(cpu['cores_usable'], 'core')} usable "
+        f"of {cpu['cores_physical']} physical",
+        f"  {', '.join(cpu['instruction_sets']) or 'instruction sets unknown'}",
+        "Memory",
+        f"  {_gb(memory['free_bytes'])} free of {_gb(memory['total_bytes'])}",
+        "Graphics adapters",
+    ]
+    for adapter in profile["adapters"]:
+        lines += _adapter(adapter)
+    if not profile["adapters"]:
+        lines.append("  none found")
+    lines.append(f"onnxruntime {profile['onnxruntime'] or 'is not usable'}")
+    for provider in profile["providers"]:
+        lines += _provider(provider)
+    sentences = advice(profile)
+    lines += ["Advice", *(f"  {sentence}" for sentence in sentences)] if sentences else []
+    lines.append(f"Measured {profile['measured']} in {profile['seconds']:.1f} s")
+    return "\n".join(lines)
+
+
+def advice(profile: Mapping[str, Any]) -> list[str]:
+    """What would make this machine do more, a sentence each."""
+    found = []
+    bound = {provider["id"] for provider in profile["providers"] if provider["bound"]}
+    offered = {provider["id"] for provider in profile["providers"]}
+    usable = {a["vendor"] for a in profile["adapters"] if a["usable"]}
+    if "CPUExecutionProvider" not in bound:
+        found.append("Without a working onnxruntime every tool runs its classical path.")
+    if "NVIDIA" in usable and "CUDAExecutionProvider" not in offered:
+        found.append(
+            "There is an NVIDIA card, and this onnxruntime is built without CUDA. In an "
+            "environment of its own:  pip uninstall onnxruntime,  then "
+            f'pip install "{PROJECT}[cuda]" (1.3 to 1.6 GB).'
+        )
+    if profile["memory"]["free_bytes"] < NEEDED_BYTES:
+        found.append("Little memory is free: close other programs before running large models.")
+    if profile["disturbed"] > 0.15:
+        found.append(
+            f"Other programs used {profile['disturbed']:.0%} of the processor during the "
+            "measurement, so the speeds are too low. Measure again when the machine is quiet."
+        )
+    return found
+
+
+def _adapter(adapter: Mapping[str, Any]) -> list[str]:
+    details = [adapter["driver"] and f"driver {adapter['driver']}"]
+    if adapter["memory_total"] is not None:
+        free = adapter["memory_free"]
+        details.append(
+            _gb(adapter["memory_total"]) + ("" if free is None else f", {_gb(free)} free")
+        )
+    if adapter["compute_capability"]:
+        details.append(f"compute capability {adapter['compute_capability']}")
+    facts = ", ".join(detail for detail in details if detail)
+    lines = [f"  {adapter['name']}{f' ({facts})' if facts else ''}"]
+    return lines if adapter["usable"] else [*lines, f"    refused: {adapter['reason']}"]
+
+
+def _provider(provider: Mapping[str, Any]) -> list[str]:
+    if not provider["bound"]:
+        return [f"  {provider['title']}: not used", f"    {provider['reason']}"]
+    lines = [
+        f"  {provider['title']}: works" + (f", {provider['device']}" * bool(provider["device"]))
+    ]
+    for kind, rate in provider["gflops"].items():
+        lines.append(f"    {KIND_TITLES.get(kind, kind):<25}{rate:>10,.1f} GFLOP/s")
+    error = provider["max_relative_error"]
+    lines.append(
+        f"    {provider['placed']:.0%} of the heavy operations placed there, "
+        f"largest deviation {error:.1g}"
+    )
+    return lines
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _gb(count: int) -> str:
+    return f"{count / 1e9:.1f} GB"

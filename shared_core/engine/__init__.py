@@ -1,0 +1,1 @@
+"""Running one ONNX model over a picture: sessions, tiles, memory."""

@@ -1,0 +1,94 @@
+"""How much memory is free, how much was used, which tile fits, and how many threads are ours."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+
+import psutil  # type: ignore[import-untyped,unused-ignore]
+
+from .limits import memory_limits, processor_quota
+
+# The rest stays for the editor, whose picture is open beside us.
+SHARE_OF_FREE = 0.6
+
+
+def available_bytes() -> int:
+    """Memory that can be taken without swapping, within the container's limits."""
+    free = int(psutil.virtual_memory().available)
+    return max(0, min([free, *(group.limit - group.used for group in memory_limits())]))
+
+
+def budget(limit: int | None = None) -> int:
+    """Memory that a run may take: a share of what is free, at most the user's ``limit``."""
+    share = int(available_bytes() * SHARE_OF_FREE)
+    return share if limit is None else min(share, limit)
+
+
+def peak_rss_bytes() -> int:
+    """The most memory this process held since it started or since ``reset_peak_rss``."""
+    if sys.platform == "linux":
+        # Not ru_maxrss: that one is inherited from the parent through fork and exec.
+        with open("/proc/self/status", encoding="ascii") as status:
+            for line in status:
+                if line.startswith("VmHWM:"):
+                    return int(line.split()[1]) * 1024
+    if sys.platform == "win32":
+        return int(psutil.Process().memory_info().peak_wset)
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return int(peak) if sys.platform == "darwin" else int(peak) * 1024
+
+
+def reset_peak_rss() -> bool:
+    """Start the peak anew, so that it belongs to one job; False where the system cannot."""
+    try:
+        with open("/proc/self/clear_refs", "w", encoding="ascii") as command:
+            command.write("5")
+    except OSError:
+        return False
+    return True
+
+
+def usable_threads() -> int:
+    """Threads that really run at once: cores, this process's share of them, the quota.
+
+    More threads than that cost up to six times the time.
+    """
+    counts = [psutil.cpu_count(logical=False) or os.cpu_count() or 1]
+    if hasattr(os, "sched_getaffinity"):
+        counts.append(len(os.sched_getaffinity(0)))
+    quota = processor_quota()
+    if quota is not None:
+        counts.append(int(quota))
+    return max(1, min(counts))
+
+
+@dataclass(frozen=True)
+class MemoryRule:
+    """What a model takes: once for its session, and for each pixel of a tile."""
+
+    session_bytes: int
+    bytes_per_pixel: float
+
+
+def tile_peak(rule: MemoryRule, tile: int) -> int:
+    """Predicted peak in bytes of running square tiles of side ``tile``."""
+    return rule.session_bytes + int(rule.bytes_per_pixel * tile * tile)
+
+
+def fitting_tile(
+    rule: MemoryRule, allowed: int, tile: int, *, multiple: int = 1, minimum: int = 64
+) -> int | None:
+    """``tile``, halved until its peak fits into ``allowed`` bytes; None where none does.
+
+    The result is a multiple of ``multiple`` and not below ``minimum``.
+    """
+    while tile >= max(minimum, multiple):
+        tile -= tile % multiple
+        if tile_peak(rule, tile) <= allowed:
+            return tile
+        tile //= 2
+    return None

@@ -1,0 +1,67 @@
+"""Deblur: NAFNet where it can run, else deconvolution or gentle sharpening, called that."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from shared_core.algorithms import blur as blurs
+from shared_core.algorithms import deconvolution
+from shared_core.bridge.toolbox import AUTO
+
+from .work import Made, Model, Pixels, Work, model_tiles, tile_function
+
+CLASSICAL_TILE = 1024
+
+
+def classical(work: Work) -> Made:
+    """Deconvolution with the estimated or chosen blur, unsharp masking where none is sure."""
+    noise = work.noise()
+    blur = _blur(work)
+    amount = work.number("amount") / 100
+    overlap = -(-2 * deconvolution.radius(blur) // 8) * 8
+    tiles = work.tiles(
+        lambda rgb: deconvolution.deblur(rgb, blur, amount, noise), CLASSICAL_TILE, overlap
+    )
+    return Made(
+        tiles,
+        deconvolution.name(blur),
+        {
+            "blur": blur.kind,
+            "radius": round(blur.radius, 2),
+            "length": round(blur.length, 1),
+            "angle": round(blur.angle, 1),
+            "confidence": round(blur.confidence, 2),
+            "noise_sigma": round(noise, 2),
+            "amount": amount,
+        },
+    )
+
+
+def real(work: Work, model: Model) -> Made:
+    """The model at its contract, blended with the source by ``amount``."""
+    network = tile_function(work, model)
+    amount = work.number("amount") / 100
+    if amount >= 1:
+        return Made(model_tiles(work, model, network))
+
+    def blended(rgb: Pixels) -> Pixels:
+        sharp = network(rgb)
+        if sharp.shape != rgb.shape:
+            return sharp
+        return np.asarray(rgb + np.float32(amount) * (sharp - rgb), np.float32)
+
+    return Made(
+        model_tiles(work, model, blended), "mixed with the source", {"amount": round(amount, 3)}
+    )
+
+
+def _blur(work: Work) -> blurs.Blur:
+    kind = work.parameters["kind"]
+    if kind == "motion":
+        return blurs.Blur("motion", 0.0, work.number("length"), work.number("angle"), 1.0)
+    if kind == "soft" and work.parameters["radius"] != AUTO:
+        return blurs.Blur("soft", work.number("radius"), 0.0, 0.0, 1.0)
+    estimates = [blurs.estimate_blur(patch) for patch in work.samples()]
+    if kind == "soft":
+        estimates = [e for e in estimates if e.kind == "soft"] or estimates
+    return sorted(estimates, key=lambda e: e.confidence)[len(estimates) // 2]

@@ -1,0 +1,58 @@
+"""Denoise: SCUNet where the noise level is unknown, DRUNet at a chosen one, else DCT shrinkage."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from shared_core.algorithms import dct_denoise
+from shared_core.bridge.toolbox import AUTO
+
+from .work import Made, Model, Pixels, Work, model_tiles, tile_function
+
+CLASSICAL_TILE = 1024
+
+
+def classical(work: Work) -> Made:
+    """Overlapped DCT shrinkage at the measured or chosen noise level."""
+    sigma, how = _sigma(work)
+    detail = work.number("detail") / 100
+    overlap = -(-2 * dct_denoise.RADIUS // 8) * 8
+    tiles = work.tiles(
+        lambda rgb: dct_denoise.denoise(rgb, sigma, detail), CLASSICAL_TILE, overlap, multiple=8
+    )
+    return Made(
+        tiles, dct_denoise.NAME, {"sigma": round(sigma, 2), "sigma_is": how, "detail": detail}
+    )
+
+
+def real(work: Work, model: Model) -> Made:
+    """The model at its contract; ``detail`` above one half mixes some of the source back in."""
+    detail = work.number("detail") / 100
+    if model.card.takes_sigma:
+        sigma, how = _sigma(work)
+        limit = model.card.inputs[0].sigma_maximum or sigma
+        # Half a unit of detail is a factor of the square root of two in the noise level.
+        level = min(sigma * 2.0 ** (0.5 - detail), limit)
+        tiles = model_tiles(work, model, tile_function(work, model, (level / 255,)))
+        return Made(tiles, None, {"sigma": round(level, 2), "sigma_is": how})
+
+    network = tile_function(work, model)
+    share = max(0.0, detail - 0.5)
+    if share == 0:
+        return Made(model_tiles(work, model, network))
+
+    def mixed(rgb: Pixels) -> Pixels:
+        clean = network(rgb)
+        if clean.shape != rgb.shape:
+            return clean
+        return np.asarray(clean + np.float32(share) * (rgb - clean), np.float32)
+
+    return Made(
+        model_tiles(work, model, mixed), "mixed with the source", {"share": round(share, 3)}
+    )
+
+
+def _sigma(work: Work) -> tuple[float, str]:
+    if work.parameters["strength"] == AUTO:
+        return work.noise(), "measured"
+    return work.number("strength"), "chosen"

@@ -1,0 +1,147 @@
+"""A child process that takes requests and reports events as JSON lines (runner, model fetch)."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from shared_core.bridge.errors import Cancelled, NssError, from_code
+
+Event = dict[str, Any]
+CANCEL_GRACE_SECONDS = 3.0
+BEAT_SECONDS = 1.0
+SILENCE_SECONDS = 30.0
+
+
+class ChildDied(Exception):
+    """The child ended, hung or was ended in the middle of a request; the text says how."""
+
+
+class Child:
+    """One child process; one request at a time."""
+
+    def __init__(
+        self, module: str, *arguments: str, environment: Mapping[str, str] | None = None
+    ) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-E", "-P", "-m", module, *arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={**os.environ, **(environment or {})},
+            creationflags=0x08000000 if os.name == "nt" else 0,
+        )
+        self._events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
+        threading.Thread(target=self._read, daemon=True).start()
+
+    @property
+    def pid(self) -> int:
+        """Process id."""
+        return self._process.pid
+
+    def alive(self) -> bool:
+        """Whether the process still runs."""
+        return self._process.poll() is None
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        with contextlib.suppress(ValueError, OSError):
+            for line in self._process.stdout:
+                with contextlib.suppress(ValueError):
+                    event = json.loads(line)
+                    if isinstance(event, dict):
+                        self._events.put(event)
+        self._events.put(None)
+
+    def send(self, request: Mapping[str, Any]) -> None:
+        """Write one request line; ``ChildDied`` when nobody reads it."""
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(json.dumps(request).encode() + b"\n")
+            self._process.stdin.flush()
+        except (OSError, ValueError):
+            raise ChildDied(self._how()) from None
+
+    def follow(
+        self,
+        on_event: Callable[[Event], None],
+        cancelled: Callable[[], bool],
+        deadline: Callable[[], float | None] = lambda: None,
+        silence: float | None = SILENCE_SECONDS,
+    ) -> Event:
+        """Pass events on until the request's last one, which is returned.
+
+        ``deadline`` gives the seconds that may pass without progress, ``silence`` those without
+        any sign of life. Raises ``Cancelled``, the
+        error the child reports, or ``ChildDied`` (died, silent past the watchdog, stuck).
+        """
+        last_sign = last_progress = time.monotonic()
+        stop_asked: float | None = None
+        while True:
+            now = time.monotonic()
+            if stop_asked is None and cancelled():
+                stop_asked = now
+                with contextlib.suppress(ChildDied):
+                    self.send({"op": "cancel"})
+            if stop_asked is not None and now - stop_asked > CANCEL_GRACE_SECONDS:
+                self.end()
+                raise Cancelled("Cancelled.")
+            limit = deadline()
+            if silence is not None and now - last_sign > silence:
+                self.end()
+                raise ChildDied(f"it gave no sign of life for {silence:.0f} s and was ended")
+            if limit is not None and now - last_progress > limit:
+                self.end()
+                raise ChildDied(f"it made no progress for {limit:.0f} s and was ended")
+            try:
+                event = self._events.get(timeout=0.05)
+            except queue.Empty:
+                continue
+            last_sign = time.monotonic()
+            if event is None:
+                if stop_asked is not None:
+                    raise Cancelled("Cancelled.")
+                raise ChildDied(self._how())
+            kind = event.get("event")
+            if kind == "done":
+                return event
+            if kind == "error":
+                raise self._error(event)
+            if kind != "beat":
+                last_progress = last_sign
+                on_event(event)
+
+    @staticmethod
+    def _error(event: Event) -> NssError:
+        error = from_code(str(event.get("code")), str(event.get("message")))
+        error.details = event  # type: ignore[attr-defined]
+        return error
+
+    def _how(self) -> str:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(2)
+        code = self._process.poll()
+        if code is not None and code < 0:
+            with contextlib.suppress(ValueError):
+                return f"it was ended by {signal.Signals(-code).name}"
+        return f"it ended with code {code}"
+
+    def end(self) -> None:
+        """End the process, asking first by closing its input, and wait for it."""
+        with contextlib.suppress(OSError, ValueError):
+            if self._process.stdin is not None:
+                self._process.stdin.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(0.3)
+            return
+        self._process.kill()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(5)

@@ -1,0 +1,355 @@
+"""One job from its plan to its receipt: the real path, its fallback, and what the journal learns.
+
+This is the only place where a failed real path turns into a classical one, and the only place
+where receipts are made.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import platform
+import secrets
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timezone
+from typing import Any
+
+from shared_core.bridge import __version__, receipt, toolbox, wire
+from shared_core.bridge.errors import (
+    BadInput,
+    Cancelled,
+    CouldNotBeDone,
+    NssError,
+    RealPathImpossible,
+)
+from shared_core.bridge.paths import Paths
+from shared_core.catalog.store import Store
+from shared_core.device import profile as device
+
+from .child import Child, ChildDied, Event
+from .journal import Fault, Journal, Mark
+from .planner import CPU, Planner, missing_onnxruntime
+
+Send = Callable[[Any], None]
+Stopped = Callable[[], bool]
+MIN_WATCHDOG_SECONDS = 60.0
+WATCHDOG_FACTOR = 10.0
+
+
+class _RealFailed(Exception):
+    """The real path ended without a result; the text is the fault, ``pixels`` where it counts."""
+
+    def __init__(self, what: str, pixels: int) -> None:
+        super().__init__(what)
+        self.pixels = pixels
+
+
+@dataclass
+class _Run:
+    """A job on its way."""
+
+    id: str
+    job: wire.StartJob
+    send: Send
+    stopped: Stopped
+    stage: str = "starting"
+    tile_seconds: float | None = None
+
+
+class JobRunner:
+    """Owns the runner child, the planner and the journal."""
+
+    def __init__(self, where: Paths, journal: Journal) -> None:
+        self._paths = where
+        self.journal = journal
+        self.planner = Planner(where, journal, Store(where))
+        self.planner.onnxruntime_trouble = missing_onnxruntime()
+        self._child: Child | None = None
+        self._guard = threading.Lock()
+        self._probe_failed = False
+        self._died_before = journal.recover()
+        with contextlib.suppress(Exception):
+            from shared_core.device.probe import machine_key
+
+            self.planner.profile = device.load(where.profile, machine_key())
+
+    # The runner child
+
+    def runner_pid(self) -> int | None:
+        """Process id of the runner, if one is there."""
+        child = self._child
+        return child.pid if child and child.alive() else None
+
+    def rest(self) -> None:
+        """End the idle runner."""
+        with self._guard:
+            if self._child is not None:
+                self._child.end()
+                self._child = None
+
+    end = rest
+
+    def _runner(self) -> Child:
+        with self._guard:
+            if self._child is None or not self._child.alive():
+                self._child = Child("shared_core.worker.runner")
+            return self._child
+
+    # Probe and download
+
+    def wants_probe(self) -> bool:
+        """Whether this machine has not been measured yet."""
+        unknown = self.planner.profile is None and not self._probe_failed
+        return unknown and not self.planner.onnxruntime_trouble
+
+    def profile(self) -> dict[str, Any] | None:
+        """The machine's profile as data."""
+        return device.to_dict(self.planner.profile) if self.planner.profile else None
+
+    def probe(self, stopped: Stopped) -> None:
+        """Measure the machine in the runner; a failure leaves the cautious defaults."""
+        runner = self._runner()
+        try:
+            runner.send({"op": "probe"})
+            done = runner.follow(lambda event: None, stopped)
+            self.planner.profile = device.from_dict(done["profile"])
+        except Cancelled:
+            raise
+        except (ChildDied, NssError, ValueError, KeyError) as error:
+            self._probe_failed = True
+            raise CouldNotBeDone(f"This machine could not be measured: {error}.") from error
+
+    def download(self, message: wire.Download, send: Send, stopped: Stopped) -> None:
+        """Fetch, verify and try one model in a child process."""
+        card = self.planner.cards.get(message.model)
+        if card is None:
+            raise BadInput(f"There is no model {message.model!r} in the catalogue.")
+        child = Child("shared_core.catalog.fetch", card.id, environment=message.environment)
+        began = time.monotonic()
+        first: list[int] = []
+        stage = "downloading"
+
+        def tell(event: Event) -> None:
+            nonlocal stage
+            if event["event"] == "stage":
+                stage = str(event["stage"])
+                send(wire.Progress(f"{card.title}: {stage}", 0, 1, "steps"))
+                return
+            done, total = int(event["done"]), int(event["total"])
+            first.append(done)
+            gained = done - first[0]
+            left = (time.monotonic() - began) / gained * (total - done) if gained > 0 else None
+            send(wire.Progress(f"downloading {card.title}", done, total, "bytes", left))
+
+        try:
+            child.follow(tell, stopped, silence=None)
+        except ChildDied as error:
+            raise CouldNotBeDone(
+                f"The download of {card.title} broke off ({error}). Start it again; what is here "
+                "already is kept."
+            ) from None
+        finally:
+            child.end()
+        self.journal.forget(model=card.id)
+
+    # Jobs
+
+    def run(self, job: wire.StartJob, host: str, send: Send, stopped: Stopped) -> dict[str, Any]:
+        """Run a job to its receipt. Raises what kept even the classical path from a result."""
+        run = _Run(secrets.token_hex(8), job, send, stopped)
+        started = datetime.now(timezone.utc)
+        fault = job.lost_worker
+        if fault and self._died_before:
+            fault = self._died_before[-1].what
+        plan = self._plan(job)
+        if plan.path is None:
+            raise RealPathImpossible(f"The real path is not possible: {plan.reason}.")
+        done: Event | None = None
+        if plan.path == wire.REAL and not job.lost_worker:
+            try:
+                done = self._real(run, plan)
+            except _RealFailed as failure:
+                fault = str(failure)
+                self._remember(run, plan, failure)
+                if job.path == wire.REAL:
+                    raise RealPathImpossible(
+                        f"{plan.title} could not finish: {fault}. Nothing was changed; without "
+                        "“real only” the classical path gives a result."
+                    ) from None
+        elif plan.path == wire.REAL and job.path == wire.REAL:
+            raise RealPathImpossible(
+                f"{plan.title} could not finish: {fault}. Nothing was changed."
+            )
+        if done is None:
+            if plan.path == wire.REAL:
+                classical = self._plan(replace(job, path=wire.CLASSICAL))
+                plan = replace(classical, reason=f"{plan.title} failed: {fault}")
+            done = self._classical(run, plan)
+        if job.note:
+            plan = replace(plan, reason=f"{plan.reason}; {job.note}")
+        return receipt.to_dict(self._receipt(run, plan, done, fault or None, host, started))
+
+    def _plan(self, job: wire.StartJob) -> wire.Plan:
+        return self.planner.plan(
+            wire.AskPlan(
+                job.tool,
+                job.source.width,
+                job.source.height,
+                job.path,
+                job.parameters,
+                job.budget_seconds,
+                job.memory_bytes,
+            )
+        )
+
+    def _real(self, run: _Run, plan: wire.Plan) -> Event:
+        model, provider = plan.model or "", plan.provider or CPU
+        pixels = run.job.source.width * run.job.source.height
+        mark = Mark(run.id, run.job.tool, model, provider, pixels, "starting")
+        self.journal.open(mark)
+        try:
+            done = self._ask(run, plan, mark)
+        except ChildDied as error:
+            what = f"the worker's runner died at the stage “{run.stage}”: {error}"
+            raise _RealFailed(what, pixels) from None
+        except (Cancelled, BadInput):
+            raise
+        except NssError as error:
+            details: Event = getattr(error, "details", {})
+            raise _RealFailed(str(error), pixels if details.get("memory") else 0) from None
+        finally:
+            self.journal.close(run.id)
+        if done["tiles"] and not done["model_runs"]:
+            raise _RealFailed("the model's session did not run", 0)
+        self.journal.forget(model=model)
+        if done["tiles"]:
+            key = f"{model}/{provider}/{done['tile_shape']}"
+            self.journal.note_speed(key, done["run_seconds"] / done["tiles"])
+        self.journal.note_speed(f"{model}/{provider}/load", done["load_seconds"])
+        return done
+
+    def _classical(self, run: _Run, plan: wire.Plan) -> Event:
+        """The classical path; one retry with half the tile when the runner dies of it."""
+        for divisor in (1, 2):
+            try:
+                done = self._ask(run, plan, None, divisor)
+            except ChildDied as error:
+                died = error
+                continue
+            megapixels = run.job.source.width * run.job.source.height / 1e6
+            if run.job.mask is None and megapixels > 0.1:
+                key = f"classical/{run.job.tool}"
+                self.journal.note_speed(key, done["run_seconds"] / megapixels)
+            return done
+        raise CouldNotBeDone(
+            f"The worker died twice in {plan.title} ({died}); probably memory ran out. Close other "
+            "programs or work on a smaller part of the picture. Nothing was changed."
+        )
+
+    def _ask(self, run: _Run, plan: wire.Plan, mark: Mark | None, divisor: int = 1) -> Event:
+        job = run.job
+        runner = self._runner()
+        first_tile = time.monotonic()
+
+        def tell(event: Event) -> None:
+            nonlocal first_tile
+            if event["event"] == "stage":
+                run.stage = str(event["stage"])
+                first_tile = time.monotonic()
+                if mark is not None:
+                    self.journal.open(replace(mark, stage=run.stage))
+                run.send(wire.Progress(run.stage, 0, 1, "steps", plan=plan))
+                return
+            done, total = int(event["done"]), int(event["total"])
+            if done and run.tile_seconds is None:
+                run.tile_seconds = time.monotonic() - first_tile
+            left = event.get("seconds_left")
+            run.send(wire.Progress(_doing(plan), done, total, "tiles", left, plan))
+
+        def deadline() -> float:
+            predicted = run.tile_seconds or plan.seconds or 0.0
+            return max(MIN_WATCHDOG_SECONDS, WATCHDOG_FACTOR * predicted)
+
+        runner.send(
+            {
+                "op": "job",
+                "tool": job.tool,
+                "path": plan.path,
+                "model": plan.model,
+                "provider": plan.provider,
+                "parameters": job.parameters,
+                "source": asdict(job.source),
+                "result": asdict(job.result),
+                "mask": asdict(job.mask) if job.mask else None,
+                "tile_divisor": divisor,
+            }
+        )
+        return runner.follow(tell, run.stopped, deadline)
+
+    def _remember(self, run: _Run, plan: wire.Plan, failure: _RealFailed) -> None:
+        when = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+        self.journal.note_fault(
+            Fault(
+                run.job.tool,
+                plan.model or "",
+                plan.provider or CPU,
+                failure.pixels,
+                str(failure),
+                when,
+            )
+        )
+
+    def _receipt(
+        self,
+        run: _Run,
+        plan: wire.Plan,
+        done: Event,
+        fault: str | None,
+        host: str,
+        started: datetime,
+    ) -> receipt.Receipt:
+        job = run.job
+        real = plan.path == wire.REAL
+        model = None
+        if real:
+            card = self.planner.cards[plan.model or ""]
+            file = card.main_file
+            model = receipt.Model(
+                card.id, card.title, card.repo, card.revision, file.path, file.sha256, card.licence
+            )
+        name = done["algorithm"] or (toolbox.tool(job.tool).classical_name if not real else None)
+        algorithm = receipt.Algorithm(name, done["algorithm_parameters"]) if name else None
+        device_name = (
+            self.planner.device_name(plan.provider or CPU) or platform.processor() or "CPU"
+        )
+        return receipt.Receipt(
+            tool=job.tool,
+            path=plan.path or "",
+            model=model,
+            algorithm=algorithm,
+            provider=receipt.Provider(plan.provider if real else None, done["bound"], device_name),
+            reason=plan.reason,
+            fault=fault,
+            predicted=receipt.Predicted(plan.seconds, plan.peak_bytes),
+            actual=receipt.Actual(
+                round(done["load_seconds"], 3),
+                round(done["run_seconds"], 3),
+                round(done["total_seconds"], 3),
+                done["peak_bytes"],
+                done["tiles"],
+            ),
+            image=receipt.ImageFacts(
+                job.source.width, job.source.height, job.source.depth, job.mask is not None
+            ),
+            parameters=job.parameters,
+            seed=job.seed,
+            versions=receipt.Versions(__version__, done["onnxruntime"], host),
+            started=started.strftime("%Y-%m-%dT%H:%M:%SZ"),
+            source=job.previous,
+        )
+
+
+def _doing(plan: wire.Plan) -> str:
+    return plan.title if plan.path == wire.CLASSICAL else f"real {plan.title}"

@@ -1,0 +1,160 @@
+"""What the worker remembers across its own death: which model was running, what failed, how fast.
+
+One small JSON file, written atomically. A mark is opened before a real model runs and closed
+after it; a mark found open at start means that the worker died there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import threading
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+KEEP_SPEEDS = 9
+KEEP_FAULTS = 64
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A real run in progress."""
+
+    job: str
+    tool: str
+    model: str
+    provider: str
+    pixels: int
+    stage: str
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A model that failed on a provider, at ``pixels`` and more, or at any size when 0."""
+
+    tool: str
+    model: str
+    provider: str
+    pixels: int
+    what: str
+    when: str
+
+    def covers(self, model: str, provider: str, pixels: int) -> bool:
+        """Whether this fault speaks against running ``model`` at ``pixels``."""
+        return self.model == model and self.provider == provider and pixels >= self.pixels
+
+
+class Journal:
+    """The journal file of one user; safe to use from several threads of one process."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        self._marks: dict[str, Mark] = {}
+        self._faults: list[Fault] = []
+        self._speeds: dict[str, list[float]] = {}
+        self._load()
+
+    def _load(self) -> None:
+        with contextlib.suppress(OSError, ValueError, TypeError, AttributeError, KeyError):
+            data = json.loads(self._path.read_text("utf-8"))
+            self._speeds = {
+                str(k): [float(x) for x in v][-KEEP_SPEEDS:] for k, v in data["speeds"].items()
+            }
+            self._faults = [Fault(**f) for f in data["faults"]][-KEEP_FAULTS:]
+            self._marks = {m["job"]: Mark(**m) for m in data["marks"]}
+
+    def _save(self) -> None:
+        data: dict[str, Any] = {
+            "marks": [asdict(m) for m in self._marks.values()],
+            "faults": [asdict(f) for f in self._faults],
+            "speeds": self._speeds,
+        }
+        part = self._path.with_suffix(f".{os.getpid()}.part")
+        # A journal that cannot be written must not stop the user's work.
+        with contextlib.suppress(OSError):
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with part.open("w", encoding="utf-8") as file:
+                json.dump(data, file)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(part, self._path)
+
+    def recover(self) -> list[Fault]:
+        """Turn marks left open by a dead worker into faults; those faults."""
+        with self._lock:
+            found = [
+                Fault(m.tool, m.model, m.provider, m.pixels, died(m), _now())
+                for m in self._marks.values()
+            ]
+            if found:
+                self._marks.clear()
+                self._faults = (self._faults + found)[-KEEP_FAULTS:]
+                self._save()
+            return found
+
+    def open(self, mark: Mark) -> None:
+        """A real run begins, or enters another stage."""
+        with self._lock:
+            self._marks[mark.job] = mark
+            self._save()
+
+    def close(self, job: str) -> None:
+        """The run is over, in whatever way."""
+        with self._lock:
+            if self._marks.pop(job, None) is not None:
+                self._save()
+
+    def note_fault(self, fault: Fault) -> None:
+        """Remember that a model failed."""
+        with self._lock:
+            self._faults = [*self._faults, fault][-KEEP_FAULTS:]
+            self._save()
+
+    def fault_of(self, model: str, provider: str, pixels: int) -> Fault | None:
+        """The newest fault that speaks against this run."""
+        with self._lock:
+            for fault in reversed(self._faults):
+                if fault.covers(model, provider, pixels):
+                    return fault
+        return None
+
+    def forget(self, tool: str | None = None, model: str | None = None) -> int:
+        """Forget the faults of a tool, of a model, or all; how many there were."""
+        with self._lock:
+            kept = [
+                f
+                for f in self._faults
+                if (tool is not None and f.tool != tool) or (model is not None and f.model != model)
+            ]
+            count = len(self._faults) - len(kept)
+            if count:
+                self._faults = kept
+                self._save()
+            return count
+
+    def note_speed(self, what: str, seconds: float) -> None:
+        """One more measured duration of ``what`` (a model's tile, a tool's megapixel)."""
+        with self._lock:
+            self._speeds[what] = [*self._speeds.get(what, []), round(seconds, 5)][-KEEP_SPEEDS:]
+            self._save()
+
+    def speed(self, what: str) -> float | None:
+        """Median of the newest measurements of ``what``, in seconds."""
+        with self._lock:
+            known = self._speeds.get(what)
+        return median(known) if known else None
+
+
+def died(mark: Mark) -> str:
+    """The sentence for a worker found dead at ``mark``."""
+    size = f"{mark.pixels / 1e6:.1f} MP"
+    return f"the worker died while {mark.model} was at the stage “{mark.stage}” ({size})"
+
+
+def _now() -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())

@@ -1,0 +1,137 @@
+"""Gathers what is known (models, machine, history) and lets ``routing`` decide. No numpy here."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+
+from shared_core import routing
+from shared_core.bridge import toolbox, wire
+from shared_core.bridge.paths import Paths
+from shared_core.catalog import cards as catalogue
+from shared_core.catalog.store import Presence, Store
+from shared_core.device import profile as device
+from shared_core.engine import memory
+from shared_core.engine.grid import plan_tiles
+from shared_core.tools import registry
+
+from .journal import Journal
+
+CPU = "CPUExecutionProvider"
+# Before a first run of this machine: measured on two cores, seconds per megapixel.
+CLASSICAL_SECONDS_PER_MEGAPIXEL = {"denoise": 0.5, "deblur": 0.8}
+CLASSICAL_BASE_BYTES = 200 << 20
+CLASSICAL_TILE_BYTES = 300 << 20
+# Session memory where the card does not know it: measured at 1.1 to 3 times the file.
+SESSION_BYTES_PER_FILE_BYTE = 3
+TILE_BYTES_PER_PIXEL = 2000
+
+
+class Planner:
+    """Plans from cached facts, at once: nothing is measured, hashed or loaded here."""
+
+    def __init__(self, paths: Paths, journal: Journal, store: Store) -> None:
+        self._journal = journal
+        self._store = store
+        self._paths = paths
+        self.cards: Mapping[str, catalogue.Card] = catalogue.load()
+        self.profile: device.Profile | None = None
+        self.onnxruntime_trouble = ""
+
+    def plan(self, ask: wire.AskPlan) -> wire.Plan:
+        """The plan for a picture; ``UsageError`` for an unknown tool or parameter."""
+        tool = toolbox.tool(ask.tool)
+        parameters = tool.parse(ask.parameters)
+        pixels = ask.width * ask.height
+        provider = self._provider()
+        candidates = tuple(
+            self._candidate(card, provider or CPU, ask.width, ask.height)
+            for card in registry.models(self.cards, tool.id, parameters)
+        )
+        speed = self._journal.speed(f"classical/{tool.id}")
+        if speed is None:
+            speed = CLASSICAL_SECONDS_PER_MEGAPIXEL[tool.id]
+        facts = routing.Facts(
+            candidates=candidates,
+            classical_title=tool.classical_name,
+            classical_seconds=speed * pixels / 1e6,
+            classical_peak_bytes=CLASSICAL_BASE_BYTES + min(pixels * 300, CLASSICAL_TILE_BYTES),
+            provider=provider,
+            provider_trouble=self.onnxruntime_trouble or "no provider of onnxruntime works here",
+            memory_bytes=memory.budget(ask.memory_bytes),
+        )
+        budget = ask.budget_seconds or routing.DEFAULT_BUDGET_SECONDS
+        return routing.decide(facts, routing.Preference(ask.path, budget))
+
+    def _provider(self) -> str | None:
+        """The fastest provider the probe saw working; the CPU before the first probe."""
+        if self.onnxruntime_trouble:
+            return None
+        if self.profile is None:
+            return CPU
+        bound = self.profile.bound()
+        return bound[0].id if bound else None
+
+    def device_name(self, provider: str) -> str:
+        """The device behind a provider, as the probe named it."""
+        found = self.profile.provider(provider) if self.profile else None
+        return found.device if found else ""
+
+    def _candidate(
+        self, card: catalogue.Card, provider: str, width: int, height: int
+    ) -> routing.Candidate:
+        state = self._store.state(card)
+        present = state.usable
+        trouble = state.reason if state.presence is Presence.BAD else ""
+        fault = self._journal.fault_of(card.id, provider, width * height)
+        return routing.Candidate(
+            model=card.id,
+            title=card.title,
+            present=present,
+            trouble=trouble,
+            fault=fault.what if fault else "",
+            seconds=self.seconds(card, provider, width, height),
+            peak_bytes=_peak(card),
+            download_bytes=state.bytes_total - state.bytes_here if not present else 0,
+            licence=card.licence,
+            host="huggingface.co",
+        )
+
+    def seconds(self, card: catalogue.Card, provider: str, width: int, height: int) -> float | None:
+        """Predicted seconds of the whole run: history, else the canary, else arithmetic."""
+        rule = card.tile
+        grid = plan_tiles(width, height, rule.size, rule.overlap, rule.multiple, rule.fixed)
+        megapixels = grid.width * grid.height / 1e6
+        per_tile = self._journal.speed(f"{card.id}/{provider}/{grid.width}x{grid.height}")
+        trial = self._store.state(card).trial
+        if per_tile is None and trial and trial.ok and trial.tile:
+            per_tile = trial.seconds_per_tile * megapixels * 1e6 / trial.tile**2
+        if per_tile is None and card.gflop_per_megapixel:
+            per_tile = device.predict_seconds(
+                self.profile, provider, card.gflop_per_megapixel * megapixels
+            )
+        if per_tile is None and card.cpu_seconds_per_megapixel:
+            per_tile = card.cpu_seconds_per_megapixel * megapixels
+        if per_tile is None or math.isinf(per_tile):
+            return None
+        load = self._journal.speed(f"{card.id}/{provider}/load")
+        if load is None:
+            load = card.download_bytes / 300e6
+        return load + grid.count * per_tile
+
+
+def _peak(card: catalogue.Card) -> int:
+    session = card.session_bytes or card.main_file.size * SESSION_BYTES_PER_FILE_BYTE
+    per_pixel = card.peak_bytes_per_pixel or TILE_BYTES_PER_PIXEL
+    return session + per_pixel * card.tile.size**2
+
+
+def missing_onnxruntime() -> str:
+    """Why no model can run in this environment; empty when onnxruntime is installed."""
+    import importlib.util
+
+    spec = importlib.util.find_spec("onnxruntime")
+    if spec is not None and spec.origin and Path(spec.origin).is_file():
+        return ""
+    return "onnxruntime is not installed in the worker's environment; run the installer again"

@@ -1,0 +1,344 @@
+"""The supervisor: accepts editors, answers plans at once, queues jobs, outlives its runner.
+
+Started detached by the first editor that needs it; imports nothing heavy. Jobs, downloads and
+the probe run in child processes, so that no crash of theirs reaches it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from multiprocessing.connection import (
+    Connection,
+    Listener,
+    answer_challenge,
+    deliver_challenge,
+)
+from typing import Any
+
+from shared_core.bridge import __version__, arena, wire
+from shared_core.bridge.client import hang_up, key_of
+from shared_core.bridge.errors import (
+    Cancelled,
+    CouldNotBeDone,
+    NssError,
+    UsageError,
+)
+from shared_core.bridge.paths import Paths, paths, private_folder, socket_address
+from shared_core.catalog.locks import locked_now
+
+from .jobs import JobRunner
+from .journal import Journal
+
+HANDSHAKE_SECONDS = 2.0
+OUTBOX_LIMIT = 1000
+RUNNER_IDLE_SECONDS = float(os.environ.get("NSS_RUNNER_IDLE_SECONDS", "60"))
+IDLE_SECONDS = float(os.environ.get("NSS_WORKER_IDLE_SECONDS", "300"))
+
+
+class Peer:
+    """One connected editor; its messages go out through a queue, so that nobody waits for it."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection = connection
+        self.gone = threading.Event()
+        self.cancel = threading.Event()
+        self.busy = threading.Lock()
+        self.name = ""
+        self._outbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        threading.Thread(target=self._send_all, daemon=True).start()
+
+    def send(self, message: Any) -> None:
+        """Queue a message; an editor that does not read any more is dropped."""
+        if self._outbox.qsize() > OUTBOX_LIMIT:
+            hang_up(self.connection)
+        self._outbox.put(message)
+
+    def _send_all(self) -> None:
+        while (message := self._outbox.get()) is not None:
+            with contextlib.suppress(OSError, ValueError):
+                self.connection.send_bytes(wire.encode(message))
+
+    def stopped(self) -> bool:
+        """Whether the running request is no longer wanted."""
+        return self.gone.is_set() or self.cancel.is_set()
+
+    def leave(self) -> None:
+        """The connection has ended."""
+        self.gone.set()
+        self._outbox.put(None)
+
+
+@dataclass
+class Task:
+    """Something that needs the runner: a job or a probe."""
+
+    peer: Peer | None
+    work: Callable[[Callable[[], bool]], Any]
+    tool: str = ""
+    files: tuple[wire.PixelFile, ...] = field(default=())
+
+    def stopped(self) -> bool:
+        """Whether nobody wants it any more."""
+        return self.peer is not None and self.peer.stopped()
+
+
+class Server:
+    """The supervisor of one user."""
+
+    def __init__(self, where: Paths) -> None:
+        self._paths = where
+        self._began = self._last_used = time.monotonic()
+        self._ending = threading.Event()
+        self._tasks: deque[Task] = deque()
+        self._running: Task | None = None
+        self._wake = threading.Condition()
+        self._peers: set[Peer] = set()
+        self._jobs = JobRunner(where, Journal(where.journal))
+
+    def serve(self) -> None:
+        """Accept editors until ``Stop`` or until nobody has been there for a while."""
+        arena.sweep(self._paths)
+        address = socket_address(private_folder(self._paths.runtime), wire.PROTOCOL)
+        family = "AF_PIPE" if os.name == "nt" else "AF_UNIX"
+        if family == "AF_UNIX":
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(address)
+        key = key_of(self._paths)
+        with Listener(address, family, backlog=16) as listener:
+            threading.Thread(target=self._work_off, daemon=True).start()
+            threading.Thread(target=self._accept, args=(listener, key), daemon=True).start()
+            while not self._ending.wait(0.5):
+                self._rest()
+        with self._wake:
+            for task in self._tasks:
+                if task.peer is not None:
+                    task.peer.cancel.set()
+            if self._running is not None and self._running.peer is not None:
+                self._running.peer.cancel.set()
+        self._jobs.end()
+
+    def _rest(self) -> None:
+        """End the runner, and then ourselves, when there has been nothing to do for long."""
+        with self._wake:
+            if self._running or self._tasks:
+                self._last_used = time.monotonic()
+            idle = time.monotonic() - self._last_used
+            peers = len(self._peers)
+        if idle > RUNNER_IDLE_SECONDS:
+            self._jobs.rest()
+        if idle > IDLE_SECONDS and not peers:
+            self._ending.set()
+
+    def _accept(self, listener: Listener, key: bytes) -> None:
+        while not self._ending.is_set():
+            try:
+                connection = listener.accept()
+            except OSError:
+                time.sleep(0.05)
+                continue
+            threading.Thread(target=self._attend, args=(connection, key), daemon=True).start()
+
+    def _attend(self, connection: Connection, key: bytes) -> None:
+        """One editor, from the handshake to its end. A silent stranger holds up nobody."""
+        deadline = threading.Timer(HANDSHAKE_SECONDS, hang_up, (connection,))
+        deadline.daemon = True
+        deadline.start()
+        peer: Peer | None = None
+        try:
+            deliver_challenge(connection, key)
+            answer_challenge(connection, key)
+            hello = wire.decode(connection.recv_bytes(wire.MAX_MESSAGE))
+            deadline.cancel()
+            if not isinstance(hello, wire.Hello) or hello.protocol != wire.PROTOCOL:
+                return
+            peer = Peer(connection)
+            peer.name = f"{hello.host} {hello.version}"
+            with self._wake:
+                self._peers.add(peer)
+            peer.send(wire.Welcome(wire.PROTOCOL, __version__, os.getpid()))
+            while True:
+                self._take(peer, connection.recv_bytes(wire.MAX_MESSAGE))
+        except Exception as error:
+            if not isinstance(error, (EOFError, OSError)):
+                print(f"connection dropped: {type(error).__name__}: {error}", file=sys.stderr)
+        finally:
+            deadline.cancel()
+            if peer is not None:
+                self._dismiss(peer)
+            with contextlib.suppress(OSError):
+                connection.close()
+
+    def _dismiss(self, peer: Peer) -> None:
+        """A closed connection cancels that editor's jobs and deletes their files."""
+        peer.leave()
+        with self._wake:
+            self._peers.discard(peer)
+            self._last_used = time.monotonic()
+            waiting = [task for task in self._tasks if task.peer is peer]
+            for task in waiting:
+                self._tasks.remove(task)
+            self._wake.notify_all()
+        for task in waiting:
+            self._drop_files(task)
+
+    def _drop_files(self, task: Task) -> None:
+        for file in task.files:
+            arena.remove(self._paths, file)
+
+    def _take(self, peer: Peer, body: bytes) -> None:
+        try:
+            message = wire.decode(body)
+        except wire.WireError as error:
+            peer.send(wire.Failed(error.code, str(error)))
+            return
+        if isinstance(message, wire.Cancel):
+            peer.cancel.set()
+            return
+        if not peer.busy.acquire(blocking=False):
+            peer.send(wire.Failed(UsageError.code, "One request at a time on a connection."))
+            return
+        peer.cancel.clear()
+        self._last_used = time.monotonic()
+        try:
+            waits = self._answer(peer, message)
+        except NssError as error:
+            waits = False
+            peer.send(wire.Failed(error.code, str(error)))
+        except BaseException:
+            peer.busy.release()
+            raise
+        if not waits:
+            peer.busy.release()
+
+    def _answer(self, peer: Peer, message: Any) -> bool:
+        """Answer at once, or start what takes time and return True."""
+        if isinstance(message, wire.AskPlan):
+            peer.send(wire.PlanReply(self._jobs.planner.plan(message)))
+            if self._jobs.wants_probe():
+                self._enlist(Task(None, self._jobs.probe))
+        elif isinstance(message, wire.StartJob):
+            name = peer.name
+
+            def work(stopped: Callable[[], bool]) -> wire.JobDone:
+                return wire.JobDone(self._jobs.run(message, name, peer.send, stopped))
+
+            files = tuple(f for f in (message.source, message.result, message.mask) if f)
+            self._enlist(Task(peer, work, message.tool, files))
+            return True
+        elif isinstance(message, wire.Download):
+            threading.Thread(target=self._download, args=(peer, message), daemon=True).start()
+            return True
+        elif isinstance(message, wire.AskDoctor):
+            if not message.wait or (self._jobs.planner.profile and not message.again):
+                peer.send(wire.DoctorReply(self._jobs.profile()))
+            else:
+
+                def measure(stopped: Callable[[], bool]) -> wire.DoctorReply:
+                    self._jobs.probe(stopped)
+                    return wire.DoctorReply(self._jobs.profile())
+
+                self._enlist(Task(peer, measure))
+                return True
+        elif isinstance(message, wire.AskStatus):
+            peer.send(self._status())
+        elif isinstance(message, wire.TryAgain):
+            count = self._jobs.journal.forget(tool=message.tool)
+            peer.send(wire.Done(f"{count} remembered faults forgotten."))
+        elif isinstance(message, wire.Stop):
+            peer.send(wire.Done("The worker ends."))
+            self._ending.set()
+        else:
+            raise UsageError(f"{type(message).__name__} is not a request.")
+        return False
+
+    def _status(self) -> wire.StatusReply:
+        with self._wake:
+            running = self._running
+            waiting = len(self._tasks)
+        return wire.StatusReply(
+            pid=os.getpid(),
+            runner_pid=self._jobs.runner_pid(),
+            jobs_waiting=waiting,
+            job_running=(running.tool or "probe") if running else None,
+            uptime_seconds=round(time.monotonic() - self._began, 1),
+            version=__version__,
+        )
+
+    def _enlist(self, task: Task) -> None:
+        with self._wake:
+            place = sum(1 for t in self._tasks if t.peer) + (self._running is not None)
+            self._tasks.append(task)
+            self._wake.notify_all()
+        if task.peer and place:
+            task.peer.send(wire.Queued(place))
+
+    def _work_off(self) -> None:
+        """One task at a time; a probe that nobody waits for makes room for a job."""
+        while True:
+            with self._wake:
+                while not self._tasks:
+                    self._wake.wait()
+                task = self._running = self._tasks.popleft()
+            self._finish(task)
+            with self._wake:
+                self._running = None
+                self._last_used = time.monotonic()
+                for place, waiting in enumerate(self._tasks):
+                    if waiting.peer:
+                        waiting.peer.send(wire.Queued(place + 1))
+
+    def _finish(self, task: Task) -> None:
+        def stopped() -> bool:
+            return task.stopped() or (task.peer is None and bool(self._tasks))
+
+        reply: Any
+        try:
+            if stopped():
+                raise Cancelled("Cancelled.")
+            reply = task.work(stopped)
+        except NssError as error:
+            reply = wire.Failed(error.code, str(error))
+        except Exception as error:
+            sys.excepthook(type(error), error, error.__traceback__)
+            text = f"The worker made a mistake of its own ({type(error).__name__}: {error})."
+            reply = wire.Failed(CouldNotBeDone.code, text)
+        if task.peer is not None:
+            task.peer.busy.release()
+            task.peer.send(reply)
+            if task.peer.gone.is_set():
+                self._drop_files(task)
+
+    def _download(self, peer: Peer, message: wire.Download) -> None:
+        reply: Any
+        try:
+            self._jobs.download(message, peer.send, peer.stopped)
+            reply = wire.Done(f"{message.model} is here and verified.")
+        except NssError as error:
+            reply = wire.Failed(error.code, str(error))
+        except Exception as error:
+            sys.excepthook(type(error), error, error.__traceback__)
+            reply = wire.Failed(CouldNotBeDone.code, f"The download failed ({error}).")
+        peer.busy.release()
+        peer.send(reply)
+
+
+def main() -> None:
+    """Serve this user, unless another worker already does."""
+    where = paths()
+    with locked_now(private_folder(where.runtime) / f"worker-{wire.PROTOCOL}.lock") as mine:
+        if mine:
+            Server(where).serve()
+    sys.stdout.flush()
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

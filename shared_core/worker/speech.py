@@ -1,0 +1,80 @@
+"""The child's end of the JSON lines: a private stdout, heartbeats, and cancel from stdin."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from shared_core.bridge.errors import NssError
+
+from .child import BEAT_SECONDS
+
+
+class Speech:
+    """Requests from stdin, events to stdout; a library's prints go to stderr instead.
+
+    ``canceller`` is called, from another thread, when the running request is cancelled. The end of
+    stdin means that the supervisor is gone: the process ends at once.
+    """
+
+    def __init__(self) -> None:
+        self.canceller: Callable[[], None] | None = None
+        handle = os.dup(1)
+        os.dup2(2, 1)
+        sys.stdout = sys.stderr
+        self._out = os.fdopen(handle, "wb", buffering=0)
+        self._lock = threading.Lock()
+        self._cancel = threading.Event()
+        self._requests: list[dict[str, Any]] = []
+        self._arrived = threading.Condition()
+        threading.Thread(target=self._listen, daemon=True).start()
+        threading.Thread(target=self._beat, daemon=True).start()
+
+    def _listen(self) -> None:
+        for line in sys.stdin.buffer:
+            request = json.loads(line)
+            if request.get("op") == "cancel":
+                self._cancel.set()
+                if self.canceller is not None:
+                    self.canceller()
+                continue
+            with self._arrived:
+                self._cancel.clear()
+                self._requests.append(request)
+                self._arrived.notify()
+        os._exit(0)
+
+    def _beat(self) -> None:
+        pause = threading.Event()
+        while not pause.wait(BEAT_SECONDS):
+            self.say("beat")
+
+    def say(self, event: str, **fields: Any) -> None:
+        """Send one event; the process ends when nobody listens."""
+        body = json.dumps({"event": event, **fields}).encode() + b"\n"
+        try:
+            with self._lock:
+                self._out.write(body)
+        except OSError:
+            os._exit(0)
+
+    def say_error(self, error: NssError, **fields: Any) -> None:
+        """Report that the request failed."""
+        self.say("error", code=error.code, message=str(error), **fields)
+
+    def cancelled(self) -> bool:
+        """Whether the running request is to be stopped."""
+        return self._cancel.is_set()
+
+    def requests(self) -> Iterator[dict[str, Any]]:
+        """Requests as they come."""
+        while True:
+            with self._arrived:
+                while not self._requests:
+                    self._arrived.wait()
+                request = self._requests.pop(0)
+            yield request

@@ -1,0 +1,379 @@
+"""A local model hub for the unpatched huggingface_hub, with faults that can be switched per file.
+
+``with Hub(folder) as hub: hub.url`` serves ``folder/<owner>/<name>/<revision>/<path>`` on
+127.0.0.1 like the real one: metadata in the headers of a redirect, bytes from a second server (the
+"CDN", another origin, so that tokens must not reach it). It remembers requests and counts bytes.
+``python tests/fakes/hub.py FOLDER [--fault SUFFIX=KIND[:AT]]...`` prints the URL and serves until
+its stdin ends or it is killed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import hashlib
+import json
+import re
+import socket
+import struct
+import sys
+import threading
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+# What the real hub keeps in LFS and therefore serves through the CDN.
+LFS_SUFFIXES = (".onnx", ".data", ".onnx_data", ".pb", ".bin")
+PAGE = b"<!DOCTYPE html><html><body>Please sign in to the network.</body></html>"
+
+KINDS = (
+    "truncate",  # the connection ends after `at` bytes, though all were promised
+    "short",  # `at` bytes are promised and sent
+    "flip",  # the byte at `at` has one bit changed
+    "wrong-size",  # the metadata lies about the size
+    "wrong-hash",  # the metadata lies about the SHA-256
+    "stall",  # nothing comes any more after `at` bytes
+    "reset",  # the connection is reset after `at` bytes
+    "slow",  # `at` bytes per second
+    "html",  # a web page, called one
+    "html-disguised",  # a web page, called bytes
+    "json",  # a JSON message
+    "redirect-loop",
+    "ignore-range",  # 200 and everything, whatever Range was asked for
+    "wrong-range",  # 206, but from the start
+    "401",
+    "403",
+    "404",
+    "429",
+    "500",
+    "503",
+)
+
+
+@dataclass
+class Fault:
+    """What goes wrong: ``kind`` (of ``KINDS``), where (``at``), and how often (None: always).
+
+    Faults of the body (truncate, flip, stall, reset, slow, ranges) count the answers with a body,
+    the others every answer. ``at = None``: half of the file.
+    """
+
+    kind: str
+    at: int | None = None
+    times: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS:
+            raise ValueError(f"{self.kind!r} is not one of {', '.join(KINDS)}")
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request as it came, and how much of a body went back."""
+
+    server: str
+    method: str
+    path: str
+    range: str
+    authorization: str
+    status: int
+    sent: int
+
+
+class Hub:
+    """The hub and its CDN, each on a port of its own, from entering to leaving the context."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = Path(folder)
+        self.requests: list[Request] = []
+        self._faults: dict[str, Fault] = {}
+        self._lock = threading.Lock()
+        self.closing = threading.Event()
+        self._hub = _server(self, "hub")
+        self._cdn = _server(self, "cdn")
+
+    @property
+    def url(self) -> str:
+        """The value for HF_ENDPOINT."""
+        return f"http://127.0.0.1:{self._hub.server_port}"
+
+    @property
+    def cdn_url(self) -> str:
+        return f"http://127.0.0.1:{self._cdn.server_port}"
+
+    def fault(
+        self, suffix: str, kind: str, at: int | None = None, times: int | None = None
+    ) -> None:
+        """Have answers about files whose path ends in ``suffix`` go wrong."""
+        with self._lock:
+            self._faults[suffix] = Fault(kind, at, times)
+
+    def heal(self) -> None:
+        """Take all faults back."""
+        with self._lock:
+            self._faults.clear()
+
+    @property
+    def bytes_sent(self) -> int:
+        """Bytes of files sent so far."""
+        with self._lock:
+            return sum(request.sent for request in self.requests)
+
+    def downloads(self, suffix: str = "") -> list[Request]:
+        """The requests that were answered with bytes of a file whose path ends in ``suffix``."""
+        with self._lock:
+            return [r for r in self.requests if r.sent and r.path.endswith(suffix)]
+
+    def __enter__(self) -> Hub:
+        for server in (self._hub, self._cdn):
+            threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.closing.set()
+        for server in (self._hub, self._cdn):
+            server.shutdown()
+            server.server_close()
+
+    def remember(self, request: Request) -> None:
+        with self._lock:
+            self.requests.append(request)
+
+    def take_fault(self, path: str, kinds: tuple[str, ...]) -> Fault | None:
+        """The fault for ``path`` if it is of ``kinds``, counted as happened."""
+        with self._lock:
+            for suffix, fault in self._faults.items():
+                if path.endswith(suffix) and fault.kind in kinds and fault.times != 0:
+                    if fault.times is not None:
+                        fault.times -= 1
+                    return fault
+        return None
+
+    def has_fault(self, path: str, kind: str) -> bool:
+        with self._lock:
+            return any(path.endswith(s) and f.kind == kind for s, f in self._faults.items())
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    hub: Hub
+    role: str
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that went away is what the tests do."""
+
+
+def _server(hub: Hub, role: str) -> _Server:
+    server = _Server(("127.0.0.1", 0), _Handler)
+    server.hub, server.role = hub, role
+    return server
+
+
+_HEAD_FAULTS = ("401", "403", "404", "429", "500", "503", "html", "html-disguised", "json")
+_BODY_FAULTS = (
+    "truncate",
+    "short",
+    "flip",
+    "stall",
+    "reset",
+    "slow",
+    "ignore-range",
+    "wrong-range",
+)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: _Server
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+    def do_HEAD(self) -> None:
+        self._answer()
+
+    def do_GET(self) -> None:
+        self._answer()
+
+    def _answer(self) -> None:
+        self._sent = 0
+        self._status = 0
+        path = unquote(urlsplit(self.path).path)
+        try:
+            if self.server.role == "cdn":
+                self._cdn(path)
+            else:
+                self._hub(path)
+        except OSError:
+            self.close_connection = True
+        self.server.hub.remember(
+            Request(
+                self.server.role,
+                self.command,
+                path,
+                self.headers.get("Range", ""),
+                self.headers.get("Authorization", ""),
+                self._status,
+                self._sent,
+            )
+        )
+
+    def _hub(self, path: str) -> None:
+        hub = self.server.hub
+        if path.startswith("/api/models/"):
+            return self._api(path.removeprefix("/api/models/"))
+        match = re.fullmatch(r"/([^/]+/[^/]+)/resolve/([^/]+)/(.+)", path)
+        file = _inside(hub.folder, f"{match[1]}/{match[2]}/{match[3]}") if match else None
+        if match is None or file is None:
+            return self._plain(404, b"", {"X-Error-Code": "EntryNotFound"})
+        fault = hub.take_fault(path, _HEAD_FAULTS)
+        if fault is not None:
+            return self._faulty(fault.kind)
+        if hub.take_fault(path, ("redirect-loop",)):
+            return self._plain(302, b"", {"Location": self.path})
+        data = file.read_bytes()
+        sha256 = hashlib.sha256(data).hexdigest()
+        if hub.has_fault(path, "wrong-hash"):
+            sha256 = hashlib.sha256(b"something else").hexdigest()
+        headers = {"X-Repo-Commit": match[2], "Accept-Ranges": "bytes"}
+        if not file.name.endswith(LFS_SUFFIXES):
+            git = hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()
+            return self._bytes(path, data, {**headers, "ETag": f'"{git}"'})
+        size = len(data) + 1 if hub.has_fault(path, "wrong-size") else len(data)
+        headers |= {
+            "X-Linked-Size": str(size),
+            "X-Linked-Etag": f'"{sha256}"',
+            "ETag": f'"{sha256}"',
+            "Location": f"{hub.cdn_url}/{file.relative_to(hub.folder).as_posix()}",
+        }
+        return self._plain(302, b"", headers)
+
+    def _cdn(self, path: str) -> None:
+        file = _inside(self.server.hub.folder, path.lstrip("/"))
+        if file is None:
+            return self._plain(404, b"", {})
+        data = file.read_bytes()
+        etag = hashlib.sha256(data).hexdigest()
+        return self._bytes(path, data, {"ETag": f'"{etag}"', "Accept-Ranges": "bytes"})
+
+    def _api(self, rest: str) -> None:
+        match = re.fullmatch(r"([^/]+/[^/]+?)(?:/revision/([^/]+))?", rest)
+        repo = self.server.hub.folder / match[1] if match else None
+        if match is None or repo is None or not repo.is_dir():
+            return self._plain(404, b"", {"X-Error-Code": "RepoNotFound"})
+        revision = match[2] or sorted(p.name for p in repo.iterdir())[0]
+        root = repo / revision
+        if not root.is_dir():
+            return self._plain(404, b"", {"X-Error-Code": "RevisionNotFound"})
+        siblings = []
+        for file in sorted(p for p in root.rglob("*") if p.is_file()):
+            data = file.read_bytes()
+            entry = {"rfilename": file.relative_to(root).as_posix(), "size": len(data)}
+            if file.name.endswith(LFS_SUFFIXES):
+                sha256 = hashlib.sha256(data).hexdigest()
+                entry["lfs"] = {"sha256": sha256, "size": len(data), "pointerSize": 130}
+            siblings.append(entry)
+        body = json.dumps({"id": match[1], "sha": revision, "siblings": siblings}).encode()
+        return self._plain(200, body, {"Content-Type": "application/json"})
+
+    def _faulty(self, kind: str) -> None:
+        if kind in ("html", "html-disguised"):
+            called = "text/html; charset=utf-8" if kind == "html" else "application/octet-stream"
+            # The disguised page shows itself in the body alone.
+            headers = {"Content-Type": called}
+            return self._plain(200, PAGE, headers)
+        if kind == "json":
+            headers = {"Content-Type": "application/json"}
+            return self._plain(200, b'{"error":"Not for you"}', headers)
+        headers = {"X-Error-Code": "GatedRepo"} if kind in ("401", "403") else {}
+        if kind == "404":
+            headers = {"X-Error-Code": "EntryNotFound"}
+        return self._plain(int(kind), b"", headers)
+
+    def _plain(self, status: int, body: bytes, headers: dict[str, str]) -> None:
+        self._head(status, len(body), headers)
+        if self.command != "HEAD":
+            self.wfile.write(body)
+
+    def _head(self, status: int, length: int, headers: dict[str, str]) -> None:
+        self._status = status
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(length))
+        self.end_headers()
+
+    def _bytes(self, path: str, data: bytes, headers: dict[str, str]) -> None:
+        headers = {"Content-Type": "application/octet-stream", **headers}
+        if self.command == "HEAD":
+            return self._head(200, len(data), headers)
+        fault = self.server.hub.take_fault(path, _BODY_FAULTS)
+        kind = fault.kind if fault else ""
+        at = len(data) // 2 if fault is None or fault.at is None else fault.at
+        if kind == "flip":
+            data = data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
+        if kind == "short":
+            data = data[:at]
+        start = 0
+        asked = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
+        if asked and kind != "ignore-range":
+            start = int(asked[1])
+            if start >= len(data):
+                return self._plain(416, b"", {"Content-Range": f"bytes */{len(data)}"})
+            if kind == "wrong-range":
+                start = 0
+            headers["Content-Range"] = f"bytes {start}-{len(data) - 1}/{len(data)}"
+        self._head(206 if "Content-Range" in headers else 200, len(data) - start, headers)
+        if kind == "slow":
+            return self._slowly(data[start:], at)
+        # A connection is broken at a place of the file, which a resumed one may be beyond.
+        end = max(at, start) if kind in ("truncate", "stall", "reset") else len(data)
+        self._send(data[start:end])
+        if kind == "stall":
+            self.server.hub.closing.wait(120)
+        if kind == "reset":
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.connection.close()
+        if end < len(data):
+            self.close_connection = True
+        return None
+
+    def _send(self, data: bytes) -> None:
+        step = 1 << 16
+        for begin in range(0, len(data), step):
+            self.wfile.write(data[begin : begin + step])
+            self._sent += len(data[begin : begin + step])
+
+    def _slowly(self, data: bytes, bytes_per_second: int) -> None:
+        step = max(1, bytes_per_second // 20)
+        for begin in range(0, len(data), step):
+            if self.server.hub.closing.wait(0.05):
+                return
+            self.wfile.write(data[begin : begin + step])
+            self._sent += len(data[begin : begin + step])
+
+
+def _inside(folder: Path, relative: str) -> Path | None:
+    file = folder / relative
+    inside = file.resolve().is_relative_to(folder.resolve())
+    return file if inside and file.is_file() else None
+
+
+def _main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--fault", action="append", default=[], metavar="SUFFIX=KIND[:AT]")
+    given = parser.parse_args()
+    with Hub(given.folder) as hub:
+        for text in given.fault:
+            suffix, _, what = text.rpartition("=")
+            kind, _, at = what.partition(":")
+            hub.fault(suffix, kind, int(at) if at else None)
+        print(hub.url, flush=True)
+        with contextlib.suppress(KeyboardInterrupt):
+            sys.stdin.read()
+
+
+if __name__ == "__main__":
+    _main()
