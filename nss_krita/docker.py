@@ -50,6 +50,8 @@ class NssDocker(DockWidget):  # type: ignore[misc]
         self._shown_receipts: tuple[str, ...] = ()
         self._labels: list[receipts.Labelled] = []
         self._own_run = False
+        # A setting, the layer or the document has changed and has not been looked at yet.
+        self._stale = True
         self.setWindowTitle("NSS")
         self._build()
         self._poll_timer = QtCore.QTimer(self)
@@ -88,6 +90,11 @@ class NssDocker(DockWidget):  # type: ignore[misc]
         view = self._view()
         if view is not None and sentence:
             view.showFloatingMessage(sentence, QtGui.QIcon(), _MESSAGE_MS, 1)
+
+    def settled(self) -> bool:
+        """Whether nothing runs and the panel shows what there is to say of the present settings."""
+        waiting = self._stale or self._ask_timer.isActive() or self._wanted is not None
+        return not (waiting or self._runner.busy or self._planner.busy)
 
     def stop(self) -> None:
         """Touch nothing any more; before Krita quits."""
@@ -270,6 +277,7 @@ class NssDocker(DockWidget):  # type: ignore[misc]
     def _poll(self, *_: object) -> None:
         if self._runner.busy:
             return
+        self._stale = False
         document = self._document()
         self._apply.setEnabled(document is not None)
         if document is None:
@@ -412,6 +420,7 @@ class NssDocker(DockWidget):  # type: ignore[misc]
 
     def _forget_plan(self) -> None:
         self._asked = self._wanted = self._plan = None
+        self._stale = True
 
     def _look_soon(self) -> None:
         if self.isVisible():

@@ -249,6 +249,11 @@ class Planner(QtCore.QObject):
         self._asked: object = None
         self._next: tuple[object, wire.AskPlan] | None = None
 
+    @property
+    def busy(self) -> bool:
+        """Whether an answer is outstanding."""
+        return self._asked is not None
+
     def ask(self, token: object, question: wire.AskPlan) -> None:
         """The answer comes as ``answered(token, Plan or error)``."""
         self._next = token, question

@@ -35,31 +35,32 @@ class TransparentFill:
             self._step *= 2
         self._width = width
         self._height = height
-        colour, weight = self._reduce(read)
-        self._cells = _push_pull(colour, weight)
+        self._cells = _push_pull(self._reduce(read))
 
     def at(self, left: int, top: int, width: int, height: int) -> Floats:
         """Fill colours (height, width, 3) of a box that is measured from the rectangle's corner.
 
         Outside the rectangle the nearest cell's colour goes on.
         """
-        rows = _between(self._cells, *_places(top, height, self._step, self._cells.shape[0]))
-        columns = _places(left, width, self._step, self._cells.shape[1])
-        return _between(rows.transpose(1, 0, 2), *columns).transpose(1, 0, 2)
+        above, below, down = _places(top, height, self._step, self._cells.shape[0])
+        before, after, across = _places(left, width, self._step, self._cells.shape[1])
+        used = self._cells[:, before[0] : after[-1] + 1]
+        rows = _between(used[above], used[below], down[:, None, None])
+        first, second = rows.take(before - before[0], 1), rows.take(after - before[0], 1)
+        return _between(first, second, across.repeat(3).reshape(1, width, 3))
 
-    def _reduce(self, read: Callable[[int, int], tuple[Floats, Floats]]) -> tuple[Floats, Floats]:
+    def _reduce(self, read: Callable[[int, int], tuple[Floats, Floats]]) -> Floats:
+        """Cells of colour sums, weighted by alpha, and of alpha's sum in the fourth channel."""
         step = self._step
-        shape = (_cells(self._height, step), _cells(self._width, step))
-        colour = np.zeros((*shape, 3), np.float32)
-        weight = np.zeros(shape, np.float32)
+        cells = np.zeros((_cells(self._height, step), _cells(self._width, step), 4), np.float32)
         strip = max(1, _STRIP_PIXELS // (self._width * step)) * step
         for top in range(0, self._height, strip):
             height = min(strip, self._height - top)
             rgb, alpha = read(top, height)
-            cells = slice(top // step, top // step + _cells(height, step))
-            colour[cells] = _block_sums(rgb * alpha[..., None], step)
-            weight[cells] = _block_sums(alpha[..., None], step)[..., 0]
-        return colour, weight
+            rgb *= cv2.merge([alpha, alpha, alpha])
+            part = cv2.merge([*cv2.split(rgb), alpha])
+            cells[top // step : top // step + _cells(height, step)] = _block_sums(part, step)
+        return cells
 
 
 def _cells(length: int, step: int) -> int:
@@ -67,36 +68,32 @@ def _cells(length: int, step: int) -> int:
 
 
 def _block_sums(values: Floats, step: int) -> Floats:
+    """Sums of ``step`` by ``step`` blocks of (h, w, channels), incomplete ones included."""
     height, width = values.shape[:2]
-    padded = np.zeros(
-        (_cells(height, step) * step, _cells(width, step) * step, values.shape[2]), np.float32
-    )
-    padded[:height, :width] = values
-    blocks = padded.reshape(
-        padded.shape[0] // step, step, padded.shape[1] // step, step, values.shape[2]
-    )
-    sums: Floats = blocks.sum(axis=(1, 3))
-    return sums
+    across, down = _cells(width, step), _cells(height, step)
+    padding = (0, down * step - height, 0, across * step - width)
+    padded = cv2.copyMakeBorder(values, *padding, cv2.BORDER_CONSTANT, value=0)
+    means = cv2.resize(padded, (across, down), interpolation=cv2.INTER_AREA)
+    return np.asarray(means * np.float32(step * step)).reshape(down, across, values.shape[2])
 
 
-def _push_pull(colour: Floats, weight: Floats) -> Floats:
-    """Weighted colour sums (h, w, 3) as colours everywhere: holes from the next coarser level."""
-    height, width = weight.shape
+def _push_pull(sums: Floats) -> Floats:
+    """Cells of ``_reduce`` as colours (h, w, 3): holes are filled from the next coarser level."""
+    height, width = sums.shape[:2]
+    weight = sums[..., 3:]
     known = weight > 0
-    filled = np.zeros_like(colour)
-    np.divide(colour, weight[..., None], out=filled, where=known[..., None])
+    colours = np.zeros((height, width, 3), np.float32)
+    np.divide(sums[..., :3], weight, out=colours, where=known)
     if known.all() or (height == 1 and width == 1):
-        return filled
+        return colours
     # Each cell counts by at most one, so that a cell that is hardly visible still counts and many
     # visible ones do not outweigh those nearer to the hole.
     counted = np.minimum(weight, np.float32(1))
-    coarse = _push_pull(
-        _block_sums(filled * counted[..., None], 2), _block_sums(counted[..., None], 2)[..., 0]
-    )
+    coarse = _push_pull(_block_sums(np.concatenate([colours * counted, counted], axis=2), 2))
     size = (coarse.shape[1] * 2, coarse.shape[0] * 2)
     finer = cv2.resize(coarse, size, interpolation=cv2.INTER_LINEAR)[:height, :width]
-    np.copyto(filled, finer.reshape(filled.shape), where=~known[..., None])
-    return filled
+    np.copyto(colours, finer.reshape(colours.shape), where=~known)
+    return colours
 
 
 def _places(
@@ -108,10 +105,9 @@ def _places(
     return first, np.minimum(first + 1, cells - 1), (at - first).astype(np.float32)
 
 
-def _between(
-    cells: Floats, first: NDArray[np.intp], second: NDArray[np.intp], share: Floats
-) -> Floats:
-    """``cells`` read along their first axis at the places of ``_places``."""
-    part = share[:, None, None]
-    mixed: Floats = cells[first] * (1 - part) + cells[second] * part
-    return mixed
+def _between(first: Floats, second: Floats, share: Floats) -> Floats:
+    """``first`` and ``second`` mixed by the second's ``share``; takes ``second``'s memory."""
+    second -= first
+    second *= share
+    second += first
+    return second

@@ -123,7 +123,8 @@ def utc_now() -> str:
 
 def to_dict(receipt: Receipt) -> dict[str, Any]:
     """The receipt as JSON data."""
-    return _plain(receipt)
+    data: dict[str, Any] = _plain(receipt)
+    return data
 
 
 def to_json(receipt: Receipt) -> str:
@@ -259,7 +260,7 @@ def tool_title(tool_id: str) -> str:
 
 def short_model_title(title: str) -> str:
     """A model's title as a layer name bears it: without brackets, file suffix and overlength."""
-    short = title.split(" (")[0].strip().removesuffix(".onnx")
+    short = title.partition(" (")[0].strip().removesuffix(".onnx")
     return short if len(short) <= 32 else short[:31].rstrip() + "…"
 
 

@@ -69,8 +69,7 @@ def run_tiles(
             if cancelled and cancelled():
                 raise Cancelled("Cancelled.")
             output = _run_tile(picture, grid, row, column, fn)
-            output *= _weights(row)[:, None, None]
-            output *= _weights(column)[None, :, None]
+            output *= np.outer(_weights(row), _weights(column)).repeat(3).reshape(output.shape)
             across = slice(column.start - region.left, column.stop - region.left)
             blended[:, across] += output
             done += 1

@@ -68,7 +68,7 @@ class JobRunner:
         self.planner.onnxruntime_trouble = missing_onnxruntime()
         self._child: Child | None = None
         self._guard = threading.Lock()
-        self._probe_failed = False
+        self._probe_wanted = True
         self._died_before = journal.recover()
         with contextlib.suppress(Exception):
             from shared_core.device.probe import machine_key
@@ -100,9 +100,10 @@ class JobRunner:
     # Probe and download
 
     def wants_probe(self) -> bool:
-        """Whether this machine has not been measured yet."""
-        unknown = self.planner.profile is None and not self._probe_failed
-        return unknown and not self.planner.onnxruntime_trouble
+        """Whether to measure this machine in the background; true once at most."""
+        wanted = self._probe_wanted and self.planner.profile is None
+        self._probe_wanted = False
+        return wanted and not self.planner.onnxruntime_trouble
 
     def profile(self) -> dict[str, Any] | None:
         """The machine's profile as data."""
@@ -116,9 +117,9 @@ class JobRunner:
             done = runner.follow(lambda event: None, stopped)
             self.planner.profile = device.from_dict(done["profile"])
         except Cancelled:
+            self._probe_wanted = True
             raise
         except (ChildDied, NssError, ValueError, KeyError) as error:
-            self._probe_failed = True
             raise CouldNotBeDone(f"This machine could not be measured: {error}.") from error
 
     def download(self, message: wire.Download, send: Send, stopped: Stopped) -> None:

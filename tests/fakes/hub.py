@@ -29,6 +29,7 @@ PAGE = b"<!DOCTYPE html><html><body>Please sign in to the network.</body></html>
 
 KINDS = (
     "truncate",  # the connection ends after `at` bytes, though all were promised
+    "truncate-anew",  # like truncate, and a Range is ignored
     "short",  # `at` bytes are promised and sent
     "flip",  # the byte at `at` has one bit changed
     "wrong-size",  # the metadata lies about the size
@@ -170,11 +171,13 @@ def _server(hub: Hub, role: str) -> _Server:
     return server
 
 
-_HEAD_FAULTS = ("401", "403", "404", "429", "500", "503", "html", "html-disguised", "json")
+_HEAD_FAULTS = ("401", "403", "404", "429", "500", "503", "html", "json")
 _BODY_FAULTS = (
     "truncate",
+    "truncate-anew",
     "short",
     "flip",
+    "html-disguised",
     "stall",
     "reset",
     "slow",
@@ -278,10 +281,8 @@ class _Handler(BaseHTTPRequestHandler):
         return self._plain(200, body, {"Content-Type": "application/json"})
 
     def _faulty(self, kind: str) -> None:
-        if kind in ("html", "html-disguised"):
-            called = "text/html; charset=utf-8" if kind == "html" else "application/octet-stream"
-            # The disguised page shows itself in the body alone.
-            headers = {"Content-Type": called}
+        if kind == "html":
+            headers = {"Content-Type": "text/html; charset=utf-8"}
             return self._plain(200, PAGE, headers)
         if kind == "json":
             headers = {"Content-Type": "application/json"}
@@ -315,9 +316,11 @@ class _Handler(BaseHTTPRequestHandler):
             data = data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
         if kind == "short":
             data = data[:at]
+        if kind == "html-disguised":
+            data = PAGE
         start = 0
         asked = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
-        if asked and kind != "ignore-range":
+        if asked and kind not in ("ignore-range", "truncate-anew"):
             start = int(asked[1])
             if start >= len(data):
                 return self._plain(416, b"", {"Content-Range": f"bytes */{len(data)}"})
@@ -328,7 +331,8 @@ class _Handler(BaseHTTPRequestHandler):
         if kind == "slow":
             return self._slowly(data[start:], at)
         # A connection is broken at a place of the file, which a resumed one may be beyond.
-        end = max(at, start) if kind in ("truncate", "stall", "reset") else len(data)
+        broken = kind in ("truncate", "truncate-anew", "stall", "reset")
+        end = max(at, start) if broken else len(data)
         self._send(data[start:end])
         if kind == "stall":
             self.server.hub.closing.wait(120)

@@ -28,7 +28,7 @@ class _Label:
 
     receipts: tuple[bytes, ...] = ()
     packet: bytes | None = None
-    properties: xmp.Properties = xmp.Properties()
+    properties: xmp.Properties = xmp.NOTHING
 
 
 def embed(
@@ -55,7 +55,7 @@ def embed(
         chosen = receipts_.strongest([old.properties.source_type, source_type, *found])
         text = _text(receipts)
         ours = xmp.Properties(chosen, None if kind == "png" else text)
-        if old.packet is None and ours == xmp.Properties():
+        if old.packet is None and ours == xmp.NOTHING:
             packet = None
         else:
             packet = xmp.update(old.packet, ours)
@@ -141,7 +141,7 @@ def _label(reader: Reader, kind: str) -> _Label:
         packet = jpeg.read_xmp(reader)
     else:
         packet = webp.read_xmp(reader)
-    properties = xmp.read(packet) if packet else xmp.Properties()
+    properties = xmp.read(packet) if packet else xmp.NOTHING
     if text is None and properties.receipt is not None:
         text = properties.receipt.encode("utf-8")
     return _Label((text,) if text is not None else (), packet, properties)

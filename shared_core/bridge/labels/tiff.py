@@ -82,11 +82,7 @@ def first_directory(reader: Reader) -> Directory:
         value = entries[place + (12 if big else 8) : place + size]
         fields.setdefault(tag, Field(tag, kind, number, value))
     link = reader.at(start + len(entries), 8 if big else 4)
-    return Directory(order, big, fields, int.from_bytes(link, _byteorder(order)))
-
-
-def _byteorder(order: str) -> str:
-    return "little" if order == "<" else "big"
+    return Directory(order, big, fields, struct.unpack(order + ("Q" if big else "I"), link)[0])
 
 
 def data(reader: Reader, directory: Directory, tag: int) -> bytes:

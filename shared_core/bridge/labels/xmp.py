@@ -37,6 +37,9 @@ class Properties:
     receipt: str | None = None
 
 
+NOTHING = Properties()
+
+
 class Xml:
     """An expat parser that knows namespaces and refuses declarations of entities.
 

@@ -1,0 +1,631 @@
+"""Downloads through the unpatched huggingface_hub from a local hub, and what the store makes of it.
+
+Every download here is the real ``shared_core.catalog.fetch`` child process.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shared_core.bridge.errors import CouldNotBeDone, RealPathImpossible
+from shared_core.bridge.paths import paths
+from shared_core.catalog import cards
+from shared_core.catalog.cards import Card
+from shared_core.catalog.locks import locked
+from shared_core.catalog.store import Presence, Store
+from tests.fakes.contract_models import (
+    DRUNET,
+    MODELS,
+    NAFNET,
+    SCUNET,
+    Variant,
+    write_catalogue,
+)
+from tests.fakes.hub import Hub
+
+ROOT = Path(__file__).resolve().parents[2]
+PADDING = 3_000_000
+
+Event = dict[str, Any]
+
+
+@dataclass
+class World:
+    """One user's home, a catalogue of twins and the hub that serves them."""
+
+    folder: Path
+    hub: Hub
+    extra: dict[str, str]
+
+    @property
+    def home(self) -> Path:
+        return self.folder / "home"
+
+    @property
+    def store(self) -> Store:
+        return Store(paths({"NSS_HOME": str(self.home)}))
+
+    @property
+    def cards(self) -> Mapping[str, Card]:
+        return cards.load(self.folder / "cards")
+
+    @property
+    def environment(self) -> dict[str, str]:
+        kept = {k: v for k, v in os.environ.items() if not k.startswith(("HF_", "NSS_"))}
+        return {
+            **kept,
+            "NSS_HOME": str(self.home),
+            "NSS_CARDS": str(self.folder / "cards"),
+            "HF_HOME": str(self.folder / "hf"),
+            "HF_ENDPOINT": self.hub.url,
+            "HF_HUB_DOWNLOAD_TIMEOUT": "1",
+            "HF_HUB_ETAG_TIMEOUT": "2",
+            **self.extra,
+        }
+
+    def start(self, model: str = NAFNET, *options: str, **more: Any) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [sys.executable, "-m", "shared_core.catalog.fetch", model, *options],
+            cwd=ROOT,
+            env=self.environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            **more,
+        )
+
+    def fetch(self, model: str = NAFNET, *options: str, **more: Any) -> tuple[list[Event], int]:
+        return finish(self.start(model, *options, **more))
+
+    def part(self, model: str = NAFNET) -> Path:
+        """The .part of the model's last file, which holds the padding."""
+        sha256 = self.cards[model].files[-1].sha256
+        return self.home / "data/models/.staging" / f"{sha256}.part"
+
+
+def finish(child: subprocess.Popen[str]) -> tuple[list[Event], int]:
+    """All events and the exit status; the child's stdin stays open until it ends by itself."""
+    assert child.stdout is not None and child.stdin is not None and child.stderr is not None
+    events = [json.loads(line) for line in child.stdout]
+    errors = child.stderr.read()
+    status = child.wait(30)
+    child.stdin.close()
+    assert events, errors
+    return events, status
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 20) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it never came"
+        time.sleep(0.02)
+
+
+def message(events: list[Event]) -> str:
+    assert events[-1]["event"] == "error", events[-1]
+    return str(events[-1]["message"])
+
+
+@pytest.fixture(scope="module")
+def twins(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("twins")
+    write_catalogue(folder / "cards", folder / "hub", padding=PADDING)
+    return folder
+
+
+@pytest.fixture
+def world(tmp_path: Path, twins: Path) -> Iterator[World]:
+    (tmp_path / "cards").symlink_to(twins / "cards")
+    with Hub(twins / "hub") as hub:
+        yield World(tmp_path, hub, {})
+
+
+@contextlib.contextmanager
+def faulty_world(folder: Path, model: str, variant: Variant) -> Iterator[World]:
+    write_catalogue(folder / "cards", folder / "hub", {model: variant}, models=(model,))
+    with Hub(folder / "hub") as hub:
+        yield World(folder, hub, {})
+
+
+def installed(world: World, model: str = NAFNET) -> Card:
+    events, status = world.fetch(model)
+    assert status == 0, events
+    return world.cards[model]
+
+
+# ---------------------------------------------------------------- the good way
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_model_is_downloaded_verified_and_tried(world: World, model: str) -> None:
+    card = world.cards[model]
+    assert world.store.state(card).presence is Presence.MISSING
+    assert world.store.state(card).bytes_total == card.download_bytes
+    events, status = world.fetch(model)
+    assert status == 0
+    assert events[-1]["event"] == "done"
+    assert events[-1]["seconds_per_tile"] > 0
+    done = [e["done"] for e in events if e["event"] == "progress"]
+    assert done == sorted(done)
+    assert done[-1] == card.download_bytes
+    assert all(e["total"] == card.download_bytes for e in events if e["event"] == "progress")
+    assert [e["stage"] for e in events if e["event"] == "stage"] == [
+        *["verifying"] * len(card.files),
+        "canary",
+    ]
+    state = world.store.state(card)
+    assert state.presence is Presence.INSTALLED
+    assert state.reason == ""
+    assert state.bytes_here == card.download_bytes
+    assert state.trial is not None and state.trial.ok and state.trial.seconds_per_tile > 0
+    for file in card.files:
+        path = world.store.folder(card) / file.path
+        assert path.is_file() and not path.is_symlink()
+        assert path.stat().st_size == file.size
+    assert world.store.check_before_use(card) == world.store.path(card)
+    assert world.hub.bytes_sent == card.download_bytes
+    assert not world.part(model).exists()
+
+    asked = len(world.hub.requests)
+    events, status = world.fetch(model)
+    assert (status, events[-1]["event"]) == (0, "done")
+    assert len(world.hub.requests) == asked, "what is here is not asked for again"
+
+
+def test_the_token_goes_to_the_hub_alone(world: World) -> None:
+    world.extra["HF_TOKEN"] = "hf_secret"
+    installed(world)
+    hub = [r for r in world.hub.requests if r.server == "hub"]
+    cdn = [r for r in world.hub.requests if r.server == "cdn"]
+    assert hub and all(r.authorization == "Bearer hf_secret" for r in hub)
+    assert cdn and not any(r.authorization for r in cdn)
+
+
+def test_prints_of_libraries_do_not_reach_the_stream(world: World) -> None:
+    noise = world.folder / "noise"
+    noise.mkdir()
+    (noise / "sitecustomize.py").write_text(
+        "import threading, sys\n"
+        "def hook(event, args):\n"
+        "    if event == 'import' and threading.current_thread() is not "
+        "threading.main_thread():\n"
+        "        print('noise', args[0])\n"
+        "sys.addaudithook(hook)\n",
+        encoding="utf-8",
+    )
+    world.extra["PYTHONPATH"] = str(noise)
+    child = world.start()
+    events, status = finish(child)
+    assert status == 0
+    assert events[-1]["event"] == "done"
+
+
+def test_an_unknown_model_is_a_usage_error(world: World) -> None:
+    events, status = world.fetch("no-such-model")
+    assert (events[-1]["code"], status) == ("usage", 2)
+    assert NAFNET in message(events)
+
+
+# ---------------------------------------------------------------- stopped and continued
+
+
+def test_a_killed_download_is_continued(world: World) -> None:
+    card = world.cards[NAFNET]
+    world.hub.fault(".onnx", "slow", at=1_000_000)
+    child = world.start()
+    wait_for(lambda: world.part().exists() and world.part().stat().st_size > 600_000)
+    child.kill()
+    child.wait()
+    held = world.part().stat().st_size
+    state = world.store.state(card)
+    assert state.presence is Presence.PARTIAL
+    assert state.bytes_here == held
+    world.hub.heal()
+    before = len(world.hub.downloads())
+    installed(world)
+    (last,) = world.hub.downloads()[before:]
+    assert last.range == f"bytes={held}-"
+    assert last.sent == card.download_bytes - held
+
+
+@pytest.mark.parametrize("how", ["stdin", "SIGTERM"])
+@pytest.mark.parametrize("kind", ["slow", "stall"])
+def test_a_cancel_is_quick_and_keeps_what_is_here(world: World, how: str, kind: str) -> None:
+    if how == "SIGTERM" and os.name == "nt":
+        pytest.skip("Windows has no SIGTERM that a process could catch")
+    world.extra["HF_HUB_DOWNLOAD_TIMEOUT"] = "60"
+    world.hub.fault(".onnx", kind, at=1_000_000)
+    child = world.start()
+    assert child.stdin is not None
+    wait_for(lambda: world.part().exists() and world.part().stat().st_size > 500_000)
+    start = time.monotonic()
+    if how == "stdin":
+        child.stdin.close()
+    else:
+        child.send_signal(signal.SIGTERM)
+    assert child.wait(10) == 130
+    assert time.monotonic() - start < 3.5
+    assert child.stdout is not None
+    last = json.loads(child.stdout.read().splitlines()[-1])
+    assert (last["event"], last["code"]) == ("error", "cancelled")
+    assert world.store.state(world.cards[NAFNET]).presence is Presence.PARTIAL
+
+
+def test_two_processes_download_once(world: World) -> None:
+    card = world.cards[NAFNET]
+    world.hub.fault(".onnx", "slow", at=2_000_000)
+    children = [world.start(), world.start()]
+    ends = [finish(child) for child in children]
+    assert [status for _, status in ends] == [0, 0]
+    assert len(world.hub.downloads()) == 1
+    assert world.hub.bytes_sent == card.download_bytes
+    waited = [e for events, _ in ends for e in events if e.get("stage") == "waiting"]
+    assert waited
+
+
+def test_a_waiting_process_can_be_cancelled(world: World) -> None:
+    card = world.cards[NAFNET]
+    staging = world.home / "data/models/.staging"
+    with locked(staging / f"{card.main_file.sha256}.lock"):
+        child = world.start()
+        assert child.stdout is not None and child.stdin is not None
+        assert json.loads(child.stdout.readline()) == {"event": "stage", "stage": "waiting"}
+        with pytest.raises(CouldNotBeDone, match="being downloaded"):
+            world.store.remove(card)
+        child.stdin.close()
+        assert child.wait(10) == 130
+    assert not world.hub.requests
+
+
+@pytest.mark.parametrize("kind", ["ignore-range", "wrong-range"])
+def test_a_server_that_cannot_continue_starts_anew(world: World, kind: str) -> None:
+    card = world.cards[NAFNET]
+    world.part().parent.mkdir(parents=True)
+    world.part().write_bytes(b"x" * 1000)
+    world.hub.fault(".onnx", kind, times=1)
+    installed(world)
+    assert world.hub.downloads()[0].range == "bytes=1000-"
+    assert world.store.state(card).presence is Presence.INSTALLED
+
+
+def test_a_part_that_is_too_long_is_thrown_away(world: World) -> None:
+    world.part().parent.mkdir(parents=True)
+    world.part().write_bytes(bytes(world.cards[NAFNET].main_file.size + 5))
+    installed(world)
+
+
+def test_a_spoilt_part_is_found_out_and_deleted(world: World) -> None:
+    card = world.cards[NAFNET]
+    world.part().parent.mkdir(parents=True)
+    world.part().write_bytes(b"x" * 1000)
+    events, status = world.fetch()
+    assert status == 5
+    assert f"expected {card.main_file.sha256}" in message(events)
+    assert not world.part().exists()
+    installed(world)
+
+
+# ---------------------------------------------------------------- faults of the hub
+
+
+@pytest.mark.parametrize("kind", ["truncate", "reset", "stall", "429", "503"])
+def test_a_fault_that_passes_is_overcome(world: World, kind: str) -> None:
+    card = world.cards[NAFNET]
+    world.hub.fault(".onnx", kind, at=2_000_000, times=1)
+    events, status = world.fetch()
+    assert status == 0, events
+    assert world.store.state(card).presence is Presence.INSTALLED
+    if kind in ("truncate", "stall"):
+        assert world.hub.downloads()[-1].range, "it went on instead of starting anew"
+
+
+@pytest.mark.parametrize(
+    ("kind", "at", "words"),
+    [
+        ("truncate", 0, ["broke off after 0 of"]),
+        ("short", 1_000_000, ["ended after 1000000 of", "bytes"]),
+        ("flip", 2_000_000, ["came with SHA-256", "expected", "deleted"]),
+        ("wrong-size", None, ["the hub offers", "bytes, expected"]),
+        ("wrong-hash", None, ["the hub offers", "SHA-256", "expected"]),
+        ("reset", 0, ["broke off after 0 of"]),
+        ("html", None, ["a web page came instead of", "login page"]),
+        ("html-disguised", None, ["a web page came instead of"]),
+        ("json", None, ["a JSON message came instead of"]),
+        ("redirect-loop", None, ["redirects in a circle"]),
+        ("401", None, ["permission", "HF_TOKEN", "401"]),
+        ("403", None, ["permission", "HF_TOKEN", "403"]),
+        ("404", None, ["the hub has no", "404"]),
+        ("429", None, ["busy", "429"]),
+        ("500", None, ["out of order", "500"]),
+    ],
+)
+def test_a_fault_that_stays_is_told_in_one_sentence(
+    world: World, kind: str, at: int | None, words: list[str]
+) -> None:
+    card = world.cards[NAFNET]
+    world.hub.fault(".onnx", kind, at=at)
+    events, status = world.fetch()
+    assert (status, events[-1]["code"]) == (5, "could-not")
+    for word in words:
+        assert word in message(events)
+    assert "NAFNet" in message(events)
+    assert "\n" not in message(events)
+    assert not world.store.path(card).exists()
+    assert not world.store.state(card).usable
+    with pytest.raises(RealPathImpossible):
+        world.store.check_before_use(card)
+    if kind == "flip":
+        assert not world.part().exists()
+        assert card.main_file.sha256 in message(events)
+
+
+def test_a_stalled_hub_is_given_up(world: World) -> None:
+    world.hub.fault(".onnx", "stall", at=0)
+    events, status = world.fetch()
+    assert status == 5
+    assert "broke off" in message(events)
+
+
+def test_a_line_that_always_breaks_and_cannot_continue_is_given_up(world: World) -> None:
+    # http_get alone would start anew for ever here.
+    world.hub.fault(".onnx", "truncate-anew", at=1_000_000)
+    events, status = world.fetch()
+    assert status == 5
+    assert "again and again" in message(events)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("HF_HUB_OFFLINE", "1", "HF_HUB_OFFLINE is set"),
+        ("HF_ENDPOINT", "http://127.0.0.1:9", "cannot be reached"),
+        ("HF_ENDPOINT", "not an address", "is no address"),
+        ("HTTP_PROXY", "http://127.0.0.1:9", "cannot be reached"),
+    ],
+)
+def test_no_way_to_the_hub_is_told(world: World, name: str, value: str, words: str) -> None:
+    world.extra[name] = value
+    events, status = world.fetch()
+    assert status == 5
+    assert words in message(events)
+    assert name == "HTTP_PROXY" or not world.hub.requests
+
+
+# ---------------------------------------------------------------- the disk
+
+
+def test_no_room_is_said_before_anything_is_asked(world: World, tmp_path: Path) -> None:
+    text = next((world.folder / "cards").rglob(f"{NAFNET}.toml")).read_text(encoding="utf-8")
+    size = world.cards[NAFNET].main_file.size
+    (world.folder / "cards").unlink()
+    (world.folder / "cards").mkdir()
+    (world.folder / "cards/huge.toml").write_text(
+        text.replace(f"size = {size}", f"size = {10**15}"), encoding="utf-8"
+    )
+    events, status = world.fetch()
+    assert status == 5
+    assert "needs 1000000000 MB more" in message(events)
+    assert not world.hub.requests
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no limit on a file's length")
+def test_a_disk_that_fills_up_is_told_and_the_rest_is_continued(world: World) -> None:
+    import resource
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, 1_000_000))
+
+    events, status = world.fetch(preexec_fn=limit)
+    assert status == 5
+    assert "is full" in message(events)
+    assert 0 < world.part().stat().st_size <= 1_000_000
+    installed(world)
+    assert world.hub.downloads()[-1].range
+
+
+def test_a_home_that_cannot_be_written_is_told(world: World) -> None:
+    world.home.mkdir()
+    (world.home / "data").write_text("in the way", encoding="utf-8")
+    events, status = world.fetch()
+    assert status == 5
+    assert "cannot be written" in message(events)
+
+
+# ---------------------------------------------------------------- models that do not keep the contract
+
+
+@pytest.mark.parametrize(
+    ("model", "variant", "words"),
+    [
+        (NAFNET, Variant.TWO_INPUTS, "2 inputs, expected 1"),
+        (DRUNET, Variant.WRONG_RANK, "5 dimensions, expected 4"),
+        (SCUNET, Variant.WRONG_NAMES, "should be called 'image'"),
+        (DRUNET, Variant.NAN, "no numbers"),
+        (NAFNET, Variant.HALF_SIZE, "expected [1, 3, 512, 512]"),
+        (DRUNET, Variant.CONSTANT, "the same everywhere"),
+        (SCUNET, Variant.GARBAGE, "onnxruntime cannot run it"),
+    ],
+)
+def test_a_model_with_the_right_hash_that_breaks_the_contract_is_never_used(
+    tmp_path: Path, model: str, variant: Variant, words: str
+) -> None:
+    with faulty_world(tmp_path, model, variant) as world:
+        card = world.cards[model]
+        events, status = world.fetch(model)
+        assert (status, events[-1]["code"]) == (4, "real-impossible")
+        assert words in message(events)
+        state = world.store.state(card)
+        assert state.presence is Presence.BAD
+        assert state.reason == message(events)
+        with pytest.raises(RealPathImpossible) as caught:
+            world.store.check_before_use(card)
+        assert str(caught.value) == message(events)
+
+
+def test_a_model_that_failed_is_tried_again_when_asked_for(world: World) -> None:
+    card = installed(world)
+    trial = world.store.state(card).trial
+    assert trial is not None
+    failed = type(trial)(False, "It failed.", trial.onnxruntime, 0, trial.tile, trial.when)
+    world.store.record_trial(card, failed)
+    assert world.store.state(card).reason == "It failed."
+    installed(world)
+    assert world.store.state(card).presence is Presence.INSTALLED
+    assert world.hub.bytes_sent == card.download_bytes
+
+
+# ---------------------------------------------------------------- files that change later
+
+
+def test_a_touched_file_is_hashed_once_and_used(world: World) -> None:
+    card = installed(world)
+    os.utime(world.store.path(card))
+    state = world.store.state(card)
+    assert state.presence is Presence.UNCHECKED and state.usable
+    assert world.store.check(card).presence is Presence.INSTALLED
+    assert world.store.state(card).presence is Presence.INSTALLED
+    assert world.store.check_before_use(card) == world.store.path(card)
+
+
+@pytest.mark.parametrize("model", [NAFNET, SCUNET])
+def test_one_flipped_byte_is_found_although_size_and_time_are_the_same(
+    world: World, model: str
+) -> None:
+    card = installed(world, model)
+    file = card.files[-1]
+    path = world.store.folder(card) / file.path
+    info = path.stat()
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    os.utime(path, ns=(info.st_atime_ns, info.st_mtime_ns))
+    assert world.store.state(card).presence is Presence.UNCHECKED
+    with pytest.raises(RealPathImpossible, match=f"expected {file.sha256}"):
+        world.store.check_before_use(card)
+    state = world.store.state(card)
+    assert state.presence is Presence.BAD, "and it is remembered without hashing again"
+    assert file.path in state.reason and "download it again" in state.reason
+    installed(world, model)
+    assert world.store.check_before_use(card) == world.store.path(card)
+
+
+def _truncated(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+def _web_page(path: Path) -> None:
+    path.write_bytes(b"<!DOCTYPE html><html></html>")
+
+
+def _link(path: Path) -> None:
+    other = path.with_name("elsewhere")
+    path.rename(other)
+    path.symlink_to(other)
+
+
+def _folder(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+@pytest.mark.parametrize("spoil", [_truncated, _web_page, _link, _folder])
+def test_a_spoilt_file_is_bad_at_once_and_replaced_on_request(
+    world: World, spoil: Callable[[Path], None]
+) -> None:
+    card = installed(world)
+    spoil(world.store.path(card))
+    state = world.store.state(card)
+    assert state.presence is Presence.BAD
+    assert card.main_file.path in state.reason
+    with pytest.raises(RealPathImpossible):
+        world.store.check_before_use(card)
+    events, status = world.fetch(NAFNET, "--verify")
+    assert (status, events[-1]["code"]) == (5, "could-not")
+    installed(world)
+    assert world.store.state(card).presence is Presence.INSTALLED
+
+
+def test_files_put_there_by_hand_are_verified_and_tried(world: World) -> None:
+    card = world.cards[SCUNET]
+    for file in card.files:
+        path = world.store.folder(card) / file.path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        source = world.hub.folder / card.repo / card.revision / file.path
+        path.write_bytes(source.read_bytes())
+    assert world.store.state(card).presence is Presence.UNCHECKED
+    assert world.store.check(card).presence is Presence.UNCHECKED
+    assert "tried" in world.store.state(card).reason
+    world.store.check_before_use(card)
+    assert world.store.state(card).presence is Presence.INSTALLED
+    assert not world.hub.requests
+
+
+def test_another_onnxruntime_tries_the_model_again(world: World) -> None:
+    card = installed(world)
+    trial = world.store.state(card).trial
+    assert trial is not None
+    old = type(trial)(False, "It failed.", "0.1", 0, trial.tile, trial.when)
+    world.store.record_trial(card, old)
+    world.store.check_before_use(card)
+    fresh = world.store.state(card).trial
+    assert fresh is not None and fresh.ok and fresh.onnxruntime == trial.onnxruntime
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"schema": 1, "files": 3}', "\x00"])
+def test_a_spoilt_manifest_means_hashing_again(world: World, text: str) -> None:
+    card = world.cards[NAFNET]
+    folder = world.store.folder(card)
+    folder.mkdir(parents=True)
+    source = world.hub.folder / card.repo / card.revision / card.main_file.path
+    world.store.path(card).write_bytes(source.read_bytes())
+    world.store.check_before_use(card)
+    assert world.store.state(card).presence is Presence.INSTALLED
+    (folder / ".verified.json").write_text(text, encoding="utf-8")
+    assert world.store.state(card).presence is Presence.UNCHECKED
+    world.store.check_before_use(card)
+    assert world.store.state(card).presence is Presence.INSTALLED
+
+
+def test_verify_hashes_everything_anew(world: World) -> None:
+    card = installed(world)
+    seen: list[int] = []
+    state = world.store.verify(card, lambda progress: seen.append(progress.done))
+    assert state.presence is Presence.INSTALLED
+    assert seen[-1] == card.download_bytes
+    events, status = world.fetch(NAFNET, "--verify")
+    assert (status, events[-1]["event"]) == (0, "done")
+    assert [e["stage"] for e in events if e["event"] == "stage"] == ["verifying", "canary"]
+
+
+def test_remove_leaves_nothing_of_the_model(world: World) -> None:
+    card = installed(world)
+    world.part().write_bytes(b"x")
+    world.store.remove(card)
+    assert world.store.state(card).presence is Presence.MISSING
+    assert world.store.state(card).bytes_here == 0
+    assert not world.store.folder(card).exists()
+    assert not world.part().exists()
+    world.store.remove(card)
+
+
+def test_a_new_edition_of_a_card_does_not_accept_the_old_file(world: World, twins: Path) -> None:
+    installed(world)
+    fresh = world.folder / "fresh"
+    write_catalogue(fresh, world.folder / "hub2", models=(NAFNET,), padding=PADDING + 1)
+    card = cards.load(fresh)[NAFNET]
+    assert world.store.state(card).presence is Presence.BAD
+    write_catalogue(fresh, world.folder / "hub2", {NAFNET: Variant.SLOW}, models=(NAFNET,))
+    assert not world.store.state(cards.load(fresh)[NAFNET]).usable

@@ -1,0 +1,72 @@
+"""What many tests need: the shared pictures, a home of their own, a worker that ends with the test."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def shared(kind: str) -> Path:
+    """The folder of shared pictures or weights; skips the test where it is absent."""
+    folder = Path(os.environ.get("NSS_SHARED", ROOT.parent / "shared")) / kind
+    if not folder.is_dir():
+        pytest.skip(f"{folder} is not here: set NSS_SHARED to the folder that holds {kind}/")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def images() -> Path:
+    """Photographs for measurements, which are not part of the project."""
+    return shared("images")
+
+
+@dataclass
+class Home:
+    """A user's home for ``nss``: state below ``folder``, an environment for its commands."""
+
+    folder: Path
+    environment: dict[str, str] = field(default_factory=dict)
+
+    def nss(self, *arguments: str | Path, ok: bool = True, timeout: float = 120) -> Any:
+        """Run the command; the finished process, whose exit code must be 0 where ``ok``."""
+        done = subprocess.run(
+            [sys.executable, "-m", "shared_core.cli", *map(str, arguments)],
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            stdin=subprocess.DEVNULL,
+            check=False,
+        )
+        if ok:
+            assert done.returncode == 0, f"{arguments}: {done.stdout}\n{done.stderr}\n{self.log()}"
+        return done
+
+    def json(self, *arguments: str | Path) -> Any:
+        """The command's JSON output."""
+        return json.loads(self.nss(*arguments, "--json").stdout)
+
+    def log(self) -> str:
+        """What the worker wrote."""
+        path = self.folder / "cache" / "worker.log"
+        return path.read_text("utf-8", "replace") if path.exists() else ""
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Any:
+    """A fresh home, its worker ended after the test."""
+    folder = tmp_path / "ein Zuhause ü"
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("NSS_", "HF_"))}
+    environment |= {"NSS_HOME": str(folder), "HF_HUB_OFFLINE": "1"}
+    made = Home(folder, environment)
+    yield made
+    made.nss("worker", "stop", ok=False)

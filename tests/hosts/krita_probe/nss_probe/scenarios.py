@@ -1,0 +1,502 @@
+"""What the real Krita is led through; each function is one start of the program.
+
+They only act and note what they saw: what is right is judged outside.
+"""
+
+import json
+import os
+import random
+import signal
+from pathlib import Path
+
+from .driver import (
+    OUT,
+    QtWidgets,
+    Panel,
+    activate,
+    app,
+    area,
+    close,
+    document,
+    dump,
+    feathered,
+    menu_path,
+    paint_layer,
+    receipts_of,
+    tree,
+    trigger,
+    undo_text,
+    window,
+)
+
+WIDTH, HEIGHT = 120, 90
+FEATHER = (30, 20, 60, 50, 6)
+LINEAR = "sRGB-elle-V2-g10.icc"
+SRGB = "sRGB-elle-V2-srgbtrc.icc"
+SPACES = {
+    "srgb8": ("RGBA", "U8", SRGB),
+    "wide8": ("RGBA", "U8", "ClayRGB-elle-V2-g22.icc"),
+    "linear16": ("RGBA", "U16", LINEAR),
+    "srgb16": ("RGBA", "U16", SRGB),
+    "linear32": ("RGBA", "F32", LINEAR),
+    "srgb32": ("RGBA", "F32", SRGB),
+    "half": ("RGBA", "F16", LINEAR),
+    "grey8": ("GRAYA", "U8", "Gray-D50-elle-V2-srgbtrc.icc"),
+    "grey16": ("GRAYA", "U16", "Gray-D50-elle-V2-g10.icc"),
+    "cmyk8": ("CMYKA", "U8", "Chemical proof"),
+    "lab16": ("LABA", "U16", "Lab identity built-in"),
+}
+
+
+def picture(name):
+    """The test picture of a colour space, prepared outside."""
+    return Path(f"/pictures/{name}.raw").read_bytes()
+
+
+def run_tool(tool, path, values, notes, consent=False):
+    """Menu entry, parameters, plan, Apply, and waiting for the end; what the panel said."""
+    notes["menu"] = trigger(tool)
+    panel = Panel()
+    panel.choose(path, **values)
+    # The plan of these very settings: the panel forgets the old one when a setting changes.
+    yield lambda: panel.dock.settled()
+    notes["before"] = panel.state()
+    if consent and panel.consent.isVisible():
+        panel.consent.setChecked(True)
+        notes["button"] = panel.apply.text()
+    panel.apply.click()
+    yield panel.idle
+    yield 120
+    yield lambda: panel.dock.settled()
+    notes["after"] = panel.state()
+
+
+def note_result(doc, source, notes, name, space):
+    """What the run left in the document; the result is the node above the source."""
+    nodes = [n for n in doc.rootNode().childNodes() if n.type() == "paintlayer"]
+    index = next(i for i, n in enumerate(nodes) if n.uniqueId() == source.uniqueId())
+    result = nodes[index + 1]
+    rect = area(result)
+    notes["layers"] = tree(doc)
+    notes["undo"] = undo_text()
+    notes["result"] = {
+        "name": result.name(),
+        "uuid": result.uniqueId().toString(),
+        "area": rect,
+        "space": [result.colorModel(), result.colorDepth(), result.colorProfile()],
+        "pixels": dump(f"{name}-result", result.pixelData(0, 0, doc.width(), doc.height())),
+    }
+    notes["source"] = dump(f"{name}-source", source.pixelData(0, 0, doc.width(), doc.height()))
+    if doc.selection() is not None:
+        mask = doc.selection().pixelData(0, 0, doc.width(), doc.height())
+        notes["mask"] = dump(f"{name}-mask", mask)
+    notes["receipts"] = receipts_of(doc)
+    return result
+
+
+def undo_and_redo(doc, notes):
+    """One undo must take the result away, one redo must bring it back with its receipt."""
+    panel = Panel()
+    app.action("edit_undo").trigger()
+    yield 400
+    yield 650
+    notes["undone"] = {"layers": tree(doc), "undo": undo_text(), "shown": panel.receipts_shown()}
+    app.action("edit_redo").trigger()
+    yield 400
+    yield 650
+    notes["redone"] = {"layers": tree(doc), "undo": undo_text(), "shown": panel.receipts_shown()}
+
+
+def main(found):
+    """Tools and paths, colour spaces, kinds of layers, bad input, saving and loading."""
+    found["version"] = app.version()
+    yield from tools_and_paths(found)
+    yield from colour_spaces(found)
+    yield from kinds_of_layers(found)
+    yield from bad_input(found)
+    yield from two_documents(found)
+    found["done"] = True
+    yield from leave()
+
+
+def leave():
+    for doc in app.documents():
+        doc.setModified(False)
+    yield 100
+    app.action("file_quit").trigger()
+
+
+def tools_and_paths(found):
+    cases = {
+        "denoise-classical": ("denoise", "classical", {"strength": 20, "detail": 50}),
+        "denoise-real": ("denoise", "real", {"strength": 20, "detail": 50}),
+        "denoise-real-auto": ("denoise", "auto", {"strength": "auto", "detail": 50}),
+        "deblur-classical": ("deblur", "classical", {"kind": "soft", "radius": 1.5}),
+        "deblur-real": ("deblur", "real", {"amount": 100}),
+    }
+    doc = document(WIDTH, HEIGHT, name="Tools")
+    yield 600
+    layer = paint_layer(doc, "Photo", picture("srgb8"), 0, 0, WIDTH, HEIGHT)
+    yield activate(doc, layer)
+    before = undo_text()
+    for name, (tool, path, values) in cases.items():
+        notes = found[name] = {"undo_before": before}
+        yield from run_tool(tool, path, values, notes, consent=True)
+        note_result(doc, layer, notes, name, SPACES["srgb8"])
+        notes["fields"] = Panel().fields()
+        yield from undo_and_redo(doc, notes)
+        notes["again"] = dump(
+            f"{name}-redone",
+            doc.nodeByUniqueID(layer.uniqueId()).pixelData(0, 0, WIDTH, HEIGHT),
+        )
+        yield activate(doc, layer)
+    notes = found["saved"] = {"receipts": receipts_of(doc), "shown": Panel().receipts_shown()}
+    # A copy of a result is known by its pixels; the source has no receipt.
+    result = next(n for n in doc.rootNode().childNodes() if " · real " in n.name())
+    copy = result.duplicate()
+    doc.rootNode().addChildNode(copy, None)
+    yield activate(doc, copy)
+    yield 900
+    notes["copy"] = Panel().state()["layer_receipt"]
+    yield activate(doc, layer)
+    yield 900
+    notes["plain"] = Panel().state()["layer_receipt"]
+    notes["saved"] = doc.saveAs("/tmp/probe/saved.kra")
+    close(doc)
+    yield 700
+    notes["closed"] = Panel().state()
+    doc = app.openDocument("/tmp/probe/saved.kra")
+    app.activeWindow().addView(doc)
+    yield 1200
+    notes["loaded"] = {"shown": Panel().receipts_shown(), "fields": Panel().fields()}
+    close(doc)
+    yield 300
+
+
+def colour_spaces(found):
+    for name, space in SPACES.items():
+        doc = document(WIDTH, HEIGHT, space, name=name)
+        yield 500
+        notes = found[f"space-{name}"] = {
+            "space": [doc.colorModel(), doc.colorDepth(), doc.colorProfile()]
+        }
+        layer = paint_layer(doc, "Photo", picture(name), 0, 0, WIDTH, HEIGHT)
+        feathered(doc, *FEATHER)
+        yield activate(doc, layer)
+        notes["undo_before"] = undo_text()
+        notes["documents"] = len(app.documents())
+        yield from run_tool("denoise", "real", {"strength": 40, "detail": 50}, notes)
+        note_result(doc, layer, notes, f"space-{name}", space)
+        notes["documents_after"] = len(app.documents())
+        yield from undo_and_redo(doc, notes)
+        close(doc)
+        yield 200
+
+
+def kinds_of_layers(found):
+    doc = document(WIDTH, HEIGHT, name="Kinds")
+    yield 600
+    root = doc.rootNode()
+    settings = ("denoise", "real", {"strength": 40, "detail": 50})
+
+    # Two layers at once, one of them beyond the canvas.
+    notes = found["several"] = {}
+    first = paint_layer(doc, "First", picture("srgb8"), 0, 0, WIDTH, HEIGHT)
+    second = paint_layer(doc, "Second", picture("srgb8"), -30, 40, WIDTH, HEIGHT)
+    yield activate(doc, second)
+    for layer in (first, second):
+        select_in_box(layer.name(), layer is second)
+    yield 600
+    view = app.activeWindow().activeView()
+    notes["selected"] = [node.name() for node in view.selectedNodes()]
+    notes["undo_before"] = undo_text()
+    yield from run_tool(*settings, notes)
+    notes["layers"] = tree(doc)
+    notes["areas"] = {n.name(): area(n) for n in root.childNodes()}
+    result = next(n for n in root.childNodes() if n.name().startswith("Second ·"))
+    notes["second"] = dump("several-second", result.pixelData(-30, 40, WIDTH, HEIGHT))
+    close(doc)
+    yield 300
+
+    # A group is read by what it shows; a vector layer without shapes is empty.
+    doc = document(WIDTH, HEIGHT, name="Group")
+    yield 600
+    root = doc.rootNode()
+    group = doc.createGroupLayer("Group")
+    root.addChildNode(group, None)
+    inner = paint_layer(doc, "Inner", picture("srgb8"), 0, 0, WIDTH, HEIGHT, parent=group)
+    inner.setOpacity(255)
+    yield 500
+    notes = found["group"] = {"shows": None}
+    yield activate(doc, group)
+    shown = group.projectionPixelData(0, 0, WIDTH, HEIGHT)
+    notes["shows"] = dump("group-shows", shown)
+    yield from run_tool(*settings, notes)
+    notes["layers"] = tree(doc)
+    result = next(n for n in root.childNodes() if n.name().startswith("Group ·"))
+    notes["result"] = dump("group-result", result.pixelData(0, 0, WIDTH, HEIGHT))
+
+    # Inside a group, the result goes into the group.
+    notes = found["inside"] = {}
+    yield activate(doc, inner)
+    yield from run_tool(*settings, notes)
+    notes["layers"] = tree(doc)
+
+    # A locked group takes nothing.
+    notes = found["locked"] = {}
+    group.setLocked(True)
+    notes["layers_before"] = tree(doc)
+    notes["undo_before"] = undo_text()
+    yield from run_tool(*settings, notes)
+    notes["layers"] = tree(doc)
+    notes["undo"] = undo_text()
+    group.setLocked(False)
+
+    # A locked layer is only read.
+    notes = found["locked-layer"] = {}
+    inner.setLocked(True)
+    yield from run_tool(*settings, notes)
+    notes["layers"] = tree(doc)
+    inner.setLocked(False)
+
+    # A layer with a colour space of its own, in a document of another.
+    notes = found["foreign"] = {}
+    grey = picture("grey8")
+    maker = app.createDocument(WIDTH, HEIGHT, "maker", *SPACES["grey8"], 300.0)
+    foreign = maker.createNode("Foreign", "paintlayer")
+    foreign.setPixelData(grey, 0, 0, WIDTH, HEIGHT)
+    root.addChildNode(foreign, None)
+    maker.setModified(False)
+    maker.close()
+    del maker
+    yield activate(doc, foreign)
+    notes["undo_before"] = undo_text()
+    yield from run_tool(*settings, notes)
+    note_result(doc, foreign, notes, "foreign", SPACES["grey8"])
+    yield from undo_and_redo(doc, notes)
+    close(doc)
+    yield 300
+
+
+def bad_input(found):
+    doc = document(WIDTH, HEIGHT, name="Bad")
+    yield 600
+    root = doc.rootNode()
+    photo = paint_layer(doc, "Photo", picture("srgb8"), 0, 0, WIDTH, HEIGHT)
+    empty = doc.createNode("Empty", "paintlayer")
+    root.addChildNode(empty, None)
+    fill_mask = doc.createTransparencyMask("Mask")
+    photo.addChildNode(fill_mask, None)
+    small = paint_layer(doc, "Small", picture("srgb8")[: 4 * 100], 2, 3, 10, 10)
+    settings = ("deblur", "classical", {})
+    yield 300
+    for name, node in (("empty", empty), ("mask", fill_mask)):
+        notes = found[f"bad-{name}"] = {}
+        yield activate(doc, node)
+        notes["undo_before"], notes["layers_before"] = undo_text(), tree(doc)
+        yield from run_tool(*settings, notes)
+        notes["undo"], notes["layers"] = undo_text(), tree(doc)
+    notes = found["bad-selection"] = {}
+    feathered(doc, 60, 50, 20, 20, 2)
+    yield activate(doc, small)
+    yield 300
+    notes["undo_before"], notes["layers_before"] = undo_text(), tree(doc)
+    yield from run_tool(*settings, notes)
+    notes["undo"], notes["layers"] = undo_text(), tree(doc)
+    close(doc)
+    yield 300
+    notes = found["bad-nothing"] = {}
+    yield 700
+    notes["enabled"] = menu_path("nss_deblur")[1].isEnabled()
+    notes["state"] = Panel().state()
+
+
+def two_documents(found):
+    """The document is closed, or the layer deleted, while the tool runs."""
+    for name in ("gone-document", "gone-layer"):
+        notes = found[name] = {}
+        doc = document(WIDTH, HEIGHT, name=name)
+        yield 500
+        other = document(WIDTH, HEIGHT, name="Other")
+        yield 500
+        app.activeWindow().activeView().setVisible()
+        app.activeWindow().addView(doc)
+        yield 500
+        layer = paint_layer(doc, "Photo", picture("srgb8"), 0, 0, WIDTH, HEIGHT)
+        yield activate(doc, layer)
+        trigger("deblur")
+        panel = Panel()
+        panel.choose("classical")
+        yield panel.dock.settled
+        panel.apply.click()
+        if name == "gone-document":
+            close(doc)
+        else:
+            layer.remove()
+        yield panel.idle
+        yield 200
+        notes["after"] = panel.state()
+        notes["other"] = tree(other)
+        for left in app.documents():
+            close(left)
+        yield 400
+
+
+def slow_start(found, notes):
+    """A document whose deblur takes long, and the run begun; for kill, cancel and quit."""
+    doc = document(WIDTH, HEIGHT, name="Slow")
+    yield 600
+    layer = paint_layer(doc, "Photo", picture("srgb8"), 0, 0, WIDTH, HEIGHT)
+    yield activate(doc, layer)
+    notes["undo_before"] = undo_text()
+    notes["menu"] = trigger("deblur")
+    panel = Panel()
+    panel.choose("auto")
+    yield panel.dock.settled
+    notes["before"] = panel.state()
+    panel.consent.setChecked(True)
+    panel.apply.click()
+    yield lambda: "tile" in panel.status.text() or "real NAFNet" in panel.status.text()
+    yield 1500
+    notes["during"] = panel.state()
+    return doc, layer
+
+
+def worker_pids():
+    """Supervisor and runner, from /proc."""
+    pids = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (folder / "cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        for module in ("server", "runner"):
+            if f"shared_core.worker.{module}".encode() in words:
+                pids[module] = int(folder.name)
+    return pids
+
+
+def kill(found):
+    """The worker is killed in the middle of a real run; then cancel in the middle of another."""
+    notes = found["kill"] = {}
+    doc, layer = yield from slow_start(found, notes)
+    panel = Panel()
+    notes["pids"] = worker_pids()
+    for pid in notes["pids"].values():
+        os.kill(pid, signal.SIGKILL)
+    yield panel.idle
+    yield 300
+    notes["after"] = panel.state()
+    note_result(doc, layer, notes, "kill", SPACES["srgb8"])
+    notes["pids_after"] = worker_pids()
+
+    # The next plan goes round the model; the button insists on it.
+    notes = found["again"] = {}
+    yield activate(doc, layer)
+    trigger("deblur")
+    yield panel.dock.settled
+    notes["before"] = panel.state()
+    panel.apply.click()
+    yield panel.idle
+    yield 200
+    notes["after"] = panel.state()
+    notes["receipts"] = receipts_of(doc)
+    yield panel.dock.settled
+    notes["layers_before"], notes["undo_before"] = tree(doc), undo_text()
+    yield activate(doc, layer)
+    yield panel.dock.settled
+    panel.insist.click()
+    yield lambda: "real NAFNet" in panel.status.text()
+    yield 700
+    notes["insisted"] = panel.state()
+    panel.cancel.click()
+    yield panel.idle
+    yield 200
+    notes["cancelled"] = panel.state()
+    notes["layers"], notes["undo"] = tree(doc), undo_text()
+    notes["pixel_files"] = len(list(Path("/home/nss/nss").rglob("px-*")))
+    found["done"] = True
+    yield from leave()
+
+
+def quit_mid_run(found):
+    """Krita quits while the worker computes."""
+    notes = found["quit"] = {}
+    yield from slow_start(found, notes)
+    found["done"] = True
+    (OUT / "found.json").write_text(json.dumps(found), encoding="utf-8")
+    yield from leave()
+
+
+def select_in_box(name, keep):
+    """Add a layer to the selected ones by a click in the layer box, as a user does with Ctrl."""
+    box = window().findChild(QtWidgets.QTreeView, "listLayers")
+    model = box.model()
+
+    def walk(parent):
+        for row in range(model.rowCount(parent)):
+            index = model.index(row, 0, parent)
+            if model.data(index) == name:
+                return index
+            found = walk(index)
+            if found is not None:
+                return found
+        return None
+
+    from .driver import QtCore
+
+    index = walk(QtCore.QModelIndex())
+    flags = QtCore.QItemSelectionModel.SelectionFlag
+    box.selectionModel().select(index, flags.Select | flags.Rows)
+
+
+def pictures(found):
+    """Menu and panel on a photo, for the documentation."""
+    doc = app.openDocument("/pictures/photo.png")
+    app.activeWindow().addView(doc)
+    window().showMaximized()
+    yield 2500
+    random.seed(1)
+    node = doc.topLevelNodes()[0]
+    node.setName("Photo")
+    yield activate(doc, node)
+    trigger("denoise")
+    panel = Panel()
+    yield panel.dock.settled
+    yield 500
+    found["ready"] = panel.state()
+    for step in ("menu", "plan", "run", "receipts"):
+        (OUT / f"show-{step}").touch()
+        if step == "menu":
+            bar = window().menuBar()
+            filters = next(a for a in bar.actions() if a.text().replace("&", "") == "Filter")
+            bar.setActiveAction(filters)
+            filters.menu().popup(bar.mapToGlobal(bar.actionGeometry(filters).bottomLeft()))
+            yield 400
+            entry = next(a for a in filters.menu().actions() if a.text().replace("&", "") == "NSS")
+            filters.menu().setActiveAction(entry)
+            rect = filters.menu().actionGeometry(entry)
+            entry.menu().popup(filters.menu().mapToGlobal(rect.topRight()))
+            entry.menu().setActiveAction(entry.menu().actions()[0])
+            yield 600
+        if step == "run":
+            filters.menu().close()
+            panel.choose("classical")
+            yield panel.dock.settled
+            panel.apply.click()
+            yield panel.idle
+            yield 800
+            trigger("deblur")
+            panel.choose("auto")
+            yield panel.dock.settled
+            yield 700
+        if step == "receipts":
+            panel.receipts.setCurrentRow(0)
+            yield 500
+        os.system(f"import -window root /tmp/probe/{step}.png")
+        if step == "menu":
+            entry.menu().close()
+            filters.menu().close()
+            yield 400
+    found["done"] = True
+    yield from leave()
