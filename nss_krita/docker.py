@@ -36,7 +36,7 @@ class Question:
     order: host.Order
 
 
-class NssDocker(DockWidget):  # type: ignore[misc]
+class NssDocker(DockWidget):
     """One for each of Krita's windows; the run and the plans are shared by all."""
 
     def __init__(self, runner: Runner, places: paths.Paths) -> None:
@@ -166,7 +166,11 @@ class NssDocker(DockWidget):  # type: ignore[misc]
         self._insist.setObjectName("nss_insist")
         self._insist.clicked.connect(self._apply_real)
         for widget in (
-            self._layer, self._plan_text, self._consent, self._consent_facts, self._insist
+            self._layer,
+            self._plan_text,
+            self._consent,
+            self._consent_facts,
+            self._insist,
         ):
             column.addWidget(widget)
         return box
@@ -315,7 +319,7 @@ class NssDocker(DockWidget):  # type: ignore[misc]
             height=area.height,
             order=self._order(),
         )
-        if question != self._asked and question != self._wanted:
+        if question not in (self._asked, self._wanted):
             if self._wanted is None or self._wanted.layer != question.layer:
                 self._show_own_receipt(document, node)
             self._wanted = question

@@ -21,7 +21,7 @@ def action_id(tool_id: str) -> str:
     return f"nss_{tool_id.replace('-', '_')}"
 
 
-class NssExtension(Extension):  # type: ignore[misc]
+class NssExtension(Extension):
     """Filter ▸ NSS with an entry for each tool, and what the windows share."""
 
     def __init__(self, parent: Any) -> None:
@@ -46,9 +46,7 @@ class NssExtension(Extension):  # type: ignore[misc]
         menu_action.setMenu(menu)
         self._kept += [menu_action, menu]
         for tool in toolbox.TOOLS:
-            action = window.createAction(
-                action_id(tool.id), f"{tool.title}…", f"filter/{MENU_ID}"
-            )
+            action = window.createAction(action_id(tool.id), f"{tool.title}…", f"filter/{MENU_ID}")
             action.setToolTip(tool.help)
             action.triggered.connect(self._opener(window.qwindow(), tool.id))
             self._kept.append(action)

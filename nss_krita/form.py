@@ -90,7 +90,7 @@ class ChoiceField(QtWidgets.QComboBox):
         super().__init__()
         self.setObjectName(f"nss_param_{parameter.id}")
         titles = parameter.choice_titles or parameter.choices
-        for value, title in zip(parameter.choices, titles):
+        for value, title in zip(parameter.choices, titles, strict=True):
             self.addItem(title, value)
         self.set_value(parameter.default)
         self.currentIndexChanged.connect(self._picked)

@@ -159,12 +159,12 @@ class KritaHost:
             )
         label = receipts.of_layer(self.document, node)
         mask = self._mask(area) if self._selection is not None else None
-        crossing = space.crossing
-        kept = data if crossing is None and mask is not None else None
-        if crossing is None:
-            data = spaces.convert(data, area.width, area.height, space, spaces.MIDDLE)
-        depth, order, curve = crossing or spaces.MIDDLE.crossing or ("", "", "")
         size = area.width, area.height
+        kept = None
+        if space.crossing is None:
+            kept = data if mask is not None else None
+            data = spaces.convert(data, *size, space, spaces.MIDDLE)
+        depth, order, curve = space.crossing or spaces.MIDDLE_CROSSING
         pixels = files.create(*size, depth, order, curve, space.grey)
         files.write(pixels, data)
         mask_file = None

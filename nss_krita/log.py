@@ -1,4 +1,4 @@
-"""Keeps exceptions out of Krita's modal dialog: they go to a log and, as one sentence, to the user."""
+"""Keeps exceptions out of Krita's modal dialog: they go to a log and, in short, to the user."""
 
 from __future__ import annotations
 

@@ -7,18 +7,20 @@ installed, and crash it.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from importlib import import_module
 from typing import Any
 
 import pykrita
 
 MAJOR: int = pykrita.qt_major_version() if hasattr(pykrita, "qt_major_version") else 5
 
-if MAJOR >= 6:
-    from PyQt6 import QtCore, QtGui, QtWidgets, sip
-else:
-    from PyQt5 import QtCore, QtGui, QtWidgets, sip
+_BINDING = "PyQt6" if MAJOR >= 6 else "PyQt5"
+QtCore: Any = import_module(f"{_BINDING}.QtCore")
+QtGui: Any = import_module(f"{_BINDING}.QtGui")
+QtWidgets: Any = import_module(f"{_BINDING}.QtWidgets")
+_sip: Any = import_module(f"{_BINDING}.sip")
 
-Signal = QtCore.pyqtSignal
+Signal: Any = QtCore.pyqtSignal
 
 __all__ = ["MAJOR", "QtCore", "QtGui", "QtWidgets", "Signal", "owned"]
 
@@ -27,5 +29,5 @@ def owned(objects: Iterable[Any] | None) -> list[Any]:
     """What Krita returns as a list, given to Python so that the wrappers are freed again."""
     found = list(objects or ())
     for item in found:
-        sip.transferback(item)
+        _sip.transferback(item)
     return found

@@ -52,9 +52,7 @@ def attach(document: Any, node: Any, label: receipt.Receipt) -> None:
 
 def keys(document: Any) -> tuple[str, ...]:
     """The ids of all layers, present or not, that have a receipt."""
-    return tuple(
-        key[len(PREFIX) :] for key in document.annotationTypes() if key.startswith(PREFIX)
-    )
+    return tuple(key[len(PREFIX) :] for key in document.annotationTypes() if key.startswith(PREFIX))
 
 
 def present(document: Any) -> tuple[str, ...]:
@@ -105,9 +103,7 @@ def of_layer(document: Any, node: Any) -> Labelled | None:
         return None
     area = node.bounds()
     alike = [
-        label
-        for label in of_document(document)
-        if label.size == (area.width(), area.height())
+        label for label in of_document(document) if label.size == (area.width(), area.height())
     ]
     if not alike:
         return None

@@ -123,9 +123,9 @@ class Lane(QtCore.QObject):
             self._client = None
 
     @guarded
-    def _deliver(self, parcel: object) -> None:
+    def _deliver(self, parcel: tuple[Done, Any, BaseException | None]) -> None:
         if not self._stopped:
-            done, value, failed = parcel  # type: ignore[misc]
+            done, value, failed = parcel
             done(value, failed)
 
     def tell(self, sentence: str) -> None:
@@ -169,7 +169,7 @@ class Runner(QtCore.QObject):
         self._watch = self._lane.watch()
         self._flow = host.apply_tool(place, order)
         self.changed.emit()
-        self._advance(lambda flow: next(flow))
+        self._advance(next)
 
     def cancel(self) -> None:
         """Ask the run to stop."""

@@ -11,10 +11,11 @@ from typing import Any
 
 from krita import Krita
 
-from .vendored import errors
+from .vendored import errors, wire
 
 _CHANNELS = {"RGBA": 4, "GRAYA": 2, "CMYKA": 5, "LABA": 4, "XYZA": 4, "YCBCRA": 4}
 _BYTES = {"U8": 1, "U16": 2, "F16": 2, "F32": 4}
+_DEPTHS: dict[str, wire.Depth] = {"U8": "u8", "U16": "u16", "F32": "f32"}
 _LINEAR_PROFILE = "sRGB-elle-V2-g10.icc"
 # Profiles known to have sRGB's primaries and its curve, by the names Krita shows.
 _SRGB_CURVE = re.compile(
@@ -48,20 +49,22 @@ class Space:
         return self.model == "GRAYA"
 
     @property
-    def crossing(self) -> tuple[str, str, str] | None:
+    def crossing(self) -> tuple[wire.Depth, wire.Order, wire.Curve] | None:
         """Depth, channel order and curve for the worker; None where Krita must convert first."""
-        if self.model != "RGBA" or self.depth not in ("U8", "U16", "F32"):
+        depth = _DEPTHS.get(self.depth)
+        if self.model != "RGBA" or depth is None:
             return None
-        order = "rgba" if self.depth == "F32" else "bgra"
+        order: wire.Order = "rgba" if depth == "f32" else "bgra"
         if self.profile == _LINEAR_PROFILE:
-            return self.depth.lower(), order, "linear"
+            return depth, order, "linear"
         if _SRGB_CURVE.fullmatch(self.profile):
-            return self.depth.lower(), order, "srgb"
+            return depth, order, "srgb"
         return None
 
 
 # Unclipped and linear: what is converted to it and back comes back bit-exactly.
 MIDDLE = Space("RGBA", "F32", _LINEAR_PROFILE)
+MIDDLE_CROSSING: tuple[wire.Depth, wire.Order, wire.Curve] = ("f32", "rgba", "linear")
 
 
 def of_node(node: Any) -> Space:

@@ -39,7 +39,7 @@ def bridge_files(folder: str) -> dict[str, bytes]:
         if "__pycache__" not in file.parts
     }
     vendored = f"{folder}/bridge/_vendor"
-    files[f"{vendored}/__init__.py"] = b'"""Copies of libraries that an editor\'s Python lacks."""\n'
+    files[f"{vendored}/__init__.py"] = b'"""Libraries that an editor\'s Python lacks."""\n'
     appdirs = importlib.metadata.distribution("appdirs")
     for file in appdirs.files or ():
         if file.name in ("appdirs.py", "LICENSE.txt"):
@@ -180,6 +180,7 @@ def build_wheel(out: Path) -> Path:
         cwd=ROOT,
         capture_output=True,
         text=True,
+        check=False,
     )
     if done.returncode:
         raise SystemExit(f"The wheel could not be built:\n{done.stdout}{done.stderr}")

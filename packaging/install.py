@@ -1,4 +1,4 @@
-"""Puts the built plug-ins into an editor's own folders, and tells them which Python runs the worker.
+"""Puts the built plug-ins into an editor's own folders; names the Python that runs the worker.
 
 `python packaging/install.py krita|gimp ZIP …` and `… worker PYTHON`; `--remove` takes them out.
 """

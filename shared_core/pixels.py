@@ -189,7 +189,7 @@ class Picture:
                 f"The tool gave colours of shape {rgb.shape} for {box.width} by {box.height} "
                 "pixels. Please report this; the layer was not changed."
             )
-        colours = np.asarray(rgb, np.float32)
+        colours = np.ascontiguousarray(rgb, np.float32)
         if not math.isfinite(sum(cv2.sumElems(colours))):
             raise WrongOutput(
                 "The tool gave values that are not numbers. "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -59,6 +60,45 @@ class Home:
         """What the worker wrote."""
         path = self.folder / "cache" / "worker.log"
         return path.read_text("utf-8", "replace") if path.exists() else ""
+
+
+@dataclass
+class Models:
+    """A catalogue of contract models and the local hub that serves them."""
+
+    home: Home
+    hub: Any
+
+    def get(self, *models: str) -> None:
+        """Download, verify and try models as a user would."""
+        for model in models:
+            self.home.nss("models", "get", model)
+
+    def file(self, model: str) -> Path:
+        """A downloaded model's main file."""
+        [found] = (self.home.folder / "data" / "models" / model).glob("*.onnx")
+        return found
+
+
+@pytest.fixture
+def models(home: Home, tmp_path: Path) -> Any:
+    """Call it with ``variants`` of contract models: a catalogue of them, served by a local hub."""
+    from tests.fakes.contract_models import write_catalogue
+    from tests.fakes.hub import Hub
+
+    with contextlib.ExitStack() as stack:
+
+        def make(variants: Any = None, **options: Any) -> Models:
+            write_catalogue(tmp_path / "cards", tmp_path / "hub", variants, **options)
+            hub = stack.enter_context(Hub(tmp_path / "hub"))
+            home.environment |= {
+                "NSS_CARDS": str(tmp_path / "cards"),
+                "HF_ENDPOINT": hub.url,
+                "HF_HUB_OFFLINE": "0",
+            }
+            return Models(home, hub)
+
+        yield make
 
 
 @pytest.fixture

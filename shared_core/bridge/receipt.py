@@ -296,10 +296,11 @@ def sentence(receipt: Receipt) -> str:
         if receipt.algorithm:
             text += f", with {receipt.algorithm.name}"
         text += f", {took}" + (f" ({fault})" if fault else "")
-    return text + "."
+    return _clause(text) + "."
 
 
 def _clause(text: str) -> str:
+    """On one line, without the full stop."""
     return " ".join(text.split()).rstrip(".")
 
 
@@ -308,7 +309,7 @@ def layer_name(source_name: str, title: str, receipt: Receipt) -> str:
 
     ``title`` is the tool's title.
     """
-    return f"{source_name} · {title} · {_maker(receipt)}"
+    return " ".join(f"{source_name} · {title} · {_maker(receipt)}".split())
 
 
 _NEWSCODES = "http://cv.iptc.org/newscodes/digitalsourcetype/"

@@ -103,7 +103,7 @@ class PixelFile:
     width: int
     height: int
     depth: Depth
-    order: Order | Literal["mask"]
+    order: Literal["rgba", "bgra", "mask"]
     curve: Curve
     grey: bool = False
 

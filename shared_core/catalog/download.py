@@ -143,9 +143,11 @@ def _with_patience(
                 f"{what}: {_endpoint(hub)} is no address; correct or unset HF_ENDPOINT."
             ) from error
         except (httpx2.HTTPError, httpx2.StreamError, ValueError) as error:
-            if target.tell() > held:
+            # http_get itself has tried these again, and gone on while anything came.
+            given_up = isinstance(error, (httpx2.TimeoutException, httpx2.RemoteProtocolError))
+            if target.tell() > held and not given_up:
                 tries = 0
-            elif last:
+            elif last or given_up:
                 raise CouldNotBeDone(
                     f"{what}: the connection to {_endpoint(hub)} broke off after {target.tell()} "
                     f"of {file.size} bytes ({_name(error)}); try again, and the download continues."

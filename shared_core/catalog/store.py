@@ -142,7 +142,8 @@ class Store:
         """The .onnx file to make a session from, its bytes verified and the model tried.
 
         For the process that holds sessions: it imports onnxruntime where the model was not yet
-        tried with this version. Raises ``RealPathImpossible`` with the reason.
+        tried with this version. Raises ``RealPathImpossible`` with the reason, or
+        ``CouldNotBeDone`` when a file cannot be read.
         """
         manifest = self._checked(card)
         state = self._judge(card, manifest)
@@ -188,6 +189,7 @@ class Store:
         if missing:
             free_space(self._root, missing, card.title)
         before = 0
+        waiting = False
         for file in card.files:
             part = self._part(file)
 
@@ -195,7 +197,10 @@ class Store:
                 on_progress(Progress(before + here, card.download_bytes, file.path))
 
             def wait(part: Path = part, report: Callable[[int], None] = report) -> None:
-                on_stage("waiting")
+                nonlocal waiting
+                if not waiting:
+                    waiting = True
+                    on_stage("waiting")
                 report(_size(part))
 
             with locked(self._lock(file.sha256), cancelled, wait):
@@ -212,8 +217,8 @@ class Store:
         Raises ``CouldNotBeDone`` when it is being downloaded or a file cannot be deleted.
         """
         with contextlib.ExitStack() as stack:
-            for file in card.files:
-                if not stack.enter_context(locked_now(self._lock(file.sha256))):
+            for sha256 in {file.sha256 for file in card.files}:
+                if not stack.enter_context(locked_now(self._lock(sha256))):
                     raise CouldNotBeDone(
                         f"{card.title} is being downloaded. Cancel the download first."
                     )

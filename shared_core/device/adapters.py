@@ -296,7 +296,7 @@ def scan_linux(root: Path = Path("/")) -> list[FoundAdapter]:
             ids = int(_line(folder / "vendor"), 16), int(_line(folder / "device"), 16)
         except ValueError:
             continue
-        total, used = (_line(folder / f"mem_info_vram_{what}") for what in ("total", "used"))
+        total, free = _amd_memory(folder)
         driver = folder / "driver"
         name = driver.resolve().name if driver.exists() else ""
         found.append(
@@ -304,14 +304,24 @@ def scan_linux(root: Path = Path("/")) -> list[FoundAdapter]:
                 name=_pci_name(root, *ids),
                 vendor_id=ids[0],
                 device_id=ids[1],
-                memory_total=int(total) if total.isdigit() else None,
-                memory_free=int(total) - int(used) if total.isdigit() and used.isdigit() else None,
+                memory_total=total,
+                memory_free=free,
                 driver=name,
                 driver_version=_line(root / "sys/module" / name / "version") if name else "",
                 slot=folder.name,
             )
         )
     return found
+
+
+def _amd_memory(folder: Path) -> tuple[int | None, int | None]:
+    """Total and free bytes where the kernel tells, which it does for AMD."""
+    total, used = (_line(folder / f"mem_info_vram_{what}") for what in ("total", "used"))
+    # So little is the part of main memory that was set aside for an integrated adapter; it
+    # borrows the rest.
+    if not total.isdigit() or int(total) < MIN_FREE_BYTES:
+        return None, None
+    return int(total), int(total) - int(used) if used.isdigit() else None
 
 
 def _pci_name(root: Path, vendor_id: int, device_id: int) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PROJECT = "nss-krita-gimp"
+REMOTE = "AzureExecutionProvider"
 # Every distribution that brings the module onnxruntime or a part for it, and the libraries that
 # NVIDIA's and Intel's parts load.
 DISTRIBUTIONS = (
@@ -84,7 +85,7 @@ PROVIDERS: dict[str, Kind] = {
     "QNNExecutionProvider": Kind("Qualcomm QNN", None, "a Qualcomm processor and its driver"),
     "XnnpackExecutionProvider": Kind("XNNPACK"),
     "DnnlExecutionProvider": Kind("oneDNN", library="onnxruntime_providers_dnnl"),
-    "AzureExecutionProvider": Kind("Azure"),
+    REMOTE: Kind("Azure"),
 }
 
 # What onnxruntime or a driver says, and what it means.

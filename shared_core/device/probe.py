@@ -18,24 +18,32 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..bridge.errors import Cancelled
-from .adapters import find_adapters, judge_adapter, merely_busy
-from .libraries import how_to_get, in_plain_words, installed, kind_of, missing_library, preload
+from .adapters import FoundAdapter, find_adapters, judge_adapter, merely_busy
+from .libraries import (
+    REMOTE,
+    how_to_get,
+    in_plain_words,
+    installed,
+    kind_of,
+    missing_library,
+    preload,
+)
 from .processor import read_cpu, read_memory
-from .profile import CPU_PROVIDER, VALID_HOURS, Adapter, Cpu, Profile, Provider
+from .profile import CPU_PROVIDER, DISTURBED_SHARE, VALID_HOURS, Adapter, Cpu, Profile, Provider
 
 if TYPE_CHECKING:
     from .benchmark import Graph, Opener
 
 # Part of the key: raise it when the probe measures something else or otherwise.
 VERSION = 1
-REMOTE = "AzureExecutionProvider"
 TENSORRT = "TensorrtExecutionProvider"
+WEBGPU = "WebGpuExecutionProvider"
+PLUGIN = "onnxruntime-ep-webgpu"
 
 # A provider that does not work is tried again the next day: its library may have been installed.
 VALID_HOURS_INCOMPLETE = 24.0
 # Others were using the card or the processor: measure again soon.
 VALID_HOURS_DISTURBED = 1.0
-DISTURBED_SHARE = 0.15
 
 GRAPH_INDEX = Path(__file__).parent / "graphs" / "index.json"
 
@@ -96,6 +104,9 @@ def probe(
             providers.append(trial.measured(name))
             if name == CPU_PROVIDER:
                 disturbed = watch.share_of_others()
+    if PLUGIN in installed() and WEBGPU not in names:
+        reason = f"{PLUGIN} is installed, but NSS cannot use plug-in providers yet."
+        providers.append(Provider(WEBGPU, kind_of(WEBGPU).title, False, reason))
     gflops = next((p.gflops for p in providers if p.id == CPU_PROVIDER), {})
     if on_progress:
         on_progress(1.0, "This machine is measured.")
@@ -278,11 +289,12 @@ def _valid_hours(
 ) -> float:
     if disturbed > DISTURBED_SHARE or any(merely_busy(card) for card in adapters):
         return VALID_HOURS_DISTURBED
-    tried = [p for p in providers if p.id not in (REMOTE, TENSORRT)]
+    tried = [p for p in providers if p.id not in (REMOTE, TENSORRT, WEBGPU)]
     return VALID_HOURS if all(p.bound for p in tried) else VALID_HOURS_INCOMPLETE
 
 
-def _comparable(card: Any) -> Any:
+def _comparable(card: FoundAdapter) -> FoundAdapter:
+    """The adapter with values that sort."""
     return replace(
         card,
         vendor_id=card.vendor_id or 0,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from typing import Any
 
-from .libraries import PROJECT
+from .libraries import PROJECT, REMOTE
+from .profile import DISTURBED_SHARE
 
 KIND_TITLES = {
     "conv3x3": "convolution",
@@ -43,7 +45,7 @@ def report(profile: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def advice(profile: Mapping[str, Any]) -> list[str]:
+def advice(profile: Mapping[str, Any], system: str = sys.platform) -> list[str]:
     """What would make this machine do more, a sentence each."""
     found = []
     bound = {provider["id"] for provider in profile["providers"] if provider["bound"]}
@@ -57,9 +59,15 @@ def advice(profile: Mapping[str, Any]) -> list[str]:
             "environment of its own:  pip uninstall onnxruntime,  then "
             f'pip install "{PROJECT}[cuda]" (1.3 to 1.6 GB).'
         )
+    elif usable and system == "win32" and offered <= {"CPUExecutionProvider", REMOTE}:
+        found.append(
+            "There is a graphics card, and this onnxruntime is built for the processor alone. In "
+            "an environment of its own:  pip uninstall onnxruntime,  then "
+            f'pip install "{PROJECT}[directml]".'
+        )
     if profile["memory"]["free_bytes"] < NEEDED_BYTES:
         found.append("Little memory is free: close other programs before running large models.")
-    if profile["disturbed"] > 0.15:
+    if profile["disturbed"] > DISTURBED_SHARE:
         found.append(
             f"Other programs used {profile['disturbed']:.0%} of the processor during the "
             "measurement, so the speeds are too low. Measure again when the machine is quiet."
@@ -84,9 +92,8 @@ def _adapter(adapter: Mapping[str, Any]) -> list[str]:
 def _provider(provider: Mapping[str, Any]) -> list[str]:
     if not provider["bound"]:
         return [f"  {provider['title']}: not used", f"    {provider['reason']}"]
-    lines = [
-        f"  {provider['title']}: works" + (f", {provider['device']}" * bool(provider["device"]))
-    ]
+    device = f", {provider['device']}" if provider["device"] else ""
+    lines = [f"  {provider['title']}: works{device}"]
     for kind, rate in provider["gflops"].items():
         lines.append(f"    {KIND_TITLES.get(kind, kind):<25}{rate:>10,.1f} GFLOP/s")
     error = provider["max_relative_error"]

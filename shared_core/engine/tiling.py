@@ -69,7 +69,9 @@ def run_tiles(
             if cancelled and cancelled():
                 raise Cancelled("Cancelled.")
             output = _run_tile(picture, grid, row, column, fn)
-            output *= np.outer(_weights(row), _weights(column)).repeat(3).reshape(output.shape)
+            samples = output.reshape(len(output), -1)
+            samples *= _weights(row)[:, None]
+            samples *= _weights(column).repeat(3)
             across = slice(column.start - region.left, column.stop - region.left)
             blended[:, across] += output
             done += 1
@@ -109,7 +111,9 @@ def _run_tile(picture: Picture, grid: Grid, row: Span, column: Span, fn: TileFun
         )
     rows = slice(row.start - row.origin, row.stop - row.origin)
     columns = slice(column.start - column.origin, column.stop - column.origin)
-    return np.clip(output[rows, columns], 0, 1).astype(np.float32, copy=False)
+    # An array of its own in row order, whatever the function's layout: it is weighted in place.
+    clipped = np.empty((row.stop - row.start, column.stop - column.start, 3), np.float32)
+    return np.clip(output[rows, columns], 0, 1, out=clipped)
 
 
 def _weights(span: Span) -> Floats:

@@ -65,13 +65,13 @@ class Planner:
         return routing.decide(facts, routing.Preference(ask.path, budget))
 
     def _provider(self) -> str | None:
-        """The fastest provider the probe saw working; the CPU before the first probe."""
+        """The provider that the probe prefers; the CPU before the first probe."""
         if self.onnxruntime_trouble:
             return None
         if self.profile is None:
             return CPU
-        bound = self.profile.bound()
-        return bound[0].id if bound else None
+        preferred = self.profile.preferred()
+        return preferred.id if preferred else None
 
     def device_name(self, provider: str) -> str:
         """The device behind a provider, as the probe named it."""

@@ -116,8 +116,10 @@ class Runner:
         card = catalogue.load()[request["model"]]
         path = self._store.check_before_use(card)
         self._enter("loading the model")
+        from shared_core.device.libraries import preload
         from shared_core.engine.session import SessionCache
 
+        preload(request["provider"])
         if self._sessions is None:
             self._sessions = SessionCache()
         session = self._sessions.get(path, card.main_file.sha256, request["provider"])

@@ -12,7 +12,6 @@ import argparse
 import hashlib
 import random
 import re
-import string
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -316,8 +315,8 @@ def twin(
         producer_name="contract-models",
     )
     if padding and contract.data is None:
-        letters = random.Random(7).choices(string.ascii_letters, k=padding)
-        proto.metadata_props.add(key="padding", value="".join(letters))
+        letters = random.Random(7).randbytes(padding // 2).hex()
+        proto.metadata_props.add(key="padding", value=letters)
     gflop = {Variant.SLOW: convolutions * each * 1e6 / NAFNET_SIDE**2, Variant.COST: 486.9}
     return Twin(_files(contract, proto, padding), gflop.get(variant, 0.1))
 

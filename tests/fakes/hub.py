@@ -34,6 +34,7 @@ KINDS = (
     "flip",  # the byte at `at` has one bit changed
     "wrong-size",  # the metadata lies about the size
     "wrong-hash",  # the metadata lies about the SHA-256
+    "silent",  # the hub never answers
     "stall",  # nothing comes any more after `at` bytes
     "reset",  # the connection is reset after `at` bytes
     "slow",  # `at` bytes per second
@@ -233,6 +234,8 @@ class _Handler(BaseHTTPRequestHandler):
         fault = hub.take_fault(path, _HEAD_FAULTS)
         if fault is not None:
             return self._faulty(fault.kind)
+        if hub.take_fault(path, ("silent",)):
+            hub.closing.wait(120)
         if hub.take_fault(path, ("redirect-loop",)):
             return self._plain(302, b"", {"Location": self.path})
         data = file.read_bytes()
@@ -290,6 +293,8 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {"X-Error-Code": "GatedRepo"} if kind in ("401", "403") else {}
         if kind == "404":
             headers = {"X-Error-Code": "EntryNotFound"}
+        if kind == "429":
+            headers = {"Retry-After": "0"}
         return self._plain(int(kind), b"", headers)
 
     def _plain(self, status: int, body: bytes, headers: dict[str, str]) -> None:

@@ -334,9 +334,10 @@ def _build(name: str, cache: Path) -> Editor:
 
 
 def _bootstrap(suite: str, folder: Path) -> None:
-    if not shutil.which("mmdebstrap"):
+    missing = [program for program in ("mmdebstrap", "mount") if not shutil.which(program)]
+    if missing:
         environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-        install = ["install", "-y", "--no-install-recommends", "mmdebstrap", "arch-test"]
+        install = ["install", "-y", "--no-install-recommends", *missing]
         for words in (["update"], install):
             subprocess.run(["apt-get", *words], check=True, stdout=sys.stderr, env=environment)
     subprocess.run(

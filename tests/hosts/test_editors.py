@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import subprocess
 import time
 import zipfile
@@ -128,6 +130,24 @@ def test_a_path_that_leads_out_of_the_root_is_refused(editor: editors.Editor) ->
     for inside in ("/var/run/x", "relative", "/a/../../b"):
         with pytest.raises(roots.RootError):
             editor.run(["true"], binds={Path("/tmp"): inside}, timeout=30)
+
+
+@pytest.mark.hosts
+def test_a_root_in_use_is_kept(editor: editors.Editor, tmp_path: Path) -> None:
+    root = roots.Root(editor.root.folder, tmp_path, tmp_path / "lock")
+    with (tmp_path / "lock").open("a") as lock:
+        with (
+            root.start(["sleep", "30"], profile=editor.profile(tmp_path)),
+            pytest.raises(BlockingIOError),
+        ):
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        deadline = time.monotonic() + 5
+        while time.monotonic() < deadline:
+            with contextlib.suppress(BlockingIOError):
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            time.sleep(0.05)
+    pytest.fail("the root stayed locked although its command had ended")
 
 
 @pytest.mark.hosts

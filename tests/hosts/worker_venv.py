@@ -13,6 +13,7 @@ import hashlib
 import os
 import shutil
 import tempfile
+import time
 import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -85,7 +86,9 @@ def _base(root: Root, folder: Path, wanted: list[str], constraints: Path | None)
     with (folder / "lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if (base / _READY).exists():
+            (base / _READY).touch()
             return base
+        _drop_unused(folder)
         shutil.rmtree(base, ignore_errors=True)
         inside = f"{INSIDE}/{base.name}"
         _do(root, folder, ["python3", "-m", "venv", inside], {})
@@ -96,6 +99,13 @@ def _base(root: Root, folder: Path, wanted: list[str], constraints: Path | None)
         _do(root, folder, install, {})
         (base / _READY).touch()
     return base
+
+
+def _drop_unused(folder: Path) -> None:
+    """Deletes base environments (some 400 MB each) that nothing has used for two weeks."""
+    for ready in folder.glob(f"base-*/{_READY}"):
+        if time.time() - ready.stat().st_mtime > 14 * 24 * 3600:
+            shutil.rmtree(ready.parent, ignore_errors=True)
 
 
 def _do(root: Root, folder: Path, argv: list[str], readonly: Mapping[Path, str]) -> None:

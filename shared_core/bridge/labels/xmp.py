@@ -91,6 +91,8 @@ class _Packet(Xml):
         self._rdf: tuple[int, int] | None = None
         self._property: tuple[int, int, str] | None = None
         self._text: list[str] = []
+        # Where the current rdf:Description begins, how many cuts there were, whether it has more.
+        self._description = (0, 0, False)
 
     def _prefix(self, prefix: str | None, uri: str | None) -> None:
         self.prefixes.setdefault(prefix or "", []).append(uri or "")
@@ -109,17 +111,18 @@ class _Packet(Xml):
                 self._rdf = (place, depth)
         elif depth == self._rdf[1] + 1 and name == f"{RDF} Description":
             self.about = self.about or attributes.get(f"{RDF} about", "")
+            others = set(attributes) - {f"{RDF} about", _SOURCE_TYPE, _RECEIPT}
+            self._description = (place, len(self.cuts), bool(others))
             for key in (_SOURCE_TYPE, _RECEIPT):
                 if key in attributes:
                     self.found.setdefault(key, attributes[key])
                     self._cut_attribute(place, key)
-        elif (
-            depth == self._rdf[1] + 2
-            and self.path[-2] == f"{RDF} Description"
-            and name in (_SOURCE_TYPE, _RECEIPT)
-        ):
-            self._property = (place, depth, attributes.get(f"{RDF} resource", ""))
-            self._text = []
+        elif depth == self._rdf[1] + 2 and self.path[-2] == f"{RDF} Description":
+            if name in (_SOURCE_TYPE, _RECEIPT):
+                self._property = (place, depth, attributes.get(f"{RDF} resource", ""))
+                self._text = []
+            else:
+                self._description = (*self._description[:2], True)
 
     def end(self, name: str) -> None:
         depth = len(self.path)
@@ -128,7 +131,16 @@ class _Packet(Xml):
             self.found.setdefault(name, resource or "".join(self._text).strip())
             self.cuts.append((start, self._after(start)))
             self._property = None
-        elif self._rdf and self._rdf[1] == depth and self.rdf is None:
+        elif not self._rdf or self.rdf:
+            pass
+        elif depth == self._rdf[1] + 1 and name == f"{RDF} Description":
+            start, before, more = self._description
+            if len(self.cuts) > before and not more:
+                # Nothing but our properties stood in it.
+                end = self._after(start)
+                end += self.source[end : end + 1] == b"\n"
+                self.cuts[before:] = [(start, end)]
+        elif depth == self._rdf[1]:
             self.rdf = (self._rdf[0], self._after(self._rdf[0]))
         self.path.pop()
 

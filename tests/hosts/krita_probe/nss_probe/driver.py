@@ -122,13 +122,8 @@ class Panel:
     def idle(self):
         return not self.cancel.isEnabled()
 
-    def planned(self):
-        """The plan for the present settings is there."""
-        return bool(self.plan.text()) and not self.plan.text().startswith("…")
-
     def choose(self, path, **values):
-        combo = getattr(self, "path")
-        combo.setCurrentIndex(combo.findData(path))
+        self.path.setCurrentIndex(self.path.findData(path))
         for name, value in values.items():
             widget = getattr(self, f"param_{name}")
             if isinstance(widget, QtWidgets.QComboBox):

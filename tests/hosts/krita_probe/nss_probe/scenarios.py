@@ -11,8 +11,9 @@ from pathlib import Path
 
 from .driver import (
     OUT,
-    QtWidgets,
     Panel,
+    QtCore,
+    QtWidgets,
     activate,
     app,
     area,
@@ -30,6 +31,8 @@ from .driver import (
 )
 
 WIDTH, HEIGHT = 120, 90
+# The panel looks at the document twice a second.
+POLL_MS = 600
 FEATHER = (30, 20, 60, 50, 6)
 LINEAR = "sRGB-elle-V2-g10.icc"
 SRGB = "sRGB-elle-V2-srgbtrc.icc"
@@ -59,7 +62,7 @@ def run_tool(tool, path, values, notes, consent=False):
     panel = Panel()
     panel.choose(path, **values)
     # The plan of these very settings: the panel forgets the old one when a setting changes.
-    yield lambda: panel.dock.settled()
+    yield panel.dock.settled
     notes["before"] = panel.state()
     if consent and panel.consent.isVisible():
         panel.consent.setChecked(True)
@@ -67,7 +70,7 @@ def run_tool(tool, path, values, notes, consent=False):
     panel.apply.click()
     yield panel.idle
     yield 120
-    yield lambda: panel.dock.settled()
+    yield panel.dock.settled
     notes["after"] = panel.state()
 
 
@@ -97,13 +100,14 @@ def note_result(doc, source, notes, name, space):
 def undo_and_redo(doc, notes):
     """One undo must take the result away, one redo must bring it back with its receipt."""
     panel = Panel()
+    count = len(tree(doc))
     app.action("edit_undo").trigger()
-    yield 400
-    yield 650
+    yield lambda: len(tree(doc)) < count
+    yield POLL_MS
     notes["undone"] = {"layers": tree(doc), "undo": undo_text(), "shown": panel.receipts_shown()}
     app.action("edit_redo").trigger()
-    yield 400
-    yield 650
+    yield lambda: len(tree(doc)) == count
+    yield POLL_MS
     notes["redone"] = {"layers": tree(doc), "undo": undo_text(), "shown": panel.receipts_shown()}
 
 
@@ -129,8 +133,8 @@ def leave():
 def tools_and_paths(found):
     cases = {
         "denoise-classical": ("denoise", "classical", {"strength": 20, "detail": 50}),
-        "denoise-real": ("denoise", "real", {"strength": 20, "detail": 50}),
         "denoise-real-auto": ("denoise", "auto", {"strength": "auto", "detail": 50}),
+        "denoise-real": ("denoise", "real", {"strength": 20, "detail": 50}),
         "deblur-classical": ("deblur", "classical", {"kind": "soft", "radius": 1.5}),
         "deblur-real": ("deblur", "real", {"amount": 100}),
     }
@@ -266,6 +270,8 @@ def kinds_of_layers(found):
     foreign = maker.createNode("Foreign", "paintlayer")
     foreign.setPixelData(grey, 0, 0, WIDTH, HEIGHT)
     root.addChildNode(foreign, None)
+    # Taken anew: Krita tells nodes apart by the image they were made for, too.
+    foreign = doc.nodeByUniqueID(foreign.uniqueId())
     maker.setModified(False)
     maker.close()
     del maker
@@ -315,12 +321,9 @@ def two_documents(found):
     """The document is closed, or the layer deleted, while the tool runs."""
     for name in ("gone-document", "gone-layer"):
         notes = found[name] = {}
-        doc = document(WIDTH, HEIGHT, name=name)
-        yield 500
         other = document(WIDTH, HEIGHT, name="Other")
         yield 500
-        app.activeWindow().activeView().setVisible()
-        app.activeWindow().addView(doc)
+        doc = document(WIDTH, HEIGHT, name=name)
         yield 500
         layer = paint_layer(doc, "Photo", picture("srgb8"), 0, 0, WIDTH, HEIGHT)
         yield activate(doc, layer)
@@ -442,8 +445,6 @@ def select_in_box(name, keep):
             if found is not None:
                 return found
         return None
-
-    from .driver import QtCore
 
     index = walk(QtCore.QModelIndex())
     flags = QtCore.QItemSelectionModel.SelectionFlag

@@ -1,0 +1,22 @@
+"""The one place that finds the bridge: beside this file in the installed plug-in, or a checkout."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING or find_spec("bridge") is None:
+    from shared_core.bridge import (
+        arena,
+        client,
+        errors,
+        host,
+        paths,
+        receipt,
+        toolbox,
+        wire,
+    )
+else:
+    from bridge import arena, client, errors, host, paths, receipt, toolbox, wire
+
+__all__ = ["arena", "client", "errors", "host", "paths", "receipt", "toolbox", "wire"]

@@ -1,0 +1,572 @@
+"""The plug-in in the real Krita: menu, panel, pixels, undo, receipts, kills and quitting.
+
+A probe plug-in drives the program through its own menu entries and the panel's widgets and notes
+what it sees; here it is judged against pixels that are computed apart from the product.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from editors import Editor, built
+from roots import Profile, RootError, require_root
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests" / "fakes"))
+
+import contract_models  # noqa: E402
+from hub import Hub  # noqa: E402
+
+from shared_core.algorithms import blur, dct_denoise, deconvolution, noise  # noqa: E402
+from shared_core.bridge import labels  # noqa: E402
+
+pytestmark = [pytest.mark.hosts, pytest.mark.timeout(600)]
+EDITOR = os.environ.get("NSS_TEST_KRITA", "debian13")
+WIDTH, HEIGHT = 120, 90
+HOME = "/home/nss/nss"
+# Where U8 and U16 colours are stored blue first.
+BGRA = [2, 1, 0, 3]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Everything a start of Krita needs."""
+
+    editor: Editor
+    folder: Path
+    archive: Path
+    python: str
+    nss: str
+
+    def profile(self, name: str) -> Profile:
+        """A fresh user with the plug-in and the probe installed by the project's own installer."""
+        profile = self.editor.profile(self.folder / name)
+        plug_ins = self.editor.krita_plug_ins(profile, enable=["nss_probe"])
+        shutil.copytree(ROOT / "tests/hosts/krita_probe", plug_ins, dirs_exist_ok=True)
+        settings = profile.home / ".config" / "kritarc"
+        script(
+            "install.py", "krita", self.archive, "--data", plug_ins.parent, "--settings", settings
+        )
+        home = {"NSS_HOME": str(profile.home / "nss")}
+        script("install.py", "worker", self.python, environment=home)
+        return profile
+
+    def run(self, scenario: str, seconds: float = 3.0, **variants: Any) -> tuple[Any, Any, Profile]:
+        """One start of Krita; what the probe found, how Krita ended, and the user's folders."""
+        profile = self.profile(scenario)
+        catalogue = self.folder / f"{scenario}-catalogue"
+        contract_models.write_catalogue(
+            catalogue / "cards", catalogue / "hub", variants, seconds=seconds
+        )
+        with Hub(catalogue / "hub") as hub:
+            done = self.editor.xvfb(
+                ["krita", "--nosplash"],
+                profile=profile,
+                timeout=400,
+                readonly={
+                    catalogue / "cards": "/cards",
+                    self.folder / "pictures": "/pictures",
+                },
+                env={
+                    "NSS_HOME": HOME,
+                    "NSS_CARDS": "/cards",
+                    "HF_ENDPOINT": hub.url,
+                    "NSS_PROBE": scenario,
+                },
+            )
+        found = json.loads((profile.tmp / "probe" / "found.json").read_text("utf-8"))
+        return found, done, profile
+
+
+def script(name: str, *arguments: object, environment: dict[str, str] | None = None) -> str:
+    """Run one of the packaging scripts."""
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "packaging" / name), *map(str, arguments)],
+        env={**os.environ, **(environment or {})},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """The built plug-in and a worker's environment inside the test editor."""
+    try:
+        require_root()
+    except RootError as error:
+        pytest.skip(str(error))
+    editor = built(EDITOR)
+    if editor is None:
+        pytest.skip(f"the test editor {EDITOR} is not built; make test-hosts builds it")
+    folder = tmp_path_factory.mktemp("krita")
+    script("build.py", "--out", folder / "dist", "krita", "wheel")
+    make_pictures(folder / "pictures")
+    (wheel,) = (folder / "dist").glob("*.whl")
+    constraints = ROOT / "constraints.txt"
+    with contextlib.ExitStack() as stack:
+        venv = stack.enter_context(editor.worker_venv(wheel, constraints))
+        yield Stage(editor, folder, folder / "dist" / "nss_krita.zip", venv.python, venv.nss)
+
+
+@pytest.fixture(scope="module")
+def main(stage: Stage) -> tuple[Any, Any, Profile]:
+    """One start of Krita with all that can be seen in one."""
+    found, done, profile = stage.run("main")
+    assert "error" not in found, found["error"]
+    assert found.get("done"), done.stderr[-3000:]
+    return found, done, profile
+
+
+# ---------------------------------------------------------------- pictures and expectations
+
+
+def scene() -> np.ndarray:
+    """A picture of edges, ramps and mild noise, encoded RGB in 0..1."""
+    rng = np.random.default_rng(5)
+    y, x = np.mgrid[:HEIGHT, :WIDTH].astype(np.float64)
+    ramp = np.stack([x / WIDTH, y / HEIGHT, (x + y) / (WIDTH + HEIGHT)], -1)
+    stripes = 0.25 * np.sign(np.sin(x / 7) * np.sin(y / 9))[..., None]
+    noisy = 0.2 + 0.6 * ramp + stripes * 0.4 + rng.normal(0, 0.02, (HEIGHT, WIDTH, 3))
+    return np.clip(noisy, 0, 1)
+
+
+def alpha_plane() -> np.ndarray:
+    """Opaque, half transparent and fully transparent parts."""
+    alpha = np.ones((HEIGHT, WIDTH))
+    alpha[:, 50:60] = 0.5
+    alpha[40:50, :] = 0.0
+    return alpha
+
+
+def make_pictures(folder: Path) -> None:
+    """The layers' native bytes, one file for each of the probe's colour spaces."""
+    folder.mkdir()
+    rng = np.random.default_rng(6)
+    colours, alpha = scene(), alpha_plane()
+
+    def integers(values: np.ndarray, dtype: str, order: list[int] | None) -> bytes:
+        top = 255 if dtype == "u1" else 65535
+        samples = np.round(values * top).astype(dtype)
+        return (samples[..., order] if order else samples).tobytes()
+
+    opaque = np.concatenate([colours, np.ones((HEIGHT, WIDTH, 1))], -1)
+    shaped = np.concatenate([colours, alpha[..., None]], -1)
+    linear = np.concatenate([decode(colours), alpha[..., None]], -1)
+    beyond = linear.copy()
+    beyond[10:20, 10:100, :3] = rng.uniform(-0.5, 6.0, (10, 90, 3))
+    beyond[60:70, 10:100, :3] = rng.uniform(1.0, 40.0, (10, 90, 3))
+    two = np.stack([colours[..., 0], alpha], -1)
+    inks = np.concatenate([rng.uniform(0, 1, (HEIGHT, WIDTH, 4)), alpha[..., None]], -1)
+    files = {
+        "srgb8": integers(opaque, "u1", BGRA),
+        "wide8": integers(shaped, "u1", BGRA),
+        "linear16": integers(linear, "<u2", BGRA),
+        "srgb16": integers(shaped, "<u2", BGRA),
+        "linear32": beyond.astype("<f4").tobytes(),
+        "srgb32": shaped.astype("<f4").tobytes(),
+        "half": linear.astype("<f2").tobytes(),
+        "grey8": integers(two, "u1", None),
+        "grey16": integers(two, "<u2", None),
+        "cmyk8": integers(inks, "u1", None),
+        "lab16": integers(shaped, "<u2", None),
+    }
+    for name, data in files.items():
+        (folder / f"{name}.raw").write_bytes(data)
+
+
+def encode(linear: np.ndarray) -> np.ndarray:
+    """IEC 61966-2-1, linear light to encoded."""
+    high = 1.055 * np.maximum(linear, 0) ** (1 / 2.4) - 0.055
+    return np.where(linear <= 0.0031308, 12.92 * linear, high)
+
+
+def decode(encoded: np.ndarray) -> np.ndarray:
+    """IEC 61966-2-1, encoded to linear light."""
+    high = ((np.maximum(encoded, 0) + 0.055) / 1.055) ** 2.4
+    return np.where(encoded <= 0.04045, encoded / 12.92, high)
+
+
+def network(encoded: np.ndarray, sigma: float = 40) -> np.ndarray:
+    """DRUNet's twin, which every colour space is tried with: a known function of each pixel."""
+    return contract_models.expected_drunet(encoded.astype(np.float32), sigma).astype(np.float64)
+
+
+def blended(stored: np.ndarray, linear: bool, mask: np.ndarray) -> np.ndarray:
+    """The result in the curve the pixels are stored in; what exceeds 0..1 is kept."""
+    clipped = np.clip(stored, 0, 1)
+    new = decode(network(encode(clipped))) if linear else network(clipped)
+    return stored + mask * (new - clipped)
+
+
+# AdobeRGB's primaries in sRGB's, both linear.
+CLAY = np.array([[1.39835574, -0.39835574, 0], [0, 1, 0], [0, -0.04292933, 1.04292933]])
+CLAY_GAMMA = 563 / 256
+
+
+def read(profile: Profile, name: str) -> bytes:
+    return (profile.tmp / "probe" / name).read_bytes()
+
+
+def samples(data: bytes, dtype: str, channels: int) -> np.ndarray:
+    return np.frombuffer(data, dtype).reshape(HEIGHT, WIDTH, channels)
+
+
+# Of each space: type of a sample, channels, colour order, and the largest error in its own steps.
+FORMATS: dict[str, tuple[str, int, float]] = {
+    "srgb8": ("u1", 4, 1),
+    "wide8": ("u1", 4, 2),
+    "linear16": ("<u2", 4, 1),
+    "srgb16": ("<u2", 4, 1),
+    "linear32": ("<f4", 4, 2e-5),
+    "srgb32": ("<f4", 4, 2e-5),
+    "half": ("<f2", 4, 2e-3),
+    "grey8": ("u1", 2, 1),
+    "grey16": ("<u2", 2, 3),
+    "cmyk8": ("u1", 5, 0),
+    "lab16": ("<u2", 4, 0),
+}
+
+
+def expected(name: str, native: np.ndarray, mask: np.ndarray) -> np.ndarray | None:
+    """The colours that must come out, in steps of the space; None where no formula is at hand."""
+    top = {"u1": 255, "<u2": 65535}.get(FORMATS[name][0], 1)
+    values = native[..., :-1].astype(np.float64) / top
+    if name in ("srgb8", "srgb16", "srgb32"):
+        return blended(values, False, mask) * top
+    if name in ("linear16", "linear32", "half"):
+        return blended(values, True, mask) * top
+    if name == "wide8":
+        linear = values[..., ::-1] ** CLAY_GAMMA @ CLAY.T
+        new = blended(linear, True, mask) @ np.linalg.inv(CLAY).T
+        return np.clip(new, 0, 1)[..., ::-1] ** (1 / CLAY_GAMMA) * top
+    if name == "grey8":
+        return encode(blended(decode(values), True, mask)) * top
+    if name == "grey16":
+        return blended(values, True, mask) * top
+    return None
+
+
+# ---------------------------------------------------------------- tools and paths
+
+RUNS = {
+    "denoise-classical": ("Denoise", "classical"),
+    "denoise-real": ("Denoise", "real"),
+    "denoise-real-auto": ("Denoise", "real"),
+    "deblur-classical": ("Deblur", "classical"),
+    "deblur-real": ("Deblur", "real"),
+}
+MODEL = {
+    "denoise-real": "DRUNet",
+    "denoise-real-auto": "SCUNet",
+    "deblur-real": "NAFNet",
+}
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_menu_and_plan(main: Any, name: str) -> None:
+    """The entry lies in Filter ▸ NSS and the panel says path and consent before the click."""
+    notes = main[0][name]
+    title, path = RUNS[name]
+    assert notes["menu"] == ["Filter", "NSS", f"{title}…"]
+    before = notes["before"]
+    assert before["visible"] and before["apply_enabled"]
+    assert before["layer"] == f"“Photo”, {WIDTH} × {HEIGHT}"
+    if path == "classical":
+        assert before["plan"].startswith("Classical")
+    else:
+        # Not downloaded yet: the size, the licence and the host are named, and nothing is ticked.
+        assert MODEL[name] in before["consent"]
+        assert "MB" in before["consent"] and "huggingface.co" in before["consent_facts"]
+        assert notes["button"] == "Download and apply"
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_source_untouched_and_one_undo(main: Any, name: str) -> None:
+    found, _, profile = main
+    notes = found[name]
+    source = (profile.folder.parent / "pictures" / "srgb8.raw").read_bytes()
+    assert read(profile, notes["source"]) == source
+    # The layer is the only thing the run put on the undo stack.
+    assert notes["undo"] == "Undo Add Layer"
+    gone = [layer for layer in notes["layers"] if layer[1] != notes["result"]["name"]]
+    assert len(gone) == len(notes["layers"]) - 1
+    assert notes["undone"]["layers"] == gone
+    assert notes["redone"]["layers"] == notes["layers"]
+    assert read(profile, notes["again"]) == source
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_result_pixels(main: Any, name: str) -> None:
+    """Against the twins' known functions, and the classical algorithms called directly."""
+    found, _, profile = main
+    stored = samples((profile.folder.parent / "pictures" / "srgb8.raw").read_bytes(), "u1", 4)
+    rgb = np.ascontiguousarray(stored[..., 2::-1]).astype(np.float32) / np.float32(255)
+    if name == "denoise-classical":
+        want = dct_denoise.denoise(rgb, 20.0, 0.5)
+    elif name == "denoise-real":
+        want = contract_models.expected_drunet(rgb, 20)
+    elif name == "denoise-real-auto":
+        want = contract_models.expected_scunet(rgb)
+    elif name == "deblur-real":
+        want = contract_models.expected_nafnet(rgb)
+    else:
+        chosen = blur.Blur("soft", 1.5, 0.0, 0.0, 1.0)
+        want = deconvolution.deblur(rgb, chosen, 1.0, float(noise.estimate_sigma(rgb)))
+    result = samples(read(profile, found[name]["result"]["pixels"]), "u1", 4)
+    assert (result[..., 3] == 255).all()
+    error = np.abs(result[..., 2::-1] - np.clip(want, 0, 1) * 255)
+    assert error.max() <= 1.0, (name, error.max())
+    assert np.abs(result.astype(int) - stored).max() > 2, "the tool did nothing"
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_receipt(main: Any, name: str) -> None:
+    """In the annotation, on the layer's name, in the panel; hidden while undone."""
+    found, _, profile = main
+    notes = found[name]
+    title, path = RUNS[name]
+    wrapper = notes["receipts"][notes["result"]["uuid"]]
+    receipt = wrapper["receipt"]
+    assert receipt["path"] == path
+    maker = f"real {MODEL[name]}" if path == "real" else "classical"
+    assert notes["result"]["name"].startswith(f"Photo · {title} · {maker}")
+    assert receipt["image"] == {"width": WIDTH, "height": HEIGHT, "depth": "u8", "selection": False}
+    assert receipt["versions"]["host"] == f"Krita {found['version']}"
+    pixels = read(profile, notes["result"]["pixels"])
+    assert wrapper["pixels"] == hashlib.sha256(pixels).hexdigest()
+    first = notes["after"]["receipts"][0]
+    assert first.startswith(f"{title}: ")
+    assert first == notes["after"]["status"]
+    assert first not in notes["undone"]["shown"]
+    assert notes["redone"]["shown"] == notes["after"]["receipts"]
+    assert notes["fields"]["path"] == path
+    assert notes["fields"]["tool"] == title.lower()
+    assert notes["fields"]["layer"] == notes["result"]["name"]
+    if path == "real":
+        assert notes["fields"]["model"]["sha256"] == receipt["model"]["sha256"]
+
+
+def test_receipts_survive_the_file(main: Any, stage: Stage) -> None:
+    """Saved and loaded, shown again, and read from the .kra without Krita."""
+    found, _, profile = main
+    notes = found["saved"]
+    assert notes["saved"] and len(notes["receipts"]) == len(RUNS)
+    assert sorted(notes["loaded"]["shown"]) == sorted(notes["shown"])
+    assert len(notes["shown"]) == len(RUNS)
+    texts = labels.read(profile.tmp / "probe" / "saved.kra")
+    stored = [wrapper["receipt"] for wrapper in notes["receipts"].values()]
+    assert sorted(map(dump, texts)) == sorted(map(dump, stored))
+    # Krita hides its panels when the last document is closed.
+    assert not notes["closed"]["visible"]
+
+
+def dump(data: Any) -> str:
+    return json.dumps(data, sort_keys=True)
+
+
+def test_copy_is_known_by_its_pixels(main: Any) -> None:
+    notes = main[0]["saved"]
+    assert "real" in notes["copy"]
+    assert notes["plain"].endswith("no receipt.")
+
+
+# ---------------------------------------------------------------- colour spaces
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_colour_space(main: Any, name: str) -> None:
+    """Native bytes outside a feathered selection stay; inside come the right colours."""
+    found, _, profile = main
+    notes = found[f"space-{name}"]
+    dtype, channels, tolerance = FORMATS[name]
+    source = (profile.folder.parent / "pictures" / f"{name}.raw").read_bytes()
+    assert read(profile, notes["source"]) == source
+    assert notes["result"]["space"] == notes["space"]
+    native = samples(source, dtype, channels)
+    result = samples(read(profile, notes["result"]["pixels"]), dtype, channels)
+    mask = np.frombuffer(read(profile, notes["mask"]), "u1").reshape(HEIGHT, WIDTH)
+    assert (mask == 0).any() and (mask == 255).any() and ((mask > 0) & (mask < 255)).any()
+    outside = mask == 0
+    assert native[outside].tobytes() == result[outside].tobytes()
+    assert np.array_equal(native[..., -1], result[..., -1]), "alpha changed"
+    want = expected(name, native, mask[..., None] / 255.0)
+    seen = (mask == 255) & (native[..., -1] > 0)
+    assert (native[seen] != result[seen]).any(-1).mean() > 0.9, "the tool did nothing"
+    if want is not None:
+        # What is fully transparent stays as it is.
+        want = np.where(native[..., -1:] > 0, want, native[..., :-1].astype(np.float64))
+        error = np.abs(result[..., :-1].astype(np.float64) - want)
+        if dtype.startswith("<f"):
+            error /= np.maximum(1, np.abs(want))
+        assert error.max() <= tolerance, (name, error.max())
+    assert notes["undo"] == "Undo Add Layer"
+    assert notes["undone"]["layers"] == [x for x in notes["layers"] if " · " not in x[1]]
+    assert notes["redone"]["layers"] == notes["layers"]
+    # No temporary document is left.
+    assert notes["documents"] == notes["documents_after"] == 1
+    (wrapper,) = notes["receipts"].values()
+    assert wrapper["receipt"]["image"]["selection"] is True
+
+
+def test_more_than_256_levels(main: Any) -> None:
+    found, _, profile = main
+    result = samples(read(profile, found["space-linear16"]["result"]["pixels"]), "<u2", 4)
+    assert len(np.unique(result[..., 0])) > 256
+
+
+# ---------------------------------------------------------------- layers
+
+
+def test_several_layers_and_offset(main: Any) -> None:
+    found, _, profile = main
+    notes = found["several"]
+    assert set(notes["selected"]) == {"First", "Second"}
+    names = [name for _, name, kind in notes["layers"] if kind == "paintlayer"]
+    assert [n.split(" · ")[0] for n in names] == [
+        "Background",
+        "First",
+        "First",
+        "Second",
+        "Second",
+    ]
+    assert notes["after"]["status"].startswith("2 layers done")
+    result = next(n for n in names if n.startswith("Second ·"))
+    assert notes["areas"][result] == [-30, 40, WIDTH, HEIGHT]
+    stored = samples((profile.folder.parent / "pictures" / "srgb8.raw").read_bytes(), "u1", 4)
+    out = samples(read(profile, notes["second"]), "u1", 4)
+    want = network(stored[..., :3] / 255.0) * 255
+    assert np.abs(out[..., :3] - want).max() <= 1
+
+
+def test_groups(main: Any) -> None:
+    found, _, profile = main
+    notes = found["group"]
+    assert [0, "Group · Denoise · real DRUNet", "paintlayer"] in notes["layers"]
+    shown = samples(read(profile, notes["shows"]), "u1", 4)
+    out = samples(read(profile, notes["result"]), "u1", 4)
+    assert np.abs(out[..., :3] - network(shown[..., :3] / 255.0) * 255).max() <= 1
+    inside = [name for depth, name, _ in found["inside"]["layers"] if depth == 1]
+    assert inside == ["Inner", "Inner · Denoise · real DRUNet"]
+
+
+def test_locks(main: Any) -> None:
+    """A locked group takes no new layer, and says so; a locked layer is only read."""
+    notes = main[0]["locked"]
+    assert "locked" in notes["after"]["status"] and "“Group”" in notes["after"]["status"]
+    assert notes["layers"] == notes["layers_before"] and notes["undo"] == notes["undo_before"]
+    inner = [name for depth, name, _ in main[0]["locked-layer"]["layers"] if depth == 1]
+    assert len(inner) == 3
+
+
+def test_layer_of_another_space(main: Any) -> None:
+    """A grey layer in a colour document gives a grey layer, in one undo step."""
+    notes = main[0]["foreign"]
+    assert notes["result"]["space"][:2] == ["GRAYA", "U8"]
+    assert notes["undone"]["layers"] == [
+        x for x in notes["layers"] if x[1] != notes["result"]["name"]
+    ]
+    assert notes["redone"]["layers"] == notes["layers"]
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("empty", "is empty"), ("mask", "is a mask"), ("selection", "outside the layer")],
+)
+def test_bad_input(main: Any, name: str, words: str) -> None:
+    """One clear sentence, and the document stays as it was."""
+    notes = main[0][f"bad-{name}"]
+    status = notes["after"]["status"]
+    assert words in status and status.endswith(".") and "Select" in status
+    assert notes["layers"] == notes["layers_before"] and notes["undo"] == notes["undo_before"]
+
+
+def test_without_a_picture(main: Any) -> None:
+    """Krita hides its panels and greys the entry out."""
+    notes = main[0]["bad-nothing"]
+    assert not notes["enabled"] and not notes["state"]["visible"]
+
+
+def test_document_or_layer_gone_meanwhile(main: Any) -> None:
+    document, layer = main[0]["gone-document"], main[0]["gone-layer"]
+    assert "was closed meanwhile" in document["after"]["status"]
+    assert "was deleted meanwhile" in layer["after"]["status"]
+    for notes in (document, layer):
+        assert [name for _, name, _ in notes["other"]] == ["Background"]
+
+
+def test_krita_ends_well(main: Any) -> None:
+    """No crash at quit, no broken history, and no pixel file left behind."""
+    _, done, profile = main
+    assert done.returncode == 0
+    assert "changeList.memento" not in done.stderr, "Krita's history was damaged"
+    assert "Traceback" not in done.stderr
+    assert list((profile.home / "nss").rglob("px-*")) == []
+    log = profile.home / "nss" / "cache" / "krita.log"
+    assert not log.exists() or log.read_text("utf-8") == ""
+
+
+# ---------------------------------------------------------------- kill, cancel, quit
+
+
+@pytest.fixture(scope="module")
+def killed(stage: Stage) -> tuple[Any, Any, Profile]:
+    slow = contract_models.Variant.SLOW
+    found, done, profile = stage.run("kill", seconds=6.0, **{contract_models.NAFNET: slow})
+    assert "error" not in found, found["error"]
+    assert found.get("done"), done.stderr[-3000:]
+    return found, done, profile
+
+
+def test_killed_worker_gives_classical(killed: Any) -> None:
+    """kill -9 of supervisor and runner: Krita lives, the receipt says that the worker died."""
+    found, done, profile = killed
+    notes = found["kill"]
+    assert "server" in notes["pids"] and "runner" in notes["pids"]
+    assert notes["pids_after"]["server"] != notes["pids"]["server"]
+    (wrapper,) = notes["receipts"].values()
+    receipt = wrapper["receipt"]
+    assert receipt["path"] == "classical" and receipt["model"] is None
+    assert "worker" in receipt["fault"]
+    assert notes["undo"] == "Undo Add Layer"
+    assert done.returncode == 0
+    source = (profile.folder.parent / "pictures" / "srgb8.raw").read_bytes()
+    assert read(profile, notes["source"]) == source
+
+
+def test_model_is_not_tried_again_until_asked(killed: Any) -> None:
+    notes = killed[0]["again"]
+    assert notes["before"]["plan"].startswith("Classical")
+    assert notes["before"]["insist"] == "Try the model again"
+    last = max(notes["receipts"].values(), key=lambda wrapper: wrapper["receipt"]["started"])
+    assert last["receipt"]["path"] == "classical"
+    assert notes["insisted"]["status"].startswith("Real NAFNet")
+
+
+def test_cancel(killed: Any) -> None:
+    notes = killed[0]["again"]
+    assert notes["cancelled"]["status"].startswith("Cancelled")
+    assert notes["layers"] == notes["layers_before"] and notes["undo"] == notes["undo_before"]
+    assert notes["pixel_files"] == 0
+
+
+def test_quit_in_the_middle_of_a_run(stage: Stage) -> None:
+    slow = contract_models.Variant.SLOW
+    found, done, _ = stage.run("quit_mid_run", seconds=6.0, **{contract_models.NAFNET: slow})
+    assert "error" not in found, found["error"]
+    assert found["quit"]["during"]["status"].startswith("Real NAFNet")
+    assert done.returncode == 0

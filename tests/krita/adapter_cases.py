@@ -1,0 +1,353 @@
+"""The adapter in a fake Krita with a real worker; run by test_adapter.py once for each Qt."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "fakes")]
+QT = int(os.environ["NSS_TEST_QT"])
+
+if QT == 6:
+    from PyQt6 import QtCore, QtWidgets
+else:
+    from PyQt5 import QtCore, QtWidgets
+
+import contract_models  # noqa: E402
+import krita as fake  # noqa: E402
+from hub import Hub  # noqa: E402
+
+SRGB = ("RGBA", "U8", "sRGB-elle-V2-srgbtrc.icc")
+GREY = ("GRAYA", "U8", "Gray-D50-elle-V2-srgbtrc.icc")
+WIDTH, HEIGHT = 48, 32
+ESCAPED: list[str] = []
+
+
+@pytest.fixture(scope="module")
+def surroundings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A home for the worker, contract models, and a hub to fetch them from."""
+    folder = tmp_path_factory.mktemp("krita")
+    contract_models.write_catalogue(folder / "cards", folder / "hub")
+    with Hub(folder / "hub") as hub:
+        os.environ |= {
+            "NSS_HOME": str(folder / "home"),
+            "NSS_CARDS": str(folder / "cards"),
+            "HF_ENDPOINT": hub.url,
+            "HF_HUB_OFFLINE": "0",
+        }
+        config = folder / "home" / "config"
+        config.mkdir(parents=True)
+        (config / "worker.json").write_text(json.dumps({"python": sys.executable}), "utf-8")
+        yield folder
+        from shared_core.bridge import client, paths, wire
+
+        last = client.Client(paths.paths(), "test", "1")
+        if last.connect(start=False):
+            last.ask(wire.Stop(), wire.Done)
+        last.close()
+
+
+@pytest.fixture(scope="module")
+def editor(surroundings: Path) -> Iterator[Any]:
+    """The fake Krita with the plug-in loaded and one window open."""
+    application = QtWidgets.QApplication.instance() or QtWidgets.QApplication(["krita"])
+    module = fake.install(QT)
+    sys.excepthook = lambda kind, value, trace: ESCAPED.append(f"{kind.__name__}: {value}")
+    import nss_krita  # noqa: F401
+
+    krita = module.Krita.instance()
+    krita.open_window()
+    yield krita
+    krita.notifier().applicationClosing.emit()
+    assert not [t for t in threading.enumerate() if t.name.startswith("nss-")]
+    assert krita.open_documents == []
+    del application
+
+
+def wait(condition: Callable[[], bool], seconds: float = 40) -> None:
+    """Let the event loop run until the condition holds."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "waited in vain"
+        QtWidgets.QApplication.processEvents()
+        time.sleep(0.005)
+
+
+class Desk:
+    """A window with a picture open, used as a user would."""
+
+    def __init__(self, krita: Any, space: tuple[str, str, str] = SRGB) -> None:
+        self.krita = krita
+        self.window = krita.activeWindow()
+        self.document = krita.createDocument(WIDTH, HEIGHT, "Picture", *space, 300.0)
+        layer = self.document.topLevelNodes()[0]
+        layer.setName("Photo")
+        size = 4 if space == SRGB else 2
+        self.native = random.Random(3).randbytes(WIDTH * HEIGHT * size)
+        layer.setPixelData(self.native, 0, 0, WIDTH, HEIGHT)
+        self.window.show(self.document)
+        self.layer = layer
+        self.dock = self.window.main.findChild(QtWidgets.QDockWidget, "nss_docker")
+
+    def widget(self, name: str) -> Any:
+        found = self.dock.findChild(QtWidgets.QWidget, f"nss_{name}")
+        assert found is not None, name
+        return found
+
+    def open(self, tool: str, path: str = "classical") -> None:
+        self.window.made[f"nss_{tool}"][0].trigger()
+        combo = self.widget("path")
+        combo.setCurrentIndex(combo.findData(path))
+        wait(self.dock.settled)
+
+    def apply(self) -> str:
+        self.widget("apply").click()
+        wait(lambda: not self.widget("cancel").isEnabled())
+        wait(self.dock.settled)
+        return str(self.widget("status").text())
+
+    def names(self) -> list[str]:
+        return [node.name() for node in self.document.topLevelNodes()]
+
+    def close(self) -> None:
+        self.window.view = None
+        self.document.close()
+        wait(self.dock.settled)
+
+
+@pytest.fixture
+def desk(editor: Any) -> Iterator[Desk]:
+    made = Desk(editor)
+    yield made
+    made.close()
+    assert ESCAPED == []
+    assert editor.open_documents == []
+
+
+def test_menu_entries(editor: Any) -> None:
+    made = editor.activeWindow().made
+    assert list(made) == ["nss_menu", "nss_denoise", "nss_deblur"]
+    assert made["nss_menu"][1] == "filter"
+    assert made["nss_deblur"][1] == "filter/nss_menu"
+    assert made["nss_deblur"][0].text() == "Deblur…"
+    assert made["nss_menu"][0].menu() is not None
+
+
+def test_parameters_come_from_the_toolbox(desk: Desk) -> None:
+    """Every parameter has a widget whose value the toolbox takes, and defaults are shown."""
+    from nss_krita.form import ToolForm
+    from shared_core.bridge import toolbox
+
+    for tool in toolbox.TOOLS:
+        form = ToolForm(tool)
+        assert tool.parse(form.values()) == tool.parse({})
+        for parameter in tool.parameters:
+            choices = parameter.choices or (parameter.minimum, parameter.maximum)
+            for value in choices:
+                form.set_values({parameter.id: value})
+                assert tool.parse(form.values())[parameter.id] == value
+
+
+def test_menu_opens_the_panel(desk: Desk) -> None:
+    desk.open("deblur")
+    assert desk.dock.isVisible()
+    assert desk.widget("tool").currentData() == "deblur"
+    assert desk.widget("layer").text() == f"“Photo”, {WIDTH} × {HEIGHT}"
+    assert desk.widget("plan").text().startswith("Classical")
+
+
+def test_result_receipt_and_undo(desk: Desk) -> None:
+    desk.open("denoise")
+    status = desk.apply()
+    assert status.startswith("Denoise: ")
+    assert desk.names() == ["Photo", "Photo · Denoise · classical"]
+    assert [step[0] for step in desk.document.undo_stack] == ["Add Layer"]
+    assert not desk.document.history_damaged
+    assert bytes(desk.layer.pixelData(0, 0, WIDTH, HEIGHT)) == desk.native
+    result = desk.document.topLevelNodes()[1]
+    assert bytes(result.pixelData(0, 0, WIDTH, HEIGHT)) != desk.native
+    key = f"nss/receipt/{result.uniqueId().toString()}"
+    wrapper = json.loads(desk.document.annotations[key][1])
+    assert wrapper["receipt"]["versions"]["host"].startswith("Krita ")
+    assert desk.document.annotations[key][0] == status
+    assert desk.window.view.messages[-1] == status
+    rows = desk.widget("receipts")
+    wait(lambda: rows.count() == 1)
+    assert rows.item(0).text() == status
+    desk.document.undo()
+    wait(lambda: rows.count() == 0)
+    desk.document.redo()
+    wait(lambda: rows.count() == 1)
+    rows.setCurrentRow(0)
+    assert desk.widget("receipt_details").topLevelItemCount() > 5
+
+
+def test_consent_then_real(desk: Desk) -> None:
+    """Nothing is fetched before the box is ticked; afterwards the box is gone."""
+    desk.open("denoise", "real")
+    assert desk.widget("plan").text().startswith("Not possible")
+    assert desk.widget("consent").text().startswith("Download SCUNet (")
+    assert "huggingface.co" in desk.widget("consent_facts").text()
+    assert not desk.widget("consent").isChecked()
+    status = desk.apply()
+    assert "SCUNet" in status and desk.names() == ["Photo"]
+    desk.widget("consent").setChecked(True)
+    assert desk.widget("apply").text() == "Download and apply"
+    assert desk.apply().startswith("Denoise: real SCUNet on CPU")
+    assert desk.names() == ["Photo", "Photo · Denoise · real SCUNet"]
+    assert not desk.widget("consent").isVisible()
+    assert desk.widget("apply").text() == "Apply"
+
+
+def test_selection_and_grey(editor: Any) -> None:
+    """A grey picture stays grey; native bytes outside the selection stay; no document is left."""
+    desk = Desk(editor, GREY)
+    selection = sys.modules["krita"].Selection()  # type: ignore[attr-defined]
+    selection.select(8, 8, 16, 12, 255)
+    desk.document.setSelection(selection)
+    desk.open("denoise")
+    desk.apply()
+    assert editor.open_documents == [desk.document]
+    assert desk.names() == ["Photo", "Photo · Denoise · classical", "Selection Mask"]
+    result = desk.document.topLevelNodes()[1]
+    assert result.colorModel() == "GRAYA"
+    new = bytes(result.pixelData(0, 0, WIDTH, HEIGHT))
+    outside = [
+        p for p in range(WIDTH * HEIGHT) if not (8 <= p % WIDTH < 24 and 8 <= p // WIDTH < 20)
+    ]
+    assert all(new[2 * p : 2 * p + 2] == desk.native[2 * p : 2 * p + 2] for p in outside)
+    assert new != desk.native
+    desk.close()
+
+
+def test_bad_input_is_one_sentence(desk: Desk) -> None:
+    root = desk.document.rootNode()
+    group = desk.document.createGroupLayer("Group")
+    inner = desk.document.createNode("Inner", "paintlayer")
+    inner.setPixelData(desk.native, 0, 0, WIDTH, HEIGHT)
+    group.addChildNode(inner, None)
+    root.addChildNode(group, None)
+    empty = desk.document.createNode("Empty", "paintlayer")
+    root.addChildNode(empty, None)
+    mask = desk.document.createNode("Mask", "transparencymask")
+    steps = len(desk.document.undo_stack)
+    desk.open("deblur")
+    group.setLocked(True)
+    for node, words in ((empty, "is empty"), (inner, "is locked"), (mask, "is a mask")):
+        desk.window.view.picked = [node]
+        if node is mask:
+            desk.layer.addChildNode(mask, None)
+            steps += 1
+        status = desk.apply()
+        assert words in status and status.endswith(".") and status.count("\n") == 0
+        assert len(desk.document.undo_stack) == steps
+    group.setLocked(False)
+    selection = sys.modules["krita"].Selection()  # type: ignore[attr-defined]
+    selection.select(500, 500, 5, 5, 255)
+    desk.document.setSelection(selection)
+    desk.window.view.picked = [desk.layer]
+    assert "outside the layer" in desk.apply()
+
+
+def test_group_is_read_by_what_it_shows(desk: Desk) -> None:
+    group = desk.document.createGroupLayer("Group")
+    inner = desk.document.createNode("Inner", "paintlayer")
+    inner.setPixelData(desk.native, 0, 0, WIDTH, HEIGHT)
+    group.addChildNode(inner, None)
+    desk.document.rootNode().addChildNode(group, None)
+    desk.window.view.picked = [group]
+    desk.open("denoise")
+    desk.apply()
+    assert desk.names()[-1] == "Group · Denoise · classical"
+
+
+def test_huge_layer_is_cut_to_the_canvas(desk: Desk) -> None:
+    from nss_krita import layers
+
+    class Huge:
+        def type(self) -> str:
+            return "paintlayer"
+
+        def name(self) -> str:
+            return "Huge"
+
+        def bounds(self) -> Any:
+            return QtCore.QRect(-90000, -90000, 200000, 200000)
+
+        def colorModel(self) -> str:
+            return "RGBA"
+
+        def colorDepth(self) -> str:
+            return "U8"
+
+        def colorProfile(self) -> str:
+            return SRGB[2]
+
+    area = layers.area_of(desk.document, Huge())
+    assert area.rectangle == (0, 0, WIDTH, HEIGHT)
+
+
+def test_layer_and_document_gone(editor: Any) -> None:
+    """Whatever the user does meanwhile: a sentence, and nothing is written."""
+    desk = Desk(editor)
+    other = desk.document.createNode("Other", "paintlayer")
+    desk.document.rootNode().addChildNode(other, None)
+    desk.open("denoise")
+    desk.widget("apply").click()
+    desk.layer.remove()
+    wait(lambda: not desk.widget("cancel").isEnabled())
+    assert "was deleted meanwhile" in desk.widget("status").text()
+    desk.close()
+    desk = Desk(editor)
+    desk.open("denoise")
+    desk.widget("apply").click()
+    desk.close()
+    wait(lambda: not desk.widget("cancel").isEnabled())
+    assert "was closed meanwhile" in desk.widget("status").text()
+    assert ESCAPED == []
+
+
+def test_apply_during_a_conversion_is_ignored(editor: Any) -> None:
+    """Krita's event loop runs inside a conversion, so a second click arrives there."""
+    desk = Desk(editor, GREY)
+    desk.open("denoise")
+    runs = []
+    desk.dock._runner.changed.connect(lambda: runs.append(desk.dock._runner.busy))
+    QtCore.QTimer.singleShot(0, desk.widget("apply").click)
+    desk.dock._apply_clicked()
+    wait(lambda: not desk.widget("cancel").isEnabled())
+    assert runs == [True, False]
+    assert desk.names() == ["Photo", "Photo · Denoise · classical"]
+    desk.close()
+
+
+def test_worker_that_is_not_set_up(desk: Desk, surroundings: Path) -> None:
+    """The panel says so in one sentence instead of a plan."""
+    from nss_krita.runner import Planner
+    from shared_core.bridge import paths, wire
+
+    answers: list[Any] = []
+    planner = Planner(paths.paths({"NSS_HOME": str(surroundings / "nothing here")}), "5.2.9")
+    planner.answered.connect(lambda token, answer: answers.append(answer))
+    planner.ask(1, wire.AskPlan("denoise", 5, 5))
+    wait(lambda: bool(answers))
+    assert "not set up" in str(answers[0])
+    planner.stop()
+
+
+def test_a_mistake_does_not_reach_kritas_dialog(desk: Desk, monkeypatch: Any) -> None:
+    desk.open("denoise")
+    monkeypatch.setattr("nss_krita.docker.layers.area_of", lambda *_: 1 / 0)
+    wait(lambda: "ZeroDivisionError" in desk.widget("status").text())
+    log = Path(os.environ["NSS_HOME"]) / "cache" / "krita.log"
+    assert "ZeroDivisionError" in log.read_text("utf-8")

@@ -1,0 +1,30 @@
+"""Krita's adapter with PyQt5 and with PyQt6, each in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+
+
+@pytest.mark.parametrize("qt", [5, 6])
+def test_adapter(qt: int) -> None:
+    """Runs adapter_cases.py; its report is the message of a failure."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("NSS_", "HF_", "QT_"))}
+    environment |= {"NSS_TEST_QT": str(qt), "QT_QPA_PLATFORM": "offscreen"}
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "adapter_cases.py"],
+        cwd=HERE,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=280,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
+    assert " passed" in done.stdout
