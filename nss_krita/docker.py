@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import contextlib
+from dataclasses import dataclass, replace
 from typing import Any
 
 from krita import DockWidget, Krita
@@ -18,6 +19,7 @@ DOCKER_ID = "nss_docker"
 _POLL_MS = 500
 _DEBOUNCE_MS = 300
 _MESSAGE_MS = 6000
+_GOOD_HEIGHT = 540
 _PATHS = (
     ("auto", "Automatic", "The real model where this machine can run it in reasonable time."),
     (wire.REAL, "Real model only", "The real model, or a sentence that says why it cannot run."),
@@ -50,6 +52,7 @@ class NssDocker(DockWidget):
         self._shown_receipts: tuple[str, ...] = ()
         self._labels: list[receipts.Labelled] = []
         self._own_run = False
+        self._forms: list[ToolForm] = []
         # A setting, the layer or the document has changed and has not been looked at yet.
         self._stale = True
         self.setWindowTitle("NSS")
@@ -76,12 +79,22 @@ class NssDocker(DockWidget):
     def open_tool(self, tool_id: str) -> None:
         """What a menu entry does: show the panel with this tool, ready to apply."""
         self._tool.setCurrentIndex(self._tool.findData(tool_id))
+        opened = not self.isVisible()
         self.setVisible(True)
         self.raise_()
+        if opened:
+            QtCore.QTimer.singleShot(0, self._make_room)
         self._poll_timer.start()
         self._forget_plan()
         self._poll()
         self._apply.setFocus(QtCore.Qt.FocusReason.ShortcutFocusReason)
+
+    @guarded
+    def _make_room(self, *_: object) -> None:
+        """A panel that comes up lower than its plan is of little use."""
+        main_window = self.parent()
+        if not self.isFloating() and self.height() < _GOOD_HEIGHT:
+            main_window.resizeDocks([self], [_GOOD_HEIGHT], QtCore.Qt.Orientation.Vertical)
 
     def tell(self, sentence: str) -> None:
         """Show a sentence in the panel, and over the picture."""
@@ -97,20 +110,22 @@ class NssDocker(DockWidget):
         return not (waiting or self._runner.busy or self._planner.busy)
 
     def stop(self) -> None:
-        """Touch nothing any more; before Krita quits."""
-        self._poll_timer.stop()
-        self._ask_timer.stop()
+        """Touch nothing any more; before Krita quits. The widgets may be gone by then."""
         self._planner.stop()
+        with contextlib.suppress(RuntimeError):
+            self._poll_timer.stop()
+            self._ask_timer.stop()
 
     # What the panel consists of
 
     def _build(self) -> None:
         body = QtWidgets.QWidget()
         column = QtWidgets.QVBoxLayout(body)
-        column.setSpacing(8)
+        column.setContentsMargins(6, 2, 6, 2)
         self._tool = QtWidgets.QComboBox()
         self._tool.setObjectName("nss_tool")
-        self._forms = QtWidgets.QStackedWidget()
+        column.addWidget(self._tool)
+        column.addLayout(self._build_path())
         for tool in toolbox.TOOLS:
             self._tool.addItem(tool.title, tool.id)
             self._tool.setItemData(
@@ -118,21 +133,23 @@ class NssDocker(DockWidget):
             )
             form = ToolForm(tool)
             form.changed.connect(self._settings_changed)
-            self._forms.addWidget(form)
+            self._forms.append(form)
+            column.addWidget(form)
         self._tool.currentIndexChanged.connect(self._pick_tool)
-        column.addWidget(self._tool)
-        column.addWidget(self._forms)
-        column.addLayout(self._build_path())
-        column.addWidget(self._build_plan())
-        column.addLayout(self._build_buttons())
-        column.addWidget(self._build_progress())
-        column.addWidget(self._build_receipts(), 1)
+        column.addWidget(self._build_receipts())
+        column.addStretch(1)
         scroll = QtWidgets.QScrollArea()
         scroll.setWidgetResizable(True)
         scroll.setFrameShape(QtWidgets.QFrame.Shape.NoFrame)
         scroll.setHorizontalScrollBarPolicy(QtCore.Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         scroll.setWidget(body)
-        self.setWidget(scroll)
+        # The plan, and what one presses and waits for, stay in sight however low the panel is.
+        whole = QtWidgets.QWidget()
+        outer = QtWidgets.QVBoxLayout(whole)
+        outer.setContentsMargins(0, 0, 0, 4)
+        outer.addWidget(scroll, 1)
+        outer.addWidget(self._build_footer())
+        self.setWidget(whole)
 
     def _build_path(self) -> Any:
         self._path = QtWidgets.QComboBox()
@@ -151,8 +168,9 @@ class NssDocker(DockWidget):
     def _build_plan(self) -> Any:
         box = QtWidgets.QGroupBox("Plan")
         column = QtWidgets.QVBoxLayout(box)
+        column.setContentsMargins(6, 4, 6, 4)
+        column.setSpacing(4)
         self._layer = _wrapped("nss_layer")
-        self._layer.setEnabled(False)
         self._plan_text = _wrapped("nss_plan")
         self._consent = QtWidgets.QCheckBox()
         self._consent.setObjectName("nss_consent")
@@ -175,7 +193,7 @@ class NssDocker(DockWidget):
             column.addWidget(widget)
         return box
 
-    def _build_buttons(self) -> Any:
+    def _build_footer(self) -> Any:
         self._apply = QtWidgets.QPushButton("Apply")
         self._apply.setObjectName("nss_apply")
         self._apply.setAutoDefault(True)
@@ -187,19 +205,19 @@ class NssDocker(DockWidget):
         row = QtWidgets.QHBoxLayout()
         row.addWidget(self._apply, 1)
         row.addWidget(self._cancel)
-        return row
-
-    def _build_progress(self) -> Any:
-        box = QtWidgets.QWidget()
-        column = QtWidgets.QVBoxLayout(box)
-        column.setContentsMargins(0, 0, 0, 0)
         self._bar = QtWidgets.QProgressBar()
         self._bar.setObjectName("nss_progress")
         self._bar.setTextVisible(False)
+        self._bar.setMaximumHeight(10)
         self._status = _wrapped("nss_status")
         self._status.setVisible(False)
+        box = QtWidgets.QWidget()
+        column = QtWidgets.QVBoxLayout(box)
+        column.setContentsMargins(6, 0, 6, 0)
+        column.addWidget(self._build_plan())
         column.addWidget(self._bar)
         column.addWidget(self._status)
+        column.addLayout(row)
         return box
 
     def _build_receipts(self) -> Any:
@@ -208,7 +226,7 @@ class NssDocker(DockWidget):
         self._list = QtWidgets.QListWidget()
         self._list.setObjectName("nss_receipts")
         self._list.setWordWrap(True)
-        self._list.setMinimumHeight(72)
+        self._list.setFixedHeight(84)
         self._list.setHorizontalScrollBarPolicy(QtCore.Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self._list.currentRowChanged.connect(self._show_details)
         self._details = QtWidgets.QTreeWidget()
@@ -216,12 +234,12 @@ class NssDocker(DockWidget):
         self._details.setHeaderHidden(True)
         self._details.setColumnCount(2)
         self._details.setRootIsDecorated(False)
-        self._details.setMinimumHeight(140)
+        self._details.setFixedHeight(180)
         self._details.setVisible(False)
         self._own_receipt = _wrapped("nss_layer_receipt")
-        column.addWidget(self._list, 1)
-        column.addWidget(self._details, 2)
         column.addWidget(self._own_receipt)
+        column.addWidget(self._list)
+        column.addWidget(self._details)
         return box
 
     # Where the user is
@@ -244,7 +262,7 @@ class NssDocker(DockWidget):
     def _order(self, path: str | None = None) -> host.Order:
         return host.Order(
             tool=str(self._tool.currentData()),
-            parameters=self._forms.currentWidget().values(),
+            parameters=self._forms[self._tool.currentIndex()].values(),
             path=path or str(self._path.currentData()),
             consent=self._consent.isVisibleTo(self) and self._consent.isChecked(),
         )
@@ -262,13 +280,8 @@ class NssDocker(DockWidget):
     @guarded
     def _pick_tool(self, *_: object) -> None:
         index = self._tool.currentIndex()
-        self._forms.setCurrentIndex(index)
-        for other in range(self._forms.count()):
-            # A stack is as high as its highest page unless the others are told to be ignored.
-            policy = QtWidgets.QSizePolicy.Policy
-            vertical = policy.Preferred if other == index else policy.Ignored
-            self._forms.widget(other).setSizePolicy(policy.Preferred, vertical)
-        self._forms.adjustSize()
+        for place, form in enumerate(self._forms):
+            form.setVisible(place == index)
         self._tool.setToolTip(f"<p>{toolbox.TOOLS[index].help}</p>")
         self._settings_changed()
 
@@ -317,7 +330,7 @@ class NssDocker(DockWidget):
             layer=node.uniqueId().toString(),
             width=area.width,
             height=area.height,
-            order=self._order(),
+            order=replace(self._order(), consent=False),
         )
         if question not in (self._asked, self._wanted):
             if self._wanted is None or self._wanted.layer != question.layer:

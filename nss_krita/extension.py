@@ -71,12 +71,12 @@ class NssExtension(Extension):
         return opens
 
     def _closing(self, *_: object) -> None:
-        try:
-            for docker in self._dockers:
-                docker.stop()
-            self.runner.stop()
-        except Exception:
-            LOG.exception("stopping failed")
+        parts: list[Any] = [self.runner, *self._dockers]
+        for part in parts:
+            try:
+                part.stop()
+            except Exception:
+                LOG.exception("stopping failed")
 
 
 def register() -> None:

@@ -33,7 +33,7 @@ class NumberField(QtWidgets.QWidget):
         self._slider = QtWidgets.QSlider(QtCore.Qt.Orientation.Horizontal)
         self._slider.setObjectName(f"{name}_slider")
         self._slider.setRange(0, _STEPS)
-        self._slider.setMinimumWidth(48)
+        self._slider.setMinimumWidth(24)
         row = QtWidgets.QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         self._auto: Any = None
@@ -119,7 +119,7 @@ class ToolForm(QtWidgets.QWidget):
         form = QtWidgets.QFormLayout(self)
         form.setContentsMargins(0, 0, 0, 0)
         form.setFieldGrowthPolicy(QtWidgets.QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-        form.setRowWrapPolicy(QtWidgets.QFormLayout.RowWrapPolicy.WrapLongRows)
+        form.setRowWrapPolicy(QtWidgets.QFormLayout.RowWrapPolicy.DontWrapRows)
         for parameter in tool.parameters:
             number = parameter.kind is toolbox.Kind.NUMBER
             field = NumberField(parameter) if number else ChoiceField(parameter)

@@ -197,28 +197,31 @@ class KritaHost:
                 data = arena.keep_unselected(native.kept, data, native.mask, space.pixel_size)
         node = self._node(layer)
         check_parents(node)
-        parent = node.parentNode()
         name = receipt.layer_name(source.name, receipt.tool_title(label.tool), label)
         if spaces.of_document(self.document) == space:
-            added = self._add(self.document, name, data, area, parent, node)
+            self._add(self.document, name, data, area, label, node)
         else:
             # A layer keeps the colour space of the document that made it.
             with spaces.Temporary(1, 1, space) as maker:
-                added = self._add(maker, name, data, area, parent, node)
+                self._add(maker, name, data, area, label, node)
                 del maker
-        receipts.attach(self.document, added, label)
         self.document.refreshProjection()
 
-    @staticmethod
-    def _add(maker: Any, name: str, data: bytes, area: Area, parent: Any, above: Any) -> Any:
-        """The pixels go in while the layer is detached: afterwards they would corrupt the undo."""
+    def _add(
+        self, maker: Any, name: str, data: bytes, area: Area, label: receipt.Receipt, above: Any
+    ) -> None:
+        """The pixels go in while the layer is detached: afterwards they would corrupt the undo.
+
+        The receipt comes first too, so that nothing can fail once the layer is there.
+        """
         added = maker.createNode(name, "paintlayer")
         added.setPixelData(data, *area.rectangle)
-        if not parent.addChildNode(added, above):
+        receipts.attach(self.document, added, label)
+        if not above.parentNode().addChildNode(added, above):
+            receipts.detach(self.document, added)
             raise errors.CouldNotBeDone(
                 f"Krita did not take the new layer “{name}”. The document was not changed."
             )
-        return added
 
     def _node(self, target: Target) -> Any:
         """The layer as it is now; ``BadInput`` when it, or the whole document, has gone."""

@@ -50,6 +50,11 @@ def attach(document: Any, node: Any, label: receipt.Receipt) -> None:
     document.setAnnotation(key, receipt.sentence(label), QtCore.QByteArray(body))
 
 
+def detach(document: Any, node: Any) -> None:
+    """Take the receipt of ``node`` out of the document again."""
+    document.removeAnnotation(PREFIX + node.uniqueId().toString())
+
+
 def keys(document: Any) -> tuple[str, ...]:
     """The ids of all layers, present or not, that have a receipt."""
     return tuple(key[len(PREFIX) :] for key in document.annotationTypes() if key.startswith(PREFIX))

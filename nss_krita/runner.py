@@ -154,6 +154,7 @@ class Runner(QtCore.QObject):
         self._flow: host.Flow | None = None
         self._watch: Watch | None = None
         self._stopped = False
+        self._layers_done = 0
         self.title = ""
 
     @property
@@ -166,6 +167,7 @@ class Runner(QtCore.QObject):
         if self.busy or self._stopped:
             return
         self.title = title
+        self._layers_done = 0
         self._watch = self._lane.watch()
         self._flow = host.apply_tool(place, order)
         self.changed.emit()
@@ -193,14 +195,15 @@ class Runner(QtCore.QObject):
         except StopIteration as end:
             self._end(self._success(tuple(end.value)))
         except errors.Cancelled:
-            self._end(Outcome("Cancelled; the document was not changed.", False))
+            self._end(Outcome(self._cancelled(), False))
         except Exception as error:
-            self._end(Outcome(explain(error), True))
+            done = f"{_count(self._layers_done)} done, then: " if self._layers_done else ""
+            self._end(Outcome(done + explain(error), True))
         else:
             if self._stopped:
                 self._close_flow()
             elif watch.cancelled():
-                self._end(Outcome("Cancelled.", False))
+                self._end(Outcome(self._cancelled(), False))
             else:
                 self._lane.post(step, watch, self._reply)
 
@@ -208,15 +211,26 @@ class Runner(QtCore.QObject):
         if failed is not None:
             self._advance(lambda flow: flow.throw(failed))
         elif self._watch is not None and self._watch.cancelled():
-            self._end(Outcome("Cancelled.", False))
+            self._end(Outcome(self._cancelled(), False))
         else:
-            self._advance(lambda flow: flow.send(value))
+            self._advance(lambda flow: self._written(flow, value))
+
+    def _written(self, flow: host.Flow, value: Any) -> host.Step:
+        """Let the flow write a layer; the step for the next one, if there is one."""
+        step = flow.send(value)
+        self._layers_done += 1
+        return step
+
+    def _cancelled(self) -> str:
+        if self._layers_done:
+            return f"Cancelled after {_count(self._layers_done)}."
+        return "Cancelled; the document was not changed."
 
     @staticmethod
     def _success(receipts: tuple[receipt.Receipt, ...]) -> Outcome:
         sentence = receipt.sentence(receipts[-1])
         if len(receipts) > 1:
-            sentence = f"{len(receipts)} layers done. The last one: {sentence}"
+            sentence = f"{_count(len(receipts))} done. The last one: {sentence}"
         return Outcome(sentence, False, receipts)
 
     def _end(self, outcome: Outcome) -> None:
@@ -286,3 +300,7 @@ class Planner(QtCore.QObject):
             self._post()
         else:
             self.answered.emit(token, failed if failed is not None else value)
+
+
+def _count(layers: int) -> str:
+    return "1 layer" if layers == 1 else f"{layers} layers"

@@ -5,19 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from . import imagefile
 from .bridge import __version__, wire
 from .bridge.arena import Arena
 from .bridge.errors import UsageError
 from .bridge.host import Source
 from .bridge.paths import Paths
 from .bridge.receipt import Receipt, to_dict
-
-if TYPE_CHECKING:
-    from .imagefile import Image
-
-OUTPUT_SUFFIXES = (".png", ".tif", ".tiff")
 
 
 @dataclass
@@ -32,11 +28,7 @@ class FileHost:
     version: str = __version__
 
     def __post_init__(self) -> None:
-        if self.output.suffix.lower() not in OUTPUT_SUFFIXES:
-            raise UsageError(
-                f"{self.output.name}: the result is written as PNG or TIFF; "
-                "end its name in .png or .tif."
-            )
+        imagefile.check_target(self.output)
         same = self.output.exists() and self.image.exists()
         if same and self.output.samefile(self.image):
             raise UsageError(f"{self.output}: the result must not replace the source picture.")
@@ -47,8 +39,6 @@ class FileHost:
 
     def read(self, layer: Path, arena: Arena) -> Source:
         """The picture's pixels and the mask as pixel files."""
-        from . import imagefile
-
         image = imagefile.read(layer)
         height, width = image.pixels.shape[:2]
         pixels = arena.create(width, height, image.depth, "rgba", image.curve, image.grey)
@@ -67,9 +57,7 @@ class FileHost:
         """The result with its receipt as a new file, complete or not at all."""
         import numpy as np
 
-        from . import imagefile
-
-        like: Image = source.private
+        like: imagefile.Image = source.private
         pixels: Any = np.frombuffer(arena.read(result), like.pixels.dtype)
         imagefile.write(
             self.output,

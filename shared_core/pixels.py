@@ -318,5 +318,6 @@ def _blend_floats(old: Floats, new: Floats, weight: Floats | None) -> Floats:
     if weight is not None:
         change *= cv2.merge([weight, weight, weight])
     # Adding nothing is not nothing: it turns -0.0 into 0.0 and may alter the bits of a NaN.
-    keep = (change == 0) | ~np.isfinite(old)
-    return np.where(keep, old, old + change)
+    blended = old.copy()
+    np.add(old, change, out=blended, where=(change != 0) & np.isfinite(old))
+    return blended

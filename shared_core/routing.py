@@ -82,11 +82,9 @@ def _against(candidate: Candidate, facts: Facts, preference: Preference) -> str:
         size = megabytes(candidate.download_bytes)
         missing = f"{candidate.title} is not downloaded, {size}"
         return f"{missing}; {heavy}" if heavy else missing
-    if heavy:
-        return heavy
     if candidate.fault and preference.path != REAL:
         return f"{candidate.fault}; choose real to try again"
-    return ""
+    return heavy
 
 
 def _too_heavy(candidate: Candidate, facts: Facts, preference: Preference) -> str:

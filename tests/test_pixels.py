@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -145,6 +146,22 @@ def test_the_blend_is_the_formula(raster: Raster, kind: str, seed: int) -> None:
         assert np.abs(result[place][..., :3] - expected).max() < 0.5 + 0.05
 
 
+def test_memory_maps_do(tmp_path: Path) -> None:
+    raster = Raster(70, 50, "u16", "bgra")
+    source = make_source(raster, "opaque", 9)
+    source.tofile(tmp_path / "source")
+    (tmp_path / "result").write_bytes(bytes(raster.nbytes))
+    maps = [
+        np.memmap(tmp_path / name, raster.dtype, mode, shape=raster.shape)
+        for name, mode in (("source", "r"), ("result", "r+"))
+    ]
+    mask = make_mask(raster, "feathered", 1)
+    picture = Picture(maps[0], maps[1], raster, mask)
+    picture.begin()
+    picture.write(picture.region, picture.rgb(picture.region))
+    assert (tmp_path / "result").read_bytes() == source.tobytes()
+
+
 @pytest.mark.parametrize("order", ["rgba", "bgra"])
 @pytest.mark.parametrize("depth", ["u8", "u16"])
 def test_colours_are_read_in_the_right_channels(depth: Any, order: Any) -> None:
@@ -216,7 +233,7 @@ def test_values_outside_the_range_are_added_back(curve: Any) -> None:
 def test_values_that_are_not_finite_stay_as_they_are(raster: Raster, kind: str, seed: int) -> None:
     source = make_source(raster, "opaque", seed)
     rng = np.random.default_rng(seed)
-    odd = np.array([0x7FC00001, 0xFFC12345, 0x7F800000, 0xFF800000], np.uint32).view(np.float32)
+    odd = np.array([0x7FC00001, 0x7FA00001, 0x7F800000, 0xFF800000], np.uint32).view(np.float32)
     spots = rng.random(raster.shape) < 0.3
     spots[..., 3] = False
     source[spots] = rng.choice(odd, spots.sum())
@@ -228,6 +245,14 @@ def test_values_that_are_not_finite_stay_as_they_are(raster: Raster, kind: str, 
     picture.write(picture.region, np.full_like(colours, 0.5))
     assert same_bytes(result[spots], source[spots])
     assert np.isfinite(result[~spots]).all()
+
+
+def test_negative_zero_keeps_its_sign() -> None:
+    raster = Raster(1, 1, "f32")
+    source = np.array([[[-0.0, -0.0, 0.5, 1]]], np.float32)
+    picture, result = open_picture(raster, source, None)
+    picture.write(picture.bounds, picture.rgb(picture.bounds))
+    assert same_bytes(result, source)
 
 
 def test_a_value_that_is_not_finite_is_zero_to_the_tool() -> None:
@@ -369,7 +394,10 @@ def test_a_reduced_fill_is_made_in_strips_and_stays_close() -> None:
         colours[:, 1000:1040] = 1
         return colours, alpha
 
-    fill = TransparentFill(width, height, read).at(990, 500, 60, 8)
+    made = TransparentFill(width, height, read)
+    visible = made.at(200, 500, 60, 8)
+    assert np.abs(visible[..., 0] - np.linspace(0, 1, width)[200:260]).max() < 1e-5
+    fill = made.at(990, 500, 60, 8)
     assert np.abs(fill[..., 0] - np.linspace(0, 1, width)[990:1050]).max() < 0.02
     assert np.abs(fill[..., 1:]).max() < 1e-6
 

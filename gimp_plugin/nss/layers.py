@@ -18,23 +18,34 @@ from vendored import arena, errors, host, paths, receipt, toolbox, wire  # noqa:
 PARASITE = "nss-receipt"
 # Precision -> how sRGB pixels cross to the worker: Babl format, depth, curve. Every other
 # precision and every other profile crosses as float in linear light, unclipped.
-_CROSSING = {
+_CROSSING: dict[Any, tuple[str, wire.Depth, wire.Curve]] = {
     Gimp.Precision.U8_NON_LINEAR: ("R'G'B'A u8", "u8", "srgb"),
     Gimp.Precision.U8_PERCEPTUAL: ("R'G'B'A u8", "u8", "srgb"),
     Gimp.Precision.U16_NON_LINEAR: ("R'G'B'A u16", "u16", "srgb"),
     Gimp.Precision.U16_PERCEPTUAL: ("R'G'B'A u16", "u16", "srgb"),
     Gimp.Precision.U16_LINEAR: ("RGBA u16", "u16", "linear"),
     Gimp.Precision.FLOAT_LINEAR: ("RGBA float", "f32", "linear"),
+    Gimp.Precision.FLOAT_NON_LINEAR: ("R'G'B'A float", "f32", "srgb"),
+    Gimp.Precision.FLOAT_PERCEPTUAL: ("R'G'B'A float", "f32", "srgb"),
 }
-_MIDDLE = ("RGBA float", "f32", "linear")
+_MIDDLE: tuple[str, wire.Depth, wire.Curve] = ("RGBA float", "f32", "linear")
+
+
+@dataclass(frozen=True)
+class Selected:
+    """The selection over a layer, one byte a pixel, and the layer's bytes in its own format."""
+
+    mask: bytes
+    kept: bytes
 
 
 @dataclass(frozen=True)
 class Native:
-    """How a layer's pixels crossed, and the selection's bytes over it, if there is one."""
+    """Babl formats: the one in which a layer's pixels crossed, and its own."""
 
-    format: str
-    mask: bytes | None
+    crossing: str
+    own: str
+    selected: Selected | None
 
 
 class GimpHost:
@@ -44,47 +55,56 @@ class GimpHost:
 
     def __init__(self, image: Any, drawables: Sequence[Any], places: paths.Paths) -> None:
         Gegl.init(None)
-        self.version = Gimp.version()
+        self.version = str(Gimp.version())
         self.paths = places
-        self.made: list[Any] = []
         self._image = image
         self._drawables = list(drawables)
+        self._opened: list[Any] = []
+
+    @property
+    def opens_new_image(self) -> bool:
+        """Whether the image cannot hold the result: an indexed one has no colours of its own."""
+        return bool(self._image.get_base_type() == Gimp.ImageBaseType.INDEXED)
 
     def layers(self) -> Sequence[Any]:
-        """The layers; ``BadInput`` when there is none, or one that cannot get a result above it."""
+        """The layers; ``BadInput`` when there is none, or one that cannot be worked on."""
         if not self._drawables:
             raise errors.BadInput("No layer is selected. Select a layer and try again.")
         for drawable in self._drawables:
             if not isinstance(drawable, Gimp.Layer):
+                what = "a layer mask" if isinstance(drawable, Gimp.LayerMask) else "a channel"
                 raise errors.BadInput(
-                    f"“{drawable.get_name()}” is a mask or channel. Select its layer and try again."
+                    f"“{drawable.get_name()}” is {what}. Select a layer and try again."
                 )
-            parent = drawable.get_parent()
-            while parent is not None:
-                if parent.get_lock_content():
-                    raise errors.BadInput(
-                        f"The group “{parent.get_name()}” around the layer "
-                        f"“{drawable.get_name()}” is locked, so no result can be added there. "
-                        "Unlock the group and try again."
-                    )
-                parent = parent.get_parent()
+            if drawable.is_group() and not drawable.get_children():
+                raise _empty(drawable.get_name())
+            if not self.opens_new_image:
+                _check_parents(drawable)
+            if not Gimp.Selection.is_empty(self._image):
+                self._check_selection(drawable)
         return self._drawables
 
     def read(self, layer: Any, files: arena.Arena) -> host.Source:
         """The layer's pixels (a group's projection) and the selection over it."""
-        width, height = layer.get_width(), layer.get_height()
-        name, depth, curve = self._crossing(layer)
-        grey = self._image.get_base_type() == Gimp.ImageBaseType.GRAY
-        mask = self._mask(layer)
-        pixels = files.create(width, height, depth, "rgba", curve, grey)
-        files.write(pixels, _pixels(layer.get_buffer(), 0, 0, width, height, name))
-        mask_file = None
-        if mask is not None:
-            mask_file = files.create(width, height, "u8", "mask")
+        size = layer.get_width(), layer.get_height()
+        crossing, depth, curve = self._crossing(layer)
+        buffer = layer.get_buffer()
+        data = _pixels(buffer, 0, 0, *size, crossing)
+        if data.count(0) == len(data):
+            raise _empty(layer.get_name())
+        grey = bool(self._image.get_base_type() == Gimp.ImageBaseType.GRAY)
+        pixels = files.create(*size, depth, "rgba", curve, grey)
+        files.write(pixels, data)
+        del data
+        selected, mask_file = None, None
+        if not Gimp.Selection.is_empty(self._image):
+            _, x, y = layer.get_offsets()
+            mask = _pixels(self._image.get_selection().get_buffer(), x, y, *size, "Y u8")
+            selected = Selected(mask, _pixels(buffer, 0, 0, *size, None))
+            mask_file = files.create(*size, "u8", "mask")
             files.write(mask_file, mask)
-        return host.Source(
-            layer.get_name(), pixels, mask_file, receipt_of(layer), Native(name, mask)
-        )
+        native = Native(crossing, Babl.get_name(layer.get_format()), selected)
+        return host.Source(layer.get_name(), pixels, mask_file, _previous(layer), native)
 
     def write(
         self,
@@ -98,70 +118,140 @@ class GimpHost:
 
         An indexed image cannot hold it: the result opens as a new RGB image instead.
         """
-        title = toolbox.tool(label.tool).title
-        name = receipt.layer_name(source.name, title, label)
-        native: Native = source.private
-        data = files.read(result)
+        self._check_presence(layer, source.name)
+        name = receipt.layer_name(source.name, toolbox.tool(label.tool).title, label)
         size = result.width, result.height
-        indexed = self._image.get_base_type() == Gimp.ImageBaseType.INDEXED
-        image = Gimp.Image.new(*size, Gimp.ImageBaseType.RGB) if indexed else self._image
-        kind = Gimp.ImageType.RGBA_IMAGE if indexed else layer.type()
-        made = Gimp.Layer.new(image, name, *size, kind, 100, Gimp.LayerMode.NORMAL)
-        if made is None:
-            raise errors.CouldNotBeDone(f"GIMP could not make the layer “{name}”.")
-        _fill(made, native, layer, data)
-        if not indexed:
+        image = self._image
+        if self.opens_new_image:
+            image = _new_image(self._image, *size)
+            made = Gimp.Layer.new(
+                image, name, *size, Gimp.ImageType.RGBA_IMAGE, 100, Gimp.LayerMode.NORMAL
+            )
+            parent, position = None, 0
+        else:
+            _check_parents(layer)
+            made = Gimp.Layer.new(image, name, *size, layer.type(), 100, Gimp.LayerMode.NORMAL)
+            parent, position = layer.get_parent(), image.get_item_position(layer)
             _, x, y = layer.get_offsets()
             made.set_offsets(x, y)
+        _fill(made, source.private, files.read(result))
         image.undo_group_start()
         try:
-            parent = None if indexed else layer.get_parent()
-            position = 0 if indexed else image.get_item_position(layer)
-            inserted = image.insert_layer(made, parent, position)
-            attached = inserted and made.attach_parasite(_parasite(label))
+            done = image.insert_layer(made, parent, position)
+            done = done and made.attach_parasite(_parasite(label))
+            if not self.opens_new_image:
+                done = done and _copy_mask(layer, made)
         finally:
             image.undo_group_end()
-        if not attached:
+        if not done:
             raise errors.CouldNotBeDone(
-                f"GIMP did not accept the new layer “{name}”. Undo takes back what there is of it."
+                f"GIMP did not take the new layer “{name}”. Undo takes back what there is of it."
             )
-        self.made.append(image if indexed else made)
+        if self.opens_new_image:
+            image.clean_all()
+            self._opened.append(image)
+
+    def show_new_images(self) -> None:
+        """Give the results that opened as new images a window each."""
+        for image in self._opened:
+            Gimp.Display.new(image)
 
     def _crossing(self, layer: Any) -> tuple[str, wire.Depth, wire.Curve]:
         """Babl format, depth and curve in which a layer's pixels cross."""
+        # Babl names the colour space of a format unless it is sRGB.
         if "-space-" in Babl.get_name(layer.get_format()):
             return _MIDDLE
         return _CROSSING.get(self._image.get_precision(), _MIDDLE)
 
-    def _mask(self, layer: Any) -> bytes | None:
-        """The selection over the layer, one byte a pixel; None where nothing is selected."""
-        if Gimp.Selection.is_empty(self._image):
-            return None
-        width, height = layer.get_width(), layer.get_height()
+    def _check_selection(self, layer: Any) -> None:
         _, x, y = layer.get_offsets()
-        mask = _pixels(self._image.get_selection().get_buffer(), x, y, width, height, "Y u8")
+        size = layer.get_width(), layer.get_height()
+        mask = _pixels(self._image.get_selection().get_buffer(), x, y, *size, "Y u8")
         if mask.count(0) == len(mask):
             raise errors.BadInput(
-                f"The selection does not touch the layer “{layer.get_name()}”. "
-                "Move the selection, or select nothing to work on the whole layer."
+                f"The selection lies outside the layer “{layer.get_name()}”. Select a part of the "
+                "layer, or nothing for all of it, and try again."
             )
-        return mask
+
+    def _check_presence(self, layer: Any, name: str) -> None:
+        """``BadInput`` when the user has closed the image or deleted the layer meanwhile."""
+        if not self._image.is_valid():
+            raise errors.BadInput(
+                "The image was closed meanwhile, so there is no place for the result. "
+                "Open it and run the tool again."
+            )
+        if not layer.is_valid() or layer.get_image() is None:
+            raise errors.BadInput(
+                f"The layer “{name}” was deleted meanwhile, so there is no place for the result. "
+                "Undo the deletion and run the tool again."
+            )
 
 
-def receipt_of(layer: Any) -> dict[str, Any] | None:
+def label_of(layer: Any) -> receipt.Receipt | None:
     """The receipt that a layer carries; None where there is none or it is damaged."""
     parasite = layer.get_parasite(PARASITE)
     if parasite is None:
         return None
     try:
-        return receipt.to_dict(receipt.from_json(bytes(parasite.get_data())))
-    except errors.NssError:
+        return receipt.from_json(bytes(parasite.get_data()))
+    except (errors.NssError, ValueError):
         return None
+
+
+def _previous(layer: Any) -> dict[str, Any] | None:
+    label = label_of(layer)
+    return receipt.to_dict(label) if label is not None else None
 
 
 def _parasite(label: receipt.Receipt) -> Any:
     flags = Gimp.PARASITE_PERSISTENT | Gimp.PARASITE_UNDOABLE
     return Gimp.Parasite.new(PARASITE, flags, receipt.to_json(label).encode("ascii"))
+
+
+def _empty(name: str) -> errors.BadInput:
+    return errors.BadInput(
+        f"The layer “{name}” is empty. Select a layer with pixels and try again."
+    )
+
+
+def _check_parents(layer: Any) -> None:
+    """``BadInput`` when a group around the layer is locked: libgimp would add a layer there."""
+    parent = layer.get_parent()
+    while parent is not None:
+        if parent.get_lock_content():
+            raise errors.BadInput(
+                f"The group “{parent.get_name()}” around the layer “{layer.get_name()}” is locked, "
+                "so no result can be added there. Unlock the group and try again."
+            )
+        parent = parent.get_parent()
+
+
+def _new_image(old: Any, width: int, height: int) -> Any:
+    """An RGB image with the colour profile and the resolution of ``old``."""
+    image = Gimp.Image.new(width, height, Gimp.ImageBaseType.RGB)
+    profile = old.get_color_profile()
+    if profile is not None:
+        image.set_color_profile(profile)
+    found, across, down = old.get_resolution()
+    if found:
+        image.set_resolution(across, down)
+    return image
+
+
+def _copy_mask(layer: Any, made: Any) -> bool:
+    """Give the result a copy of the source's layer mask, so that it shows as much as that one."""
+    mask = layer.get_mask()
+    if mask is None:
+        return True
+    size = made.get_width(), made.get_height()
+    name = Babl.get_name(mask.get_format())
+    copied = made.create_mask(Gimp.AddMaskType.WHITE)
+    buffer = copied.get_buffer()
+    data = _pixels(mask.get_buffer(), 0, 0, *size, name)
+    buffer.set(Gegl.Rectangle.new(0, 0, *size), name, data)
+    buffer.flush()
+    added = made.add_mask(copied) and made.set_edit_mask(False)
+    return bool(added and made.set_apply_mask(layer.get_apply_mask()))
 
 
 def _pixels(buffer: Any, x: int, y: int, width: int, height: int, name: str | None) -> bytes:
@@ -170,7 +260,7 @@ def _pixels(buffer: Any, x: int, y: int, width: int, height: int, name: str | No
     return bytes(buffer.get(rectangle, 1.0, name, Gegl.AbyssPolicy.NONE))
 
 
-def _fill(made: Any, native: Native, layer: Any, data: bytes) -> None:
+def _fill(made: Any, native: Native, data: bytes) -> None:
     """Put the result into a layer that is not in the image yet: no undo, no selection applies.
 
     Where colours were converted, pixels outside the selection get the source's own bytes back.
@@ -178,12 +268,11 @@ def _fill(made: Any, native: Native, layer: Any, data: bytes) -> None:
     width, height = made.get_width(), made.get_height()
     rectangle = Gegl.Rectangle.new(0, 0, width, height)
     buffer = made.get_buffer()
-    buffer.set(rectangle, native.format, data)
-    same = Babl.get_name(made.get_format()) == Babl.get_name(layer.get_format())
-    if native.mask is not None and same:
-        old = _pixels(layer.get_buffer(), 0, 0, width, height, None)
+    buffer.set(rectangle, native.crossing, data)
+    selected = native.selected
+    if selected is not None and Babl.get_name(made.get_format()) == native.own:
         new = _pixels(buffer, 0, 0, width, height, None)
-        size = len(old) // (width * height)
-        kept = arena.keep_unselected(old, new, native.mask, size)
-        buffer.set(rectangle, Babl.get_name(made.get_format()), kept)
+        pixel_size = len(new) // (width * height)
+        kept = arena.keep_unselected(selected.kept, new, selected.mask, pixel_size)
+        buffer.set(rectangle, native.own, kept)
     buffer.flush()

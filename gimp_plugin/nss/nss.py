@@ -14,6 +14,7 @@ from gi.repository import Gimp, GLib, GObject  # noqa: E402
 from vendored import client, errors, host, paths, receipt, toolbox, wire  # noqa: E402
 
 PREFIX = "plug-in-nss-"
+RECEIPTS = PREFIX + "receipts"
 FLAGS = GObject.ParamFlags.READWRITE
 PATH_TITLES = ("Automatic", "Real model only", "Classical only")
 
@@ -68,13 +69,13 @@ def _run(
 ) -> Any:
     from layers import GimpHost
 
-    worker = client.Client(paths.paths(), "GIMP", Gimp.version())
+    worker = client.Client(paths.paths(), GimpHost.name, str(Gimp.version()))
     place = GimpHost(image, drawables, worker.paths)
     consent = False
     if mode == Gimp.RunMode.INTERACTIVE:
         from panel import ask
 
-        answer = ask(procedure, config, tool, worker, place, order_of)
+        answer = ask(procedure, config, tool, place, lambda: order_of(tool, config, False))
         if answer is None:
             return _end(procedure, Gimp.PDBStatusType.CANCEL)
         consent = answer
@@ -83,15 +84,41 @@ def _run(
     Gimp.progress_init(tool.title)
     flow = host.apply_tool(place, order_of(tool, config, consent))
     made = host.run_here(flow, worker, Watcher())
-    Gimp.progress_end()
     worker.close()
     if mode != Gimp.RunMode.NONINTERACTIVE:
         place.show_new_images()
         Gimp.displays_flush()
+        # While there is progress GIMP shows a message in the status bar, not in a box.
+        Gimp.message(_sentence(made))
+    Gimp.progress_end()
+    return _success(procedure, "[" + ",".join(receipt.to_json(one) for one in made) + "]")
+
+
+def _sentence(made: list[receipt.Receipt]) -> str:
+    sentence = receipt.sentence(made[-1])
+    return sentence if len(made) == 1 else f"{len(made)} layers done. The last one: {sentence}"
+
+
+def show_receipts(
+    procedure: Any, mode: Any, image: Any, drawables: Any, config: Any, data: Any
+) -> Any:
+    """List the receipts of the image's layers."""
+    import receipts
+
+    try:
+        found = receipts.of_image(image)
+        if mode != Gimp.RunMode.NONINTERACTIVE:
+            receipts.show(found)
+        return _success(procedure, receipts.to_json(found))
+    except Exception as error:
+        text = f"{type(error).__name__}: {error}. Nothing was changed."
+        return _end(procedure, Gimp.PDBStatusType.EXECUTION_ERROR, text)
+
+
+def _success(procedure: Any, text: str) -> Any:
     values = _end(procedure, Gimp.PDBStatusType.SUCCESS)
-    texts = "[" + ",".join(receipt.to_json(one) for one in made) + "]"
     values.remove(1)
-    values.append(GObject.Value(GObject.TYPE_STRING, texts))
+    values.append(GObject.Value(GObject.TYPE_STRING, text))
     return values
 
 
@@ -101,7 +128,7 @@ def _end(procedure: Any, status: Any, text: str = "") -> Any:
 
 
 class Nss(Gimp.PlugIn):
-    """The plug-in: a procedure for each tool of the toolbox."""
+    """The plug-in: a procedure for each tool of the toolbox, and one that lists receipts."""
 
     def do_set_i18n(self, name: str) -> bool:
         """No translations yet."""
@@ -109,31 +136,29 @@ class Nss(Gimp.PlugIn):
 
     def do_query_procedures(self) -> list[str]:
         """Names of the procedures."""
-        return [PREFIX + tool.id for tool in toolbox.TOOLS]
+        return [*(PREFIX + tool.id for tool in toolbox.TOOLS), RECEIPTS]
 
     def do_create_procedure(self, name: str) -> Any:
-        """One procedure, made from the tool's declaration."""
+        """One procedure, those of the tools made from their declarations."""
+        if name == RECEIPTS:
+            return self._receipts(name)
         tool = toolbox.tool(name.removeprefix(PREFIX))
-        procedure = Gimp.ImageProcedure.new(self, name, Gimp.PDBProcType.PLUGIN, run, tool)
-        procedure.set_image_types("*")
+        procedure = self._procedure(name, f"{tool.title}…", run, tool)
         procedure.set_sensitivity_mask(
             Gimp.ProcedureSensitivityMask.DRAWABLE | Gimp.ProcedureSensitivityMask.DRAWABLES
         )
-        procedure.set_menu_label(f"{tool.title}…")
-        procedure.add_menu_path("<Image>/Filters/NSS")
         procedure.set_documentation(
             tool.help,
             f"{tool.help} The result is a new layer above each selected one, with a receipt that "
             "says whether a real model or a classical algorithm made it. Nothing is uploaded.",
             name,
         )
-        procedure.set_attribution("NSS", "The NSS for Krita and GIMP authors", "2026")
         for parameter in tool.parameters:
             _add(procedure, parameter)
         procedure.add_choice_argument(
             "path",
-            "_Path",
-            "Automatic takes the real model where it is here and fits the limits.",
+            "_Made by",
+            "Automatic takes the real model where this machine can run it in reasonable time.",
             _choice(wire.PATHS, PATH_TITLES),
             wire.PATHS[0],
             FLAGS,
@@ -148,6 +173,24 @@ class Nss(Gimp.PlugIn):
         procedure.add_string_return_value(
             "receipts", "Receipts", "One receipt for each new layer, a JSON list.", "", FLAGS
         )
+        return procedure
+
+    def _receipts(self, name: str) -> Any:
+        procedure = self._procedure(name, "Receipts…", show_receipts, None)
+        procedure.set_sensitivity_mask(Gimp.ProcedureSensitivityMask.ALWAYS)
+        text = "Lists which path made the layers that NSS added to this image, and why."
+        procedure.set_documentation(text, text, name)
+        procedure.add_string_return_value(
+            "receipts", "Receipts", "A JSON list of objects: layer and receipt.", "", FLAGS
+        )
+        return procedure
+
+    def _procedure(self, name: str, label: str, function: Any, data: Any) -> Any:
+        procedure = Gimp.ImageProcedure.new(self, name, Gimp.PDBProcType.PLUGIN, function, data)
+        procedure.set_image_types("*")
+        procedure.set_menu_label(label)
+        procedure.add_menu_path("<Image>/Filters/NSS")
+        procedure.set_attribution("NSS", "The NSS for Krita and GIMP authors", "2026")
         return procedure
 
 
@@ -166,7 +209,7 @@ def _add(procedure: Any, parameter: toolbox.Parameter) -> None:
     if parameter.auto:
         procedure.add_boolean_argument(
             f"{parameter.id}-auto",
-            f"{parameter.title}: automatic",
+            f"Automatic {parameter.title.lower()}",
             parameter.help,
             parameter.default == toolbox.AUTO,
             FLAGS,
@@ -180,7 +223,7 @@ def _add(procedure: Any, parameter: toolbox.Parameter) -> None:
 
 def _choice(names: Any, titles: Any) -> Any:
     choice = Gimp.Choice.new()
-    for number, (name, title) in enumerate(zip(names, titles)):
+    for number, (name, title) in enumerate(zip(names, titles, strict=True)):
         choice.add(name, number, title, "")
     return choice
 

@@ -5,7 +5,6 @@ A model that fails is never run on anybody's picture. Call this in a process tha
 
 from __future__ import annotations
 
-import os
 import time
 from datetime import datetime, timezone
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
+from ..engine.session import OutOfMemory, RunFailed, Session, SessionFailed, open_session
 from .cards import SIGMA, Card, TensorSpec
 from .store import Trial
 
@@ -42,20 +42,19 @@ def try_model(card: Card, path: Path) -> Trial:
     side = card.tile.size
     seconds = 0.0
     try:
-        session = _session(path)
+        session = open_session(path)
         reason = _wrong_tensors(card, session)
         if not reason:
             feed = {
                 tensor.name: _tile(spec, card)
-                for tensor, spec in zip(session.get_inputs(), card.inputs, strict=True)
+                for tensor, spec in zip(session.inputs, card.inputs, strict=True)
             }
             start = time.perf_counter()
-            outputs = session.run(None, feed)
+            outputs = session.run(feed)
             seconds = time.perf_counter() - start
             reason = _wrong_outputs(card, outputs)
-    # onnxruntime's exceptions have no common base below Exception.
-    except Exception as error:
-        reason = f"onnxruntime cannot run it ({_first_line(error)})"
+    except (SessionFailed, RunFailed, OutOfMemory) as error:
+        reason = f"onnxruntime cannot run it ({error.reason})"
     if reason:
         reason = f"{card.title} is not used: {reason}."
     return Trial(
@@ -77,27 +76,10 @@ def known_picture(height: int, width: int) -> np.ndarray[Any, np.dtype[np.float3
     return np.stack([0.1 + 0.8 * plane for plane in planes]).astype(np.float32)
 
 
-def _session(path: Path) -> Any:
-    options = onnxruntime.SessionOptions()
-    options.enable_mem_pattern = False
-    options.log_severity_level = 3
-    options.intra_op_num_threads = _cores()
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    return onnxruntime.InferenceSession(
-        os.fspath(path), options, providers=["CPUExecutionProvider"], enable_fallback=0
-    )
-
-
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def _wrong_tensors(card: Card, session: Any) -> str:
+def _wrong_tensors(card: Card, session: Session) -> str:
     for side, tensors, specs in (
-        ("input", session.get_inputs(), card.inputs),
-        ("output", session.get_outputs(), card.outputs),
+        ("input", session.inputs, card.inputs),
+        ("output", session.outputs, card.outputs),
     ):
         if len(tensors) != len(specs):
             return f"it has {len(tensors)} {side}s, expected {len(specs)}"
@@ -158,8 +140,3 @@ def _wrong_outputs(card: Card, outputs: list[Any]) -> str:
         if highest - lowest < 0.01 * (high - low):
             return "its output is the same everywhere"
     return ""
-
-
-def _first_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0][:300] if lines else type(error).__name__

@@ -190,7 +190,7 @@ def open_session(path: str | Path, provider: str = CPU, *, threads: int | None =
             str(path), _options(path, count), providers=[provider], enable_fallback=0
         )
     except Exception as error:
-        raise _load_failure(path, error) from error
+        raise _load_failure(path, provider, error) from error
     found = native.get_providers()
     if found[:1] != [provider]:
         raise _unbound(path, provider, f"onnxruntime bound {', '.join(found)} instead")
@@ -276,7 +276,7 @@ def _tensor(node: Any) -> Tensor:
     return Tensor(node.name, node.type, tuple(node.shape or ()))
 
 
-def _load_failure(path: Path, error: Exception) -> CouldNotBeDone:
+def _load_failure(path: Path, provider: str, error: Exception) -> CouldNotBeDone:
     reason = _reason(error)
     if _is_memory(error):
         return OutOfMemory(
@@ -284,6 +284,9 @@ def _load_failure(path: Path, error: Exception) -> CouldNotBeDone:
             "Close other programs or use the classical path.",
             reason,
         )
+    if provider != CPU:
+        # The provider's own libraries fail here too: the file need not be at fault.
+        return _unbound(path, provider, reason)
     return SessionFailed(
         f"The model {path.name} cannot be loaded ({reason}). "
         "Remove it and download it again, or use the classical path.",

@@ -51,8 +51,8 @@ def write(
         ) from None
 
 
-def _channels(pixels: NDArray[Any], like: Image | None) -> list[int]:
-    """Which of the four channels are written."""
+def _wanted(pixels: NDArray[Any], like: Image | None) -> NDArray[Any]:
+    """The channels that are written: grey or RGB, with alpha where it is needed."""
     top = 1 if pixels.dtype.kind == "f" else np.iinfo(pixels.dtype).max
     grey = (
         like is not None
@@ -61,36 +61,39 @@ def _channels(pixels: NDArray[Any], like: Image | None) -> list[int]:
         and np.array_equal(pixels[..., 0], pixels[..., 2])
     )
     alpha = (like is not None and like.had_alpha) or bool((pixels[..., 3] < top).any())
-    return ([0] if grey else [0, 1, 2]) + ([3] if alpha else [])
+    if grey:
+        return pixels[..., ::3] if alpha else pixels[..., :1]
+    return pixels if alpha else pixels[..., :3]
 
 
-def _icc(like: Image | None, channels: list[int]) -> bytes | None:
+def _icc(like: Image | None, channels: int) -> bytes | None:
     """The source's profile, where it fits what is written."""
     if like is None or like.icc is None:
         return None
-    return like.icc if profile.space(like.icc) == ("GRAY" if len(channels) < 3 else "RGB") else None
+    return like.icc if profile.space(like.icc) == ("GRAY" if channels < 3 else "RGB") else None
 
 
 def _write_png(file: BinaryIO, pixels: NDArray[Any], like: Image | None) -> None:
-    channels = _channels(pixels, like)
+    pixels = _wanted(pixels, like)
+    height, width, channels = pixels.shape
     icc = _icc(like, channels)
     encode = like is not None and like.curve == "linear" and not profile.is_linear(icc)
-    height, width = pixels.shape[:2]
     size = 1 if pixels.dtype.itemsize == 1 else 2
-    colour = {1: 0, 2: 4, 3: 2, 4: 6}[len(channels)]
+    colour = {1: 0, 2: 4, 3: 2, 4: 6}[channels]
     file.write(b"\x89PNG\r\n\x1a\n")
     file.write(png.pack(b"IHDR", struct.pack(">IIBBBBB", width, height, 8 * size, colour, 0, 0, 0)))
     if icc:
         file.write(png.pack(b"iCCP", b"icc\0\0" + zlib.compress(icc)))
-    row_bytes = width * len(channels) * size
+    row_bytes = width * channels * size
     packer = zlib.compressobj(1, zlib.DEFLATED, 15, 9)
     above = np.zeros((1, row_bytes), np.uint8)
     rows = max(1, _BAND // row_bytes)
     for top in range(0, height, rows):
-        band = pixels[top : top + rows][..., channels]
+        band = pixels[top : top + rows]
         if band.dtype.kind == "f":
             band = _sixteen_bits(band, encode)
-        raw = band.astype(f">u{size}").view(np.uint8).reshape(len(band), row_bytes)
+        big_endian = np.ascontiguousarray(band, f">u{size}")
+        raw = big_endian.view(np.uint8).reshape(len(band), row_bytes)
         filtered = np.empty((len(raw), row_bytes + 1), np.uint8)
         # Filter 2, "up": as small as the better ones at this packing level, and the quickest.
         filtered[:, 0] = 2
@@ -114,16 +117,19 @@ def _sixteen_bits(values: NDArray[Any], encode: bool) -> NDArray[np.uint16]:
 
 
 def _write_tiff(file: BinaryIO, pixels: NDArray[Any], like: Image | None) -> None:
-    channels = _channels(pixels, like)
-    data = pixels[..., channels]
+    data = np.ascontiguousarray(_wanted(pixels, like))
+    channels = data.shape[2]
+    whole = data.dtype.kind == "u"
     tifffile.imwrite(
         file,
-        data[..., 0] if len(channels) == 1 else data,
-        photometric="minisblack" if len(channels) < 3 else "rgb",
-        planarconfig="contig" if len(channels) > 1 else None,
-        extrasamples=["unassalpha"] if 3 in channels else None,
-        compression="zlib",
-        predictor=2 if pixels.dtype.kind == "u" else 1,
+        data[..., 0] if channels == 1 else data,
+        photometric="minisblack" if channels < 3 else "rgb",
+        planarconfig="contig" if channels > 1 else None,
+        extrasamples=["unassalpha"] if channels in (2, 4) else None,
+        # Float hardly packs and takes half a minute for it.
+        compression="zlib" if whole else None,
+        compressionargs={"level": 1} if whole else None,
+        predictor=2 if whole else 1,
         rowsperstrip=max(1, min(len(pixels), _BAND // 4 // max(1, data[0].nbytes))),
         iccprofile=_icc(like, channels),
         metadata=None,

@@ -48,7 +48,8 @@ class Work:
     ) -> int:
         """Run ``function`` over the picture's region in tiles; how many there were."""
         if not fixed and self.tile_divisor > 1:
-            tile = max(4 * overlap, tile // self.tile_divisor // multiple * multiple)
+            smallest = -(-4 * overlap // multiple)
+            tile = max(smallest, tile // self.tile_divisor // multiple) * multiple
         return run_tiles(
             self.picture,
             self.picture.region,

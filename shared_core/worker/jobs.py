@@ -32,6 +32,9 @@ from .child import Child, ChildDied, Event
 from .journal import Fault, Journal, Mark
 from .planner import CPU, Planner, missing_onnxruntime
 
+# glibc then keeps the pages of arrays between tiles; measured to halve the cost of reading.
+_ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": "33554432", "MALLOC_TRIM_THRESHOLD_": "268435456"}
+
 Send = Callable[[Any], None]
 Stopped = Callable[[], bool]
 MIN_WATCHDOG_SECONDS = 60.0
@@ -94,7 +97,7 @@ class JobRunner:
     def _runner(self) -> Child:
         with self._guard:
             if self._child is None or not self._child.alive():
-                self._child = Child("shared_core.worker.runner")
+                self._child = Child("shared_core.worker.runner", environment=_ALLOCATOR)
             return self._child
 
     # Probe and download

@@ -29,7 +29,7 @@ TILE_BYTES_PER_PIXEL = 2000
 
 
 class Planner:
-    """Plans from cached facts, at once: nothing is measured, hashed or loaded here."""
+    """Plans from cached facts, at once; only files that changed since they were verified are read."""
 
     def __init__(self, paths: Paths, journal: Journal, store: Store) -> None:
         self._journal = journal
@@ -82,6 +82,9 @@ class Planner:
         self, card: catalogue.Card, provider: str, width: int, height: int
     ) -> routing.Candidate:
         state = self._store.state(card)
+        if state.presence is Presence.UNCHECKED:
+            # Files that changed since they were verified are hashed before a plan trusts them.
+            state = self._store.check(card)
         present = state.usable
         trouble = state.reason if state.presence is Presence.BAD else ""
         fault = self._journal.fault_of(card.id, provider, width * height)

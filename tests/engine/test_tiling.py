@@ -260,6 +260,20 @@ def test_a_bias_of_each_tile_makes_a_ramp_and_no_step(overlap: int) -> None:
     assert np.abs(np.diff(values, axis=1)).max() <= slope
 
 
+def test_values_are_clipped_before_they_are_blended() -> None:
+    picture, result = open_picture(500, 60)
+    seen: list[int] = []
+
+    def excessive(colours: np.ndarray) -> np.ndarray:
+        seen.append(1)
+        return np.full_like(colours, 9 if len(seen) % 2 else -9)
+
+    run_tiles(picture, picture.bounds, excessive, tile=128, overlap=32)
+    values = result[0, :, 0]
+    assert (values.min(), values.max()) == (0, 1)
+    assert np.abs(np.diff(values)).max() <= 1 / 16 + 1e-6
+
+
 def test_what_a_tile_does_at_its_own_edge_is_not_used() -> None:
     def spoiled(colours: np.ndarray) -> np.ndarray:
         output = np.full_like(colours, 0.9)

@@ -48,7 +48,6 @@ class Stage:
     folder: Path
     archive: Path
     python: str
-    nss: str
 
     def profile(self, name: str) -> Profile:
         """A fresh user with the plug-in and the probe installed by the project's own installer."""
@@ -64,28 +63,27 @@ class Stage:
         return profile
 
     def run(self, scenario: str, seconds: float = 3.0, **variants: Any) -> tuple[Any, Any, Profile]:
-        """One start of Krita; what the probe found, how Krita ended, and the user's folders."""
-        profile = self.profile(scenario)
+        """One start of Krita with contract models from a local hub; see ``start``."""
         catalogue = self.folder / f"{scenario}-catalogue"
         contract_models.write_catalogue(
             catalogue / "cards", catalogue / "hub", variants, seconds=seconds
         )
         with Hub(catalogue / "hub") as hub:
-            done = self.editor.xvfb(
-                ["krita", "--nosplash"],
-                profile=profile,
-                timeout=400,
-                readonly={
-                    catalogue / "cards": "/cards",
-                    self.folder / "pictures": "/pictures",
-                },
-                env={
-                    "NSS_HOME": HOME,
-                    "NSS_CARDS": "/cards",
-                    "HF_ENDPOINT": hub.url,
-                    "NSS_PROBE": scenario,
-                },
-            )
+            environment = {"NSS_CARDS": "/cards", "HF_ENDPOINT": hub.url}
+            return self.start(scenario, {catalogue / "cards": "/cards"}, environment)
+
+    def start(
+        self, scenario: str, folders: dict[Path, str], environment: dict[str, str]
+    ) -> tuple[Any, Any, Profile]:
+        """One start of Krita; what the probe found, how Krita ended, and the user's folders."""
+        profile = self.profile(scenario)
+        done = self.editor.xvfb(
+            ["krita", "--nosplash"],
+            profile=profile,
+            timeout=500,
+            readonly={self.folder / "pictures": "/pictures", **folders},
+            env={"NSS_HOME": HOME, "NSS_PROBE": scenario, **environment},
+        )
         found = json.loads((profile.tmp / "probe" / "found.json").read_text("utf-8"))
         return found, done, profile
 
@@ -103,9 +101,18 @@ def script(name: str, *arguments: object, environment: dict[str, str] | None = N
     return done.stdout
 
 
+@contextlib.contextmanager
+def staged(editor: Editor, folder: Path) -> Iterator[Stage]:
+    """The built plug-in, and a worker's environment inside the editor."""
+    script("build.py", "--out", folder / "dist", "krita", "wheel")
+    (wheel,) = (folder / "dist").glob("*.whl")
+    with editor.worker_venv(wheel, ROOT / "constraints.txt") as venv:
+        yield Stage(editor, folder, folder / "dist" / "nss_krita.zip", venv.python)
+
+
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    """The built plug-in and a worker's environment inside the test editor."""
+    """Everything the starts of Krita share; skipped where there is no test editor."""
     try:
         require_root()
     except RootError as error:
@@ -114,13 +121,9 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     if editor is None:
         pytest.skip(f"the test editor {EDITOR} is not built; make test-hosts builds it")
     folder = tmp_path_factory.mktemp("krita")
-    script("build.py", "--out", folder / "dist", "krita", "wheel")
     make_pictures(folder / "pictures")
-    (wheel,) = (folder / "dist").glob("*.whl")
-    constraints = ROOT / "constraints.txt"
-    with contextlib.ExitStack() as stack:
-        venv = stack.enter_context(editor.worker_venv(wheel, constraints))
-        yield Stage(editor, folder, folder / "dist" / "nss_krita.zip", venv.python, venv.nss)
+    with staged(editor, folder) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")
@@ -330,6 +333,9 @@ def test_result_pixels(main: Any, name: str) -> None:
     result = samples(read(profile, found[name]["result"]["pixels"]), "u1", 4)
     assert (result[..., 3] == 255).all()
     error = np.abs(result[..., 2::-1] - np.clip(want, 0, 1) * 255)
+    if name in ("deblur-real", "denoise-real-auto"):
+        # The twins' 3×3 kernels meet the engine's own padding at the picture's rim.
+        error = error[1:-1, 1:-1]
     assert error.max() <= 1.0, (name, error.max())
     assert np.abs(result.astype(int) - stored).max() > 2, "the tool did nothing"
 
@@ -526,7 +532,7 @@ def test_krita_ends_well(main: Any) -> None:
 @pytest.fixture(scope="module")
 def killed(stage: Stage) -> tuple[Any, Any, Profile]:
     slow = contract_models.Variant.SLOW
-    found, done, profile = stage.run("kill", seconds=6.0, **{contract_models.NAFNET: slow})
+    found, done, profile = stage.run("kill", seconds=3.0, **{contract_models.NAFNET: slow})
     assert "error" not in found, found["error"]
     assert found.get("done"), done.stderr[-3000:]
     return found, done, profile
@@ -566,7 +572,7 @@ def test_cancel(killed: Any) -> None:
 
 def test_quit_in_the_middle_of_a_run(stage: Stage) -> None:
     slow = contract_models.Variant.SLOW
-    found, done, _ = stage.run("quit_mid_run", seconds=6.0, **{contract_models.NAFNET: slow})
+    found, done, _ = stage.run("quit_mid_run", seconds=3.0, **{contract_models.NAFNET: slow})
     assert "error" not in found, found["error"]
     assert found["quit"]["during"]["status"].startswith("Real NAFNet")
     assert done.returncode == 0

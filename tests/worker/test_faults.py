@@ -80,7 +80,7 @@ def finish(process: subprocess.Popen, photo: Path) -> dict:
 
 @pytest.mark.parametrize("victim", ["runner_pid", "pid"])
 def test_a_killed_worker_gives_a_classical_result_that_says_so(home, models, photo, victim):
-    models({NAFNET: Variant.SLOW}, seconds=20, gflop_per_megapixel={NAFNET: 0.1}).get(NAFNET)
+    models({NAFNET: Variant.SLOW}, seconds=3, gflop_per_megapixel={NAFNET: 0.1}).get(NAFNET)
     process = start(home, photo, "--budget", "3600")
     status = wait_until_it_runs(home)
     os.kill(status[victim], signal.SIGKILL)
@@ -102,7 +102,7 @@ def test_a_killed_worker_gives_a_classical_result_that_says_so(home, models, pho
 
 
 def test_a_killed_runner_is_an_error_for_real_only(home, models, photo):
-    models({NAFNET: Variant.SLOW}, seconds=20, gflop_per_megapixel={NAFNET: 0.1}).get(NAFNET)
+    models({NAFNET: Variant.SLOW}, seconds=3, gflop_per_megapixel={NAFNET: 0.1}).get(NAFNET)
     process = start(home, photo, "--path", "real")
     os.kill(wait_until_it_runs(home)["runner_pid"], signal.SIGKILL)
     out, err = process.communicate(timeout=60)
@@ -144,9 +144,9 @@ def test_a_model_that_fails_later_is_replaced_by_the_classical_path(home, models
     cv2.imencode(".png", pixels)[1].tofile(white)
     receipt = run(home, white)
     assert receipt["path"] == "classical"
-    assert "finite" in receipt["fault"]
+    assert "not numbers" in receipt["fault"]
     assert "NAFNet failed" in receipt["reason"]
-    assert "finite" in home.json("plan", "deblur", white)["reason"]
+    assert "not numbers" in home.json("plan", "deblur", white)["reason"]
 
 
 @pytest.mark.parametrize("damage", ["truncated", "flipped", "html", "gone"])
@@ -176,7 +176,7 @@ def test_a_damaged_file_is_never_run(home, models, photo, damage):
 
 
 def test_cancel_leaves_nothing(home, models, photo):
-    models({NAFNET: Variant.SLOW}, seconds=20, gflop_per_megapixel={NAFNET: 0.1}).get(NAFNET)
+    models({NAFNET: Variant.SLOW}, seconds=3, gflop_per_megapixel={NAFNET: 0.1}).get(NAFNET)
     process = start(home, photo, "--path", "real")
     wait_until_it_runs(home)
     begun = time.monotonic()
@@ -190,7 +190,7 @@ def test_cancel_leaves_nothing(home, models, photo):
 
 
 def test_a_killed_client_cancels_its_job_and_leaves_no_file(home, models, photo):
-    models({NAFNET: Variant.SLOW}, seconds=30, gflop_per_megapixel={NAFNET: 0.1}).get(NAFNET)
+    models({NAFNET: Variant.SLOW}, seconds=3, gflop_per_megapixel={NAFNET: 0.1}).get(NAFNET)
     process = start(home, photo, "--path", "real")
     wait_until_it_runs(home)
     process.kill()

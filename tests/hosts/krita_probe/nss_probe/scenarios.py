@@ -359,7 +359,7 @@ def slow_start(found, notes):
     notes["before"] = panel.state()
     panel.consent.setChecked(True)
     panel.apply.click()
-    yield lambda: "tile" in panel.status.text() or "real NAFNet" in panel.status.text()
+    yield lambda: panel.status.text().startswith("Real NAFNet")
     yield 1500
     notes["during"] = panel.state()
     return doc, layer
@@ -409,7 +409,7 @@ def kill(found):
     yield activate(doc, layer)
     yield panel.dock.settled
     panel.insist.click()
-    yield lambda: "real NAFNet" in panel.status.text()
+    yield lambda: panel.status.text().startswith("Real NAFNet")
     yield 700
     notes["insisted"] = panel.state()
     panel.cancel.click()
@@ -456,6 +456,10 @@ def pictures(found):
     doc = app.openDocument("/pictures/photo.png")
     app.activeWindow().addView(doc)
     window().showMaximized()
+    for name in ("PresetDocker", "ColorSelectorNg", "sharedtooldocker"):
+        other = window().findChild(QtWidgets.QDockWidget, name)
+        if other is not None:
+            other.setVisible(False)
     yield 2500
     random.seed(1)
     node = doc.topLevelNodes()[0]
@@ -490,11 +494,11 @@ def pictures(found):
             trigger("deblur")
             panel.choose("auto")
             yield panel.dock.settled
-            yield 700
+            yield 7000
         if step == "receipts":
             panel.receipts.setCurrentRow(0)
             yield 500
-        os.system(f"import -window root /tmp/probe/{step}.png")
+        os.system(f"import -window root png8:/tmp/probe/{step}.png")
         if step == "menu":
             entry.menu().close()
             filters.menu().close()

@@ -1,0 +1,101 @@
+"""How fast the worker answers, from nothing and when it is there, and what it weighs."""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import sys
+import time
+
+import psutil
+from pictures import layer
+from report import Aim, Section, Table
+from workshop import Workshop, job, opened
+
+from shared_core.bridge import wire
+
+COLD = 5
+PLANS = 200
+SUPERVISOR_AIM = 30e6
+
+
+def measure(full: bool) -> list[Section]:
+    """The section's table."""
+    with opened() as shop:
+        shop.probe()
+        bare, cold = [], []
+        for _ in range(COLD):
+            began = time.perf_counter()
+            subprocess.run([sys.executable, "-E", "-P", "-c", ""], check=True)
+            bare.append(time.perf_counter() - began)
+            cold.append(_first_plan(shop))
+        reconnect = [_first_plan(shop, stop=False) for _ in range(20)]
+        client = shop.client()
+        plans = [_plan(client) for _ in range(PLANS)]
+        supervisor = psutil.Process(client.ask(wire.AskStatus(), wire.StatusReply).pid)
+        planned = supervisor.memory_full_info()
+        client.close()
+        with job(shop, "denoise", "classical", layer(1)) as ready:
+            ready.run()
+        worked = supervisor.memory_full_info()
+    rows = [
+        ("an empty Python process, for comparison", *_spread(bare)),
+        (f"worker start to its first plan, cold, {COLD} times", *_spread(cold)),
+        ("new connection to its first plan, worker there", *_spread(reconnect)),
+        (f"plan on an open connection, {PLANS} times", *_spread(plans)),
+    ]
+    weights = [
+        (name, *(f"{getattr(info, kind, 0) / 1e6:.1f}" for info in (planned, worked)))
+        for name, kind in (
+            ("resident (RSS)", "rss"),
+            ("its proportional share (PSS)", "pss"),
+            ("its own alone (USS)", "uss"),
+        )
+    ]
+    aims = [
+        Aim(
+            "supervisor's memory",
+            f"under {SUPERVISOR_AIM / 1e6:.0f} MB",
+            f"{planned.rss / 1e6:.1f} MB after plans, {worked.rss / 1e6:.1f} MB after a job",
+            max(planned.rss, worked.rss) < SUPERVISOR_AIM,
+            f"{worked.uss / 1e6:.1f} MB of it are its own; the rest is Python itself, shared with "
+            "every other Python process.",
+        )
+    ]
+    section = Section(
+        "Start and plans",
+        "A plan for a layer of 12 megapixels, the machine's measurement cached, without a runner.",
+        [
+            Table("Milliseconds", ("", "median", "least", "most"), rows),
+            Table(
+                "Memory of the supervisor in MB",
+                ("", "after these plans", "after a job as well"),
+                weights,
+            ),
+        ],
+        aims,
+    )
+    return [section]
+
+
+def _first_plan(shop: Workshop, stop: bool = True) -> float:
+    if stop:
+        shop.stop()
+    began = time.perf_counter()
+    client = shop.client()
+    _plan(client)
+    took = time.perf_counter() - began
+    client.close()
+    return took
+
+
+def _plan(client: object) -> float:
+    began = time.perf_counter()
+    client.ask(wire.AskPlan("denoise", 4000, 3000), wire.PlanReply)  # type: ignore[attr-defined]
+    return time.perf_counter() - began
+
+
+def _spread(seconds: list[float]) -> tuple[str, str, str]:
+    values = (statistics.median(seconds), min(seconds), max(seconds))
+    median, least, most = (f"{1000 * value:.1f}" for value in values)
+    return median, least, most

@@ -1,0 +1,114 @@
+"""The receipts of an image's layers: as data, and in a dialog."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import gi
+
+gi.require_version("Gimp", "3.0")
+
+from layers import label_of  # noqa: E402
+from vendored import receipt  # noqa: E402
+
+_WIDTH, _HEIGHT = 560, 480
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """A layer's name and its receipt."""
+
+    layer: str
+    receipt: receipt.Receipt
+
+
+def of_image(image: Any) -> list[Labelled]:
+    """The receipts of all layers, also inside groups, from top to bottom."""
+    labels = ((layer.get_name(), label_of(layer)) for layer in _all(image.get_layers()))
+    return [Labelled(name, label) for name, label in labels if label is not None]
+
+
+def to_json(found: list[Labelled]) -> str:
+    """A JSON list of objects with ``layer`` and ``receipt``."""
+    return receipt.dump(
+        [{"layer": one.layer, "receipt": receipt.to_dict(one.receipt)} for one in found]
+    )
+
+
+def show(found: list[Labelled]) -> None:
+    """A dialog with a sentence for each layer, and all fields of the chosen one."""
+    gi.require_version("GimpUi", "3.0")
+    gi.require_version("Gtk", "3.0")
+    from gi.repository import GimpUi, Gtk
+
+    GimpUi.init("nss-receipts")
+    GimpUi.dialogs_show_help_button(False)
+    dialog = GimpUi.Dialog(title="NSS: Receipts", role="nss-receipts")
+    dialog.add_button("_Close", Gtk.ResponseType.CLOSE)
+    dialog.set_default_size(_WIDTH, _HEIGHT if found else -1)
+    column = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=12, border_width=12)
+    dialog.get_content_area().pack_start(column, True, True, 0)
+    if not found:
+        text = "No layer of this image has a receipt: none is a result of NSS."
+        column.pack_start(Gtk.Label(label=text, xalign=0, wrap=True), False, False, 0)
+    else:
+        details = Gtk.TreeStore(str, str)
+        column.pack_start(_list(Gtk, found, details), True, True, 0)
+        column.pack_start(_details(Gtk, details), True, True, 0)
+    dialog.show_all()
+    dialog.run()
+    dialog.destroy()
+
+
+def _list(gtk: Any, found: list[Labelled], details: Any) -> Any:
+    rows = gtk.ListBox()
+    for one in found:
+        line = gtk.Label(label=f"{one.layer}\n{receipt.sentence(one.receipt)}", xalign=0, wrap=True)
+        line.set_margin_top(4)
+        line.set_margin_bottom(4)
+        line.set_margin_start(6)
+        rows.add(line)
+
+    def chosen(_: object, row: Any) -> None:
+        details.clear()
+        if row is not None:
+            _add_fields(details, None, receipt.to_dict(found[row.get_index()].receipt))
+
+    rows.connect("row-selected", chosen)
+    rows.select_row(rows.get_row_at_index(0))
+    return _scrolled(gtk, rows)
+
+
+def _details(gtk: Any, details: Any) -> Any:
+    tree = gtk.TreeView(model=details, headers_visible=False)
+    for number in range(2):
+        cell = gtk.CellRendererText()
+        tree.append_column(gtk.TreeViewColumn("", cell, text=number))
+    details.connect("row-inserted", lambda *_: tree.expand_all())
+    tree.expand_all()
+    return _scrolled(gtk, tree)
+
+
+def _scrolled(gtk: Any, child: Any) -> Any:
+    scrolled = gtk.ScrolledWindow(shadow_type=gtk.ShadowType.IN)
+    scrolled.add(child)
+    return scrolled
+
+
+def _add_fields(store: Any, parent: Any, fields: Mapping[str, Any]) -> None:
+    for name, value in fields.items():
+        if value is None or value == {}:
+            continue
+        nested = isinstance(value, dict)
+        row = store.append(parent, [name.replace("_", " "), "" if nested else str(value)])
+        if nested:
+            _add_fields(store, row, value)
+
+
+def _all(layers: Any) -> Iterator[Any]:
+    for layer in layers:
+        yield layer
+        if layer.is_group():
+            yield from _all(layer.get_children())

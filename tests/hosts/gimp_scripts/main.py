@@ -1,0 +1,167 @@
+"""All that one start of GIMP's console can show: tools, paths, formats, layers, refusals, files."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from common import (
+    FORMATS,
+    HEIGHT,
+    NOTES,
+    OUT,
+    RGBA,
+    WIDTH,
+    Gegl,
+    Gimp,
+    Gio,
+    add_layer,
+    apply,
+    call,
+    feathered,
+    native,
+    new_image,
+    parasite,
+    save,
+    tree,
+)
+
+MASKED = {"strength_auto": False, "strength": 40.0, "path": "real", "consent": True}
+
+
+def registered() -> None:
+    pdb = Gimp.get_pdb()
+    for name in ("denoise", "deblur", "receipts"):
+        procedure = pdb.lookup_procedure(f"plug-in-nss-{name}")
+        NOTES[f"procedure-{name}"] = {
+            "menu": procedure.get_menu_paths(),
+            "label": procedure.get_menu_label(),
+            "arguments": [spec.name for spec in procedure.get_arguments()],
+        }
+
+
+def tools() -> None:
+    image = new_image("srgb8")
+    photo = add_layer(image, "srgb8", "Photo", picture="opaque-srgb8")
+    apply("real-without-model", image, [photo], path="real")
+    apply("auto-without-model", image, [photo])
+    chosen = {"strength_auto": False, "strength": 20.0}
+    apply("denoise-classical", image, [photo], path="classical", **chosen)
+    apply("denoise-real", image, [photo], path="real", consent=True, **chosen)
+    apply("denoise-real-auto", image, [photo], path="auto", consent=True)
+    soft = {"kind": "soft", "radius_auto": False, "radius": 1.5}
+    apply("deblur-classical", image, [photo], "deblur", path="classical", **soft)
+    apply("deblur-real", image, [photo], "deblur", path="real", consent=True)
+    NOTES["listed"] = call("receipts", image, [photo])
+    file = Gio.File.new_for_path(str(OUT / "saved.xcf"))
+    image.clean_all()
+    saved = Gimp.file_save(Gimp.RunMode.NONINTERACTIVE, image, file, None)
+    loaded = Gimp.file_load(Gimp.RunMode.NONINTERACTIVE, file)
+    NOTES["saved"] = {
+        "saved": saved,
+        "before": [parasite(layer) for layer in image.get_layers()],
+        "loaded": [parasite(layer) for layer in loaded.get_layers()],
+        "trees": [tree(image), tree(loaded)],
+    }
+    # A result is a source like any other: its receipt names the one before.
+    apply("again", image, [image.get_layers()[0]], path="classical", **chosen)
+
+
+def formats() -> None:
+    for kind in FORMATS:
+        image = new_image(kind)
+        photo = add_layer(image, kind, "Photo")
+        feathered(image)
+        apply(f"format-{kind}", image, [photo], **MASKED)
+    for kind in ("wide8", "linear32", "grey8"):
+        for tool, path in (("deblur", "real"), ("deblur", "classical"), ("denoise", "classical")):
+            image = new_image(kind)
+            photo = add_layer(image, kind, "Photo")
+            feathered(image)
+            apply(f"{tool}-{path}-{kind}", image, [photo], tool, path=path)
+            image.delete()
+
+
+def layers() -> None:
+    image = new_image("srgb8")
+    add_layer(image, "srgb8", "Background")
+    first = add_layer(image, "srgb8", "First")
+    second = add_layer(image, "srgb8", "Second")
+    second.set_offsets(-30, 25)
+    feathered(image)
+    apply("several", image, [first, second], **MASKED)
+
+    image = new_image("srgb8")
+    group = Gimp.GroupLayer.new(image, "Group")
+    image.insert_layer(group, None, 0)
+    inner = add_layer(image, "srgb8", "Inner", group)
+    inner.set_offsets(7, 5)
+    apply("group", image, [group], **MASKED)
+    apply("inside", image, [inner], **MASKED)
+    inner.set_lock_content(True)
+    apply("locked-layer", image, [inner], **MASKED)
+    group.set_lock_content(True)
+    apply("locked-group", image, [inner], **MASKED)
+    outer = Gimp.GroupLayer.new(image, "Outer")
+    image.insert_layer(outer, None, 0)
+    image.reorder_item(group, outer, 0)
+    group.set_lock_content(False)
+    outer.set_lock_content(True)
+    apply("locked-outer", image, [inner], **MASKED)
+
+    image = new_image("srgb8")
+    photo = add_layer(image, "srgb8", "Photo")
+    mask = photo.create_mask(Gimp.AddMaskType.ALPHA)
+    photo.add_mask(mask)
+    apply("with-mask", image, [photo], **MASKED)
+    made = image.get_layers()[0]
+    NOTES["with-mask"]["masks_equal"] = native(made.get_mask()) == native(mask)
+    apply("mask-itself", image, [mask], **MASKED)
+    channel = Gimp.Channel.new(image, "Channel", WIDTH, HEIGHT, 50, Gegl.Color.new("red"))
+    image.insert_channel(channel, None, 0)
+    apply("channel", image, [channel], **MASKED)
+    apply("nothing", image, [], **MASKED)
+    small = Gimp.Layer.new(image, "Small", 20, 20, RGBA, 100, Gimp.LayerMode.NORMAL)
+    image.insert_layer(small, None, 0)
+    apply("empty", image, [small], **MASKED)
+    feathered(image)
+    apply("selection-outside", image, [photo, small], **MASKED)
+    Gimp.Selection.none(image)
+    void = Gimp.GroupLayer.new(image, "Void")
+    image.insert_layer(void, None, 0)
+    apply("empty-group", image, [void], **MASKED)
+    tiny = Gimp.Layer.new(image, "Tiny", 1, 1, RGBA, 100, Gimp.LayerMode.NORMAL)
+    tiny.fill(Gimp.FillType.WHITE)
+    image.insert_layer(tiny, None, 0)
+    apply("tiny", image, [tiny], **MASKED)
+
+
+def indexed_and_text() -> None:
+    image = new_image("opaque8")
+    photo = add_layer(image, "opaque8", "Photo")
+    image.convert_indexed(
+        Gimp.ConvertDitherType.NONE, Gimp.ConvertPaletteType.GENERATE, 64, False, False, ""
+    )
+    dump_rgb(photo, "indexed-rgb")
+    apply("indexed", image, [photo], **MASKED)
+
+    image = new_image("srgb8")
+    font = Gimp.context_get_font()
+    text = Gimp.TextLayer.new(image, "Text", font, 30, Gimp.Unit.pixel())
+    image.insert_layer(text, None, 0)
+    apply("text", image, [text], **MASKED)
+    NOTES["text"]["still_text"] = text.is_text_layer()
+
+
+def dump_rgb(layer: Any, name: str) -> str:
+    """What the layer shows as sRGB bytes, as a file for the test."""
+    area = Gegl.Rectangle.new(0, 0, layer.get_width(), layer.get_height())
+    data = bytes(layer.get_buffer().get(area, 1.0, "R'G'B'A u8", Gegl.AbyssPolicy.NONE))
+    (OUT / f"{name}.raw").write_bytes(data)
+    return f"{name}.raw"
+
+
+for part in (registered, tools, formats, layers, indexed_and_text):
+    part()
+NOTES["done"] = True
+NOTES["version"] = Gimp.version()
+save()
