@@ -205,7 +205,6 @@ class KritaHost:
             with spaces.Temporary(1, 1, space) as maker:
                 self._add(maker, name, data, area, label, node)
                 del maker
-        self.document.refreshProjection()
 
     def _add(
         self, maker: Any, name: str, data: bytes, area: Area, label: receipt.Receipt, above: Any

@@ -350,6 +350,10 @@ def test_more_pages_and_channels_are_told(tmp_path: Path) -> None:
     image = _read(tmp_path, out.getvalue())
     assert np.array_equal(image.pixels[..., :3], pages[0])
     assert "more than one page" in image.note
+    with tifffile.TiffWriter(out := io.BytesIO()) as writer:
+        for page, kind in zip(pages, (0, 1, 1), strict=True):
+            writer.write(page, photometric="rgb", metadata=None, subfiletype=kind)
+    assert _read(tmp_path, out.getvalue()).note == ""
     five = _noise(4, 5, 5)
     kinds = ["unspecified", "unspecified"]
     image = _read(

@@ -60,7 +60,7 @@ def run(
     except errors.NssError as error:
         return _end(procedure, Gimp.PDBStatusType.EXECUTION_ERROR, str(error))
     except Exception as error:
-        text = f"{tool.title}: {type(error).__name__}: {error}. Nothing was changed."
+        text = f"Something unexpected went wrong ({type(error).__name__}: {error})."
         return _end(procedure, Gimp.PDBStatusType.EXECUTION_ERROR, text)
 
 
@@ -111,7 +111,7 @@ def show_receipts(
             receipts.show(found)
         return _success(procedure, receipts.to_json(found))
     except Exception as error:
-        text = f"{type(error).__name__}: {error}. Nothing was changed."
+        text = f"Something unexpected went wrong ({type(error).__name__}: {error})."
         return _end(procedure, Gimp.PDBStatusType.EXECUTION_ERROR, text)
 
 

@@ -18,7 +18,8 @@ from layers import GimpHost  # noqa: E402
 from vendored import client, errors, host, toolbox, wire  # noqa: E402
 
 _DEBOUNCE_MS = 200
-_WIDTH_CHARS = 46
+_WIDTH = 460
+_WIDTH_CHARS = 52
 _SPACING = 6
 
 
@@ -93,9 +94,12 @@ class ToolDialog:
         self._planner = Planner(place, self._show)
         self._plan: wire.Plan | None = None
         self._timer = 0
-        GimpUi.dialogs_show_help_button(False)
         self._dialog = GimpUi.ProcedureDialog.new(procedure, config, f"NSS: {tool.title}")
         self._dialog.set_ok_label("_Apply")
+        self._dialog.set_default_size(_WIDTH, -1)
+        # There is no page of help that this button could open.
+        if (help_button := self._dialog.get_widget_for_response(Gtk.ResponseType.HELP)) is not None:
+            help_button.hide()
         self._ok = self._dialog.get_widget_for_response(Gtk.ResponseType.OK)
         self._fill(config, tool)
         self._build_plan(_layers_line(layers, self._largest, place.opens_new_image))

@@ -44,7 +44,6 @@ def show(found: list[Labelled]) -> None:
     from gi.repository import GimpUi, Gtk
 
     GimpUi.init("nss-receipts")
-    GimpUi.dialogs_show_help_button(False)
     dialog = GimpUi.Dialog(title="NSS: Receipts", role="nss-receipts")
     dialog.add_button("_Close", Gtk.ResponseType.CLOSE)
     dialog.set_default_size(_WIDTH, _HEIGHT if found else -1)

@@ -140,7 +140,7 @@ def _own_sigma(softness: Softness) -> float:
 def _motion_confidence(motion: Motion, planes: list[Floats], noise: float) -> float:
     """0.5 where every test just passes, 1 where each passes with room to spare."""
     margins = [
-        (motion.score - 0.88) / 0.08,
+        (motion.score - 0.84) / 0.08,
         (motion.slope - 0.36) / 0.3,
         (motion.length * motion.cutoff - 1.9) / 1.0,
     ]
@@ -149,7 +149,7 @@ def _motion_confidence(motion: Motion, planes: list[Floats], noise: float) -> fl
     steepest = motion_bound(planes, motion.length, motion.angle, noise)
     if steepest is None:
         return 0.0
-    margins.append((1.95 - steepest) / 0.3)
+    margins.append((2.0 - steepest) / 0.3)
     return float(np.clip(0.5 + 0.5 * min(margins), 0.0, 1.0))
 
 

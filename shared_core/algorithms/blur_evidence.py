@@ -23,6 +23,8 @@ _LEAST_DEPTH = (0.6 / 255) ** 2
 # Power falls as frequency to this power in natural images.
 _NATURAL_SLOPE = 2.2
 _ANGLE_STEP = 5.0
+# Only so many of a motion's dark lines are compared: the farther ones drown or alias.
+_LINES = 6.5
 
 
 @dataclass(frozen=True)
@@ -145,15 +147,14 @@ def match_motion(
     coarse_angles = np.arange(angles[0], angles[1], _ANGLE_STEP)
     step = np.clip(lengths, 3.0, 66.0)
     coarse_lengths = np.arange(step[0], step[1] + 0.01, min(1.0, max(0.25, step[0] / 10)))
-    score, slope = _correlate(*_project(points, coarse_angles, bins), coarse_lengths, cutoff)
-    best = np.argmax(np.where(slope > 0.2, score, -1.0))
-    row, column = np.unravel_index(best, score.shape)
+    score, slope, depth = _correlate(*_project(points, coarse_angles, bins), coarse_lengths, cutoff)
+    row, column = np.unravel_index(np.argmax(np.maximum(score, 0) * depth), score.shape)
 
     fine_angles = coarse_angles[row] + np.arange(-5.0, 6.0)
     fine_lengths = coarse_lengths[column] + np.arange(-1.0, 1.01, 0.25)
-    score, slope = _correlate(*_project(points, fine_angles, bins), fine_lengths, cutoff)
-    row, column = np.unravel_index(np.argmax(score), score.shape)
-    angle = _peak(fine_angles, score.max(axis=1))
+    score, slope, depth = _correlate(*_project(points, fine_angles, bins), fine_lengths, cutoff)
+    row, column = np.unravel_index(np.argmax(np.maximum(score, 0) * depth), score.shape)
+    angle = _peak(fine_angles, depth.max(axis=1))
     return Motion(
         float(fine_lengths[column]),
         float(angle % 180),
@@ -226,8 +227,8 @@ def _project(
 
 def _correlate(
     means: Doubles, counts: Doubles, lengths: Doubles, cutoff: float
-) -> tuple[Doubles, Doubles]:
-    """Correlation and regression slope (angle, length) with the motions' log spectra.
+) -> tuple[Doubles, Doubles, Doubles]:
+    """Correlation, regression slope and depth (angle, length) of the motions' lines.
 
     Both sides lose what a smooth spectrum could explain: 1, u, u^2 and log u.
     """
@@ -235,9 +236,9 @@ def _correlate(
     u = (np.arange(bins) + 0.5) / (2 * bins)
     trend = np.stack([np.ones(bins), u, u * u, np.log(u)], axis=1)
     score = np.zeros((len(means), len(lengths)))
-    slope = np.zeros_like(score)
+    slope, depth = np.zeros_like(score), np.zeros_like(score)
     for index, length in enumerate(lengths):
-        used = (u > 0.5 / length) & (u < 0.97 * cutoff)
+        used = (u > 0.5 / length) & (u < min(0.97 * cutoff, _LINES / length))
         if length * cutoff < 1.25 or used.sum() < 8:
             continue
         weight = np.sqrt(counts[:, used])
@@ -250,7 +251,8 @@ def _correlate(
         energy = (theory**2).sum(axis=1) + 1e-12
         score[:, index] = product / np.sqrt(energy * ((found**2).sum(axis=1) + 1e-12))
         slope[:, index] = product / energy
-    return score, slope
+        depth[:, index] = product / np.sqrt(energy)
+    return score, slope, depth
 
 
 def _explained(basis: Doubles, values: Doubles) -> Doubles:

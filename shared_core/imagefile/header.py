@@ -17,6 +17,8 @@ from .model import MAX_PIXELS, MAX_SIDE
 _KINDS = "PNG, TIFF, JPEG or WebP"
 _PNG_BITS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
 _ICC_TAG = 34675
+# NewSubfileType; its lowest bit marks a smaller copy.
+_SUBFILE_TAG = 254
 _ICC_SEGMENT = b"ICC_PROFILE\0"
 # All start-of-frame markers; C4, C8 and CC are something else.
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
@@ -72,7 +74,8 @@ def opened(path: str | os.PathLike[str]) -> Iterator[tuple[Reader, str]]:
             raise BadInput(f"{path} is damaged: {error}. Use an undamaged copy.") from None
         except Unsupported as error:
             raise BadInput(
-                f"{path} is {error}, which is not read. Convert it to RGB or grey, 8 or 16 bit."
+                f"{path} is {error}, which is not read. "
+                "Export it as RGB or grey with 8 or 16 bits, or as PNG."
             ) from None
 
 
@@ -187,10 +190,10 @@ def _u24(data: bytes, place: int) -> int:
 
 
 def _tiff(reader: Reader) -> Header:
-    directory = tiff.first_directory(reader)
+    page = tiff.directory(reader)
 
     def number(tag: int, default: int | None) -> int:
-        values = tiff.numbers(reader, directory, tag)
+        values = tiff.numbers(reader, page, tag)
         if not values:
             if default is None:
                 raise Damaged(f"its tag {tag} is missing")
@@ -204,9 +207,20 @@ def _tiff(reader: Reader) -> Header:
         bits=number(258, 1),
         channels=number(277, 1),
         orientation=_valid(number(tiff.ORIENTATION_TAG, 1)),
-        icc=tiff.data(reader, directory, _ICC_TAG) or None,
-        note="The file has more than one page; the first is used." if directory.following else "",
+        icc=tiff.data(reader, page, _ICC_TAG) or None,
+        note="The file has more than one page; the first is used." if _more(reader, page) else "",
     )
+
+
+def _more(reader: Reader, page: tiff.Directory) -> bool:
+    """Whether another picture follows that is not a smaller copy."""
+    for _ in range(16):
+        if not page.following:
+            return False
+        page = tiff.directory(reader, page.following)
+        if not sum(tiff.numbers(reader, page, _SUBFILE_TAG)) & 1:
+            return True
+    return True
 
 
 def _exif_orientation(exif: bytes) -> int:
@@ -215,7 +229,7 @@ def _exif_orientation(exif: bytes) -> int:
         return 1
     try:
         reader = Reader(io.BytesIO(exif))
-        values = tiff.numbers(reader, tiff.first_directory(reader), tiff.ORIENTATION_TAG)
+        values = tiff.numbers(reader, tiff.directory(reader), tiff.ORIENTATION_TAG)
     except Damaged:
         return 1
     return _valid(values[0]) if values else 1

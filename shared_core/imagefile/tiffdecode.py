@@ -125,7 +125,7 @@ def read(reader: Reader, header: Header) -> Image:
 
 
 def _page(reader: Reader, header: Header) -> _Page:
-    directory = tiff.first_directory(reader)
+    directory = tiff.directory(reader)
 
     def numbers(tag: int, default: tuple[int, ...] = ()) -> tuple[int, ...]:
         return tiff.numbers(reader, directory, tag) or default

@@ -40,6 +40,7 @@ class Child:
             creationflags=0x08000000 if os.name == "nt" else 0,
         )
         self._events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
+        self._silent = False
         threading.Thread(target=self._read, daemon=True).start()
 
     @property
@@ -48,8 +49,8 @@ class Child:
         return self._process.pid
 
     def alive(self) -> bool:
-        """Whether the process still runs."""
-        return self._process.poll() is None
+        """Whether the process still runs and has not closed its output."""
+        return not self._silent and self._process.poll() is None
 
     def _read(self) -> None:
         assert self._process.stdout is not None
@@ -107,6 +108,7 @@ class Child:
                 continue
             last_sign = time.monotonic()
             if event is None:
+                self._silent = True
                 if stop_asked is not None:
                     raise Cancelled("Cancelled.")
                 raise ChildDied(self._how())

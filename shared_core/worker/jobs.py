@@ -96,7 +96,10 @@ class JobRunner:
 
     def _runner(self) -> Child:
         with self._guard:
-            if self._child is None or not self._child.alive():
+            if self._child is not None and not self._child.alive():
+                self._child.end()
+                self._child = None
+            if self._child is None:
                 self._child = Child("shared_core.worker.runner", environment=_ALLOCATOR)
             return self._child
 
@@ -248,7 +251,8 @@ class JobRunner:
                 self.journal.note_speed(key, done["run_seconds"] / megapixels)
             return done
         raise CouldNotBeDone(
-            f"The worker died twice in {plan.title} ({died}); probably memory ran out. Close other "
+            f"{plan.title.capitalize()} was tried twice and its process died both times ({died}). "
+            f"The worker's log says more: {self._paths.log}. If memory ran out, close other "
             "programs or work on a smaller part of the picture. Nothing was changed."
         )
 

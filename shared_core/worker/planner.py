@@ -29,7 +29,7 @@ TILE_BYTES_PER_PIXEL = 2000
 
 
 class Planner:
-    """Plans from cached facts, at once; only files that changed since they were verified are read."""
+    """Plans from cached facts, at once; only files changed since they were verified are read."""
 
     def __init__(self, paths: Paths, journal: Journal, store: Store) -> None:
         self._journal = journal

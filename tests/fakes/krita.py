@@ -12,6 +12,7 @@ from __future__ import annotations
 import struct
 import sys
 import types
+from importlib import import_module
 from typing import Any
 
 _CHANNELS = {"RGBA": 4, "GRAYA": 2}
@@ -20,10 +21,12 @@ _SAMPLES = {"U8": ("B", 1), "U16": ("H", 2), "F32": ("f", 4)}
 
 def install(qt_major: int) -> types.ModuleType:
     """Make the fake modules; returns ``krita``."""
-    if qt_major == 6:
-        from PyQt6 import QtCore, QtWidgets
-    else:
-        from PyQt5 import QtCore, QtWidgets
+    QtCore: Any = import_module(f"PyQt{qt_major}.QtCore")
+    QtWidgets: Any = import_module(f"PyQt{qt_major}.QtWidgets")
+    # Qt 6 moved it.
+    home_of_actions: Any = import_module(
+        f"PyQt{qt_major}.{'QtGui' if qt_major == 6 else 'QtWidgets'}"
+    )
     module = types.ModuleType("krita")
     pykrita = types.ModuleType("pykrita")
     if qt_major == 6:
@@ -351,10 +354,7 @@ def install(qt_major: int) -> types.ModuleType:
             return self.view
 
         def createAction(self, name: str, text: str, menu: str = "tools/scripts") -> Any:
-            action_class = getattr(QtWidgets, "QAction", None)
-            if action_class is None:
-                from PyQt6.QtGui import QAction as action_class
-            action = action_class(text, self.main)
+            action = home_of_actions.QAction(text, self.main)
             action.setObjectName(name)
             self.made[name] = (action, menu)
             return action

@@ -170,7 +170,7 @@ FORMATS: dict[str, tuple[str, int, bool, float]] = {
     "linear16": ("<u2", 4, True, 1),
     "linear32": ("<f4", 4, True, 2e-5),
     "srgb32": ("<f4", 4, False, 2e-5),
-    "wide32": ("<f4", 4, True, 1e-4),
+    "wide32": ("<f4", 4, True, 3e-4),
     "half": ("<f2", 4, True, 2e-3),
     "grey8": ("u1", 2, False, 1),
     "greyonly8": ("u1", 1, False, 1),
@@ -243,6 +243,12 @@ def blended(values: np.ndarray, linear: bool, mask: np.ndarray) -> np.ndarray:
     return values + mask * (new - clipped)
 
 
+def with_border(twin: Any, rgb: np.ndarray) -> np.ndarray:
+    """A twin that sees neighbours: tiles are filled up at the right and below by mirroring."""
+    grown = np.pad(rgb, ((0, 1), (0, 1), (0, 0)), mode="reflect")
+    return twin(grown)[:-1, :-1]
+
+
 def expected(kind: str, native: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """The colours that must come out, in steps of the format."""
     dtype, _, linear, _ = FORMATS[kind]
@@ -307,9 +313,9 @@ def test_result(main: Run, name: str) -> None:
     elif name == "denoise-real":
         want = contract_models.expected_drunet(rgb, 20)
     elif name == "denoise-real-auto":
-        want = contract_models.expected_scunet(rgb)
+        want = with_border(contract_models.expected_scunet, rgb)
     elif name == "deblur-real":
-        want = contract_models.expected_nafnet(rgb)
+        want = with_border(contract_models.expected_nafnet, rgb)
     else:
         chosen = blur.Blur("soft", 1.5, 0.0, 0.0, 1.0)
         want = deconvolution.deblur(rgb, chosen, 1.0, float(noise.estimate_sigma(rgb)))

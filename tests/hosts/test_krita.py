@@ -304,6 +304,8 @@ def test_source_untouched_and_one_undo(main: Any, name: str) -> None:
     notes = found[name]
     source = (profile.folder.parent / "pictures" / "srgb8.raw").read_bytes()
     assert read(profile, notes["source"]) == source
+    # What the user sees is the result.
+    assert read(profile, notes["shown"]) == read(profile, notes["result"]["pixels"])
     # The layer is the only thing the run put on the undo stack.
     assert notes["undo"] == "Undo Add Layer"
     gone = [layer for layer in notes["layers"] if layer[1] != notes["result"]["name"]]

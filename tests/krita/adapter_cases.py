@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,8 @@ else:
 import contract_models  # noqa: E402
 import krita as fake  # noqa: E402
 from hub import Hub  # noqa: E402
+
+from shared_core.bridge import client, paths, toolbox, wire  # noqa: E402
 
 SRGB = ("RGBA", "U8", "sRGB-elle-V2-srgbtrc.icc")
 GREY = ("GRAYA", "U8", "Gray-D50-elle-V2-srgbtrc.icc")
@@ -49,8 +52,6 @@ def surroundings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         config.mkdir(parents=True)
         (config / "worker.json").write_text(json.dumps({"python": sys.executable}), "utf-8")
         yield folder
-        from shared_core.bridge import client, paths, wire
-
         last = client.Client(paths.paths(), "test", "1")
         if last.connect(start=False):
             last.ask(wire.Stop(), wire.Done)
@@ -63,8 +64,7 @@ def editor(surroundings: Path) -> Iterator[Any]:
     application = QtWidgets.QApplication.instance() or QtWidgets.QApplication(["krita"])
     module = fake.install(QT)
     sys.excepthook = lambda kind, value, trace: ESCAPED.append(f"{kind.__name__}: {value}")
-    import nss_krita  # noqa: F401
-
+    import_module("nss_krita")
     krita = module.Krita.instance()
     krita.open_window()
     yield krita
@@ -145,11 +145,8 @@ def test_menu_entries(editor: Any) -> None:
 
 def test_parameters_come_from_the_toolbox(desk: Desk) -> None:
     """Every parameter has a widget whose value the toolbox takes, and defaults are shown."""
-    from nss_krita.form import ToolForm
-    from shared_core.bridge import toolbox
-
     for tool in toolbox.TOOLS:
-        form = ToolForm(tool)
+        form = import_module("nss_krita.form").ToolForm(tool)
         assert tool.parse(form.values()) == tool.parse({})
         for parameter in tool.parameters:
             choices = parameter.choices or (parameter.minimum, parameter.maximum)
@@ -272,8 +269,6 @@ def test_group_is_read_by_what_it_shows(desk: Desk) -> None:
 
 
 def test_huge_layer_is_cut_to_the_canvas(desk: Desk) -> None:
-    from nss_krita import layers
-
     class Huge:
         def type(self) -> str:
             return "paintlayer"
@@ -293,7 +288,7 @@ def test_huge_layer_is_cut_to_the_canvas(desk: Desk) -> None:
         def colorProfile(self) -> str:
             return SRGB[2]
 
-    area = layers.area_of(desk.document, Huge())
+    area = import_module("nss_krita.layers").area_of(desk.document, Huge())
     assert area.rectangle == (0, 0, WIDTH, HEIGHT)
 
 
@@ -333,11 +328,10 @@ def test_apply_during_a_conversion_is_ignored(editor: Any) -> None:
 
 def test_worker_that_is_not_set_up(desk: Desk, surroundings: Path) -> None:
     """The panel says so in one sentence instead of a plan."""
-    from nss_krita.runner import Planner
-    from shared_core.bridge import paths, wire
-
     answers: list[Any] = []
-    planner = Planner(paths.paths({"NSS_HOME": str(surroundings / "nothing here")}), "5.2.9")
+    planner = import_module("nss_krita.runner").Planner(
+        paths.paths({"NSS_HOME": str(surroundings / "nothing here")}), "5.2.9"
+    )
     planner.answered.connect(lambda token, answer: answers.append(answer))
     planner.ask(1, wire.AskPlan("denoise", 5, 5))
     wait(lambda: bool(answers))

@@ -46,7 +46,10 @@ class Field:
 
 @dataclass(frozen=True)
 class Directory:
-    """The first image file directory. ``order`` is "<" or ">" as struct has it."""
+    """An image file directory; ``following`` is the next one's place, 0 for none.
+
+    ``order`` is "<" or ">" as struct has it.
+    """
 
     order: str
     big: bool
@@ -54,8 +57,11 @@ class Directory:
     following: int
 
 
-def first_directory(reader: Reader) -> Directory:
-    """The directory of the first page; ``Damaged`` when it does not lie in the file."""
+def directory(reader: Reader, offset: int = 0) -> Directory:
+    """The first page's directory, or that at ``offset``.
+
+    Raises ``Damaged`` when it does not lie in the file.
+    """
     head = reader.at(0, 8)
     order = "<" if head[:2] == b"II" else ">"
     version = struct.unpack(order + "H", head[2:4])[0]
@@ -65,15 +71,15 @@ def first_directory(reader: Reader) -> Directory:
     if big:
         if struct.unpack(order + "HH", head[4:8]) != (8, 0):
             raise Damaged("its BigTIFF header is wrong")
-        offset = struct.unpack(order + "Q", reader.at(8, 8))[0]
+        offset = offset or struct.unpack(order + "Q", reader.at(8, 8))[0]
         count = struct.unpack(order + "Q", reader.at(offset, 8))[0]
         start, size = offset + 8, 20
     else:
-        offset = struct.unpack(order + "I", head[4:8])[0]
+        offset = offset or struct.unpack(order + "I", head[4:8])[0]
         count = struct.unpack(order + "H", reader.at(offset, 2))[0]
         start, size = offset + 2, 12
     if not 0 < count <= 0xFFFF:
-        raise Damaged("its first directory is empty")
+        raise Damaged("its directory is empty")
     entries = reader.at(start, count * size)
     fields: dict[int, Field] = {}
     for place in range(0, len(entries), size):
@@ -85,9 +91,9 @@ def first_directory(reader: Reader) -> Directory:
     return Directory(order, big, fields, struct.unpack(order + ("Q" if big else "I"), link)[0])
 
 
-def data(reader: Reader, directory: Directory, tag: int) -> bytes:
+def data(reader: Reader, page: Directory, tag: int) -> bytes:
     """The bytes of a field as they stand in the file, empty where the tag is not there."""
-    field = directory.fields.get(tag)
+    field = page.fields.get(tag)
     if field is None:
         return b""
     if field.kind not in _TYPES:
@@ -96,24 +102,24 @@ def data(reader: Reader, directory: Directory, tag: int) -> bytes:
     length = field.count * values * struct.calcsize("=" + code)
     if length <= len(field.value):
         return field.value[:length]
-    offset = struct.unpack(directory.order + ("Q" if directory.big else "I"), field.value)[0]
+    offset = struct.unpack(page.order + ("Q" if page.big else "I"), field.value)[0]
     return reader.text(offset, length)
 
 
-def numbers(reader: Reader, directory: Directory, tag: int) -> tuple[int, ...]:
+def numbers(reader: Reader, page: Directory, tag: int) -> tuple[int, ...]:
     """The whole numbers of a field, empty where the tag is not there."""
-    raw = data(reader, directory, tag)
+    raw = data(reader, page, tag)
     if not raw:
         return ()
-    code, values = _TYPES[directory.fields[tag].kind]
+    code, values = _TYPES[page.fields[tag].kind]
     if code in "fd" or values == 2:
         raise Damaged(f"its tag {tag} holds no whole numbers")
-    return struct.unpack(f"{directory.order}{len(raw) // struct.calcsize('=' + code)}{code}", raw)
+    return struct.unpack(f"{page.order}{len(raw) // struct.calcsize('=' + code)}{code}", raw)
 
 
 def read_xmp(reader: Reader) -> bytes | None:
     """The XMP packet of the first page."""
-    return data(reader, first_directory(reader), XMP_TAG) or None
+    return data(reader, directory(reader), XMP_TAG) or None
 
 
 def write(reader: Reader, out: BinaryIO, xmp: bytes) -> None:
@@ -122,14 +128,14 @@ def write(reader: Reader, out: BinaryIO, xmp: bytes) -> None:
     Packet and a new first directory go to the end and the header points there; all else keeps its
     place, so that no offset in the file becomes wrong. The old directory's bytes stay unused.
     """
-    directory = first_directory(reader)
-    order, big = directory.order, directory.big
+    page = directory(reader)
+    order, big = page.order, page.big
     unit = 8 if big else 4
     packet_at = reader.size + reader.size % 2
     directory_at = packet_at + len(xmp) + -len(xmp) % unit
     directory_at += -directory_at % unit
     number = order + ("Q" if big else "I")
-    fields = dict(directory.fields)
+    fields = dict(page.fields)
     if not big and directory_at + 6 + 12 * (len(fields) + 1) > 0xFFFFFFFF:
         raise BadInput(
             "The TIFF is at its limit of 4 GB and its label does not fit any more. "
@@ -145,6 +151,6 @@ def write(reader: Reader, out: BinaryIO, xmp: bytes) -> None:
     for field in sorted(fields.values(), key=lambda f: f.tag):
         out.write(struct.pack(order + "HH", field.tag, field.kind))
         out.write(struct.pack(number, field.count) + field.value)
-    out.write(struct.pack(number, directory.following))
+    out.write(struct.pack(number, page.following))
     out.seek(8 if big else 4)
     out.write(struct.pack(number, directory_at))

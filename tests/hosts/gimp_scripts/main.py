@@ -14,6 +14,7 @@ from common import (
     Gegl,
     Gimp,
     Gio,
+    above,
     add_layer,
     apply,
     call,
@@ -45,9 +46,10 @@ def tools() -> None:
     apply("real-without-model", image, [photo], path="real")
     apply("auto-without-model", image, [photo])
     chosen = {"strength_auto": False, "strength": 20.0}
+    # Before the other model is there, which serves where this one is missing.
+    apply("denoise-real-auto", image, [photo], path="auto", consent=True)
     apply("denoise-classical", image, [photo], path="classical", **chosen)
     apply("denoise-real", image, [photo], path="real", consent=True, **chosen)
-    apply("denoise-real-auto", image, [photo], path="auto", consent=True)
     soft = {"kind": "soft", "radius_auto": False, "radius": 1.5}
     apply("deblur-classical", image, [photo], "deblur", path="classical", **soft)
     apply("deblur-real", image, [photo], "deblur", path="real", consent=True)
@@ -63,7 +65,7 @@ def tools() -> None:
         "trees": [tree(image), tree(loaded)],
     }
     # A result is a source like any other: its receipt names the one before.
-    apply("again", image, [image.get_layers()[0]], path="classical", **chosen)
+    apply("again", image, [above(image, photo)], path="classical", **chosen)
 
 
 def formats() -> None:

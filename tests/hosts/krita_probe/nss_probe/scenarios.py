@@ -89,6 +89,7 @@ def note_result(doc, source, notes, name, space):
         "space": [result.colorModel(), result.colorDepth(), result.colorProfile()],
         "pixels": dump(f"{name}-result", result.pixelData(0, 0, doc.width(), doc.height())),
     }
+    notes["shown"] = dump(f"{name}-shown", doc.pixelData(0, 0, doc.width(), doc.height()))
     notes["source"] = dump(f"{name}-source", source.pixelData(0, 0, doc.width(), doc.height()))
     if doc.selection() is not None:
         mask = doc.selection().pixelData(0, 0, doc.width(), doc.height())
