@@ -31,7 +31,8 @@ lint: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/mypy --python-version 3.10 shared_core/bridge
+	$(BIN)/mypy --python-version 3.10 -p shared_core.bridge -p nss_krita
+	$(BIN)/mypy --python-version 3.10 gimp_plugin/nss/*.py
 	$(BIN)/vermin -q --no-tips --eval-annotations -t=3.10- shared_core/bridge nss_krita gimp_plugin
 	$(BIN)/lint-imports
 

@@ -1,28 +1,54 @@
 """Measures what the project claims of its speed, quality and memory, and prints all of it.
 
-``python benchmarks/run.py`` measures everything in some minutes; ``--full`` adds a layer of 12
-megapixels, ``--write FILE`` keeps the tables as Markdown, ``--only NAME`` measures one part.
+``python benchmarks/run.py`` measures everything; ``--full`` adds a layer of 12 megapixels,
+``--only PART`` measures one part, ``--write FILE`` keeps the tables as Markdown, where parts that
+were not measured this time stay as they are.
 """
 
 from __future__ import annotations
 
 import argparse
 import importlib
+import re
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import machine
-from report import Aim, Section, aims_table
+from report import Section, aims_table
 
 PARTS = ("startup", "transport", "quality", "memory", "overhead")
+HEAD = (
+    "# Benchmarks\n\nMade by `python benchmarks/run.py` (`make bench`); every part says by which "
+    "command, when, on what machine and under which load it was measured. Ratios are taken "
+    "between runs in turns, since other programs share the machine."
+)
 
 
-def _measured(part: str, full: bool) -> Sequence[Section]:
-    """The sections of one part, each a module of that name; the others' needs do not matter."""
+def _measured(part: str, full: bool) -> str:
+    """One part, measured by the module of that name, with its aims, as Markdown."""
+    start, before = time.monotonic(), machine.load()
     sections: Sequence[Section] = importlib.import_module(part).measure(full)
-    return sections
+    texts = [section.markdown() for section in sections]
+    aims = [aim for section in sections for aim in section.aims]
+    if aims:
+        texts.append(aims_table(aims))
+    command = " ".join(["python benchmarks/run.py", *(["--full"] if full else [])])
+    texts.append(
+        f"Measured on {time.strftime('%Y-%m-%d')} by `{command} --only {part}` or a run of all "
+        f"parts, in {time.monotonic() - start:.0f} s, on a machine with {machine.described()}. "
+        f"Before: {before}; after: {machine.load()}."
+    )
+    return "\n\n".join(texts)
+
+
+def _kept(file: Path) -> dict[str, str]:
+    """The parts that an earlier run has written."""
+    if not file.exists():
+        return {}
+    pieces = re.split(r"^<!-- (\w+) -->$", file.read_text("utf-8"), flags=re.MULTILINE)
+    return {name: text.strip() for name, text in zip(pieces[1::2], pieces[2::2], strict=True)}
 
 
 def main() -> int:
@@ -32,35 +58,14 @@ def main() -> int:
     parser.add_argument("--only", choices=PARTS, action="append", help="measure this part")
     parser.add_argument("--write", type=Path, metavar="FILE", help="keep the tables as Markdown")
     options = parser.parse_args()
-    began = time.monotonic()
-    command = "python benchmarks/run.py " + " ".join(sys.argv[1:])
-    texts: list[str] = []
-    aims: list[Aim] = []
-
-    def say(text: str) -> None:
-        texts.append(text)
-        print(text, end="\n\n", flush=True)
-
-    say("# Benchmarks")
-    say(
-        f"Measured by `{command.strip()}` on {time.strftime('%Y-%m-%d')}, on a machine with "
-        f"{machine.described()}. The machine runs other things too, so ratios are taken between "
-        "runs in turns, and every part tells the load it met."
-    )
-    head = len(texts)
+    print(HEAD, end="\n\n")
     for part in options.only or PARTS:
-        start, before = time.monotonic(), machine.load()
-        for section in _measured(part, options.full):
-            say(section.markdown())
-            aims += section.aims
-        took = time.monotonic() - start
-        say(f"({part}: {took:.0f} s; before: {before}; after: {machine.load()})")
-    summary = aims_table(aims) if aims else ""
-    print(summary, end="\n\n")
-    print(f"All of it took {time.monotonic() - began:.0f} s.")
-    if options.write:
-        texts.insert(head, summary)
-        options.write.write_text("\n\n".join(text for text in texts if text) + "\n", "utf-8")
+        text = _measured(part, options.full)
+        print(text, end="\n\n", flush=True)
+        if options.write:
+            parts = _kept(options.write) | {part: text}
+            pieces = [f"<!-- {name} -->\n\n{parts[name]}" for name in PARTS if name in parts]
+            options.write.write_text("\n\n".join([HEAD, *pieces]) + "\n", "utf-8")
     return 0
 
 

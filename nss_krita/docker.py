@@ -46,8 +46,9 @@ class NssDocker(DockWidget):
         self._runner = runner
         self._planner = Planner(places, layers.version())
         self._paths = places
-        self._plan: wire.Plan | None = None
         self._asked: Question | None = None
+        self._answered: Question | None = None
+        self._receipt_of: tuple[object, ...] = ()
         self._wanted: Question | None = None
         self._shown_receipts: tuple[str, ...] = ()
         self._labels: list[receipts.Labelled] = []
@@ -264,8 +265,12 @@ class NssDocker(DockWidget):
             tool=str(self._tool.currentData()),
             parameters=self._forms[self._tool.currentIndex()].values(),
             path=path or str(self._path.currentData()),
-            consent=self._consent.isVisibleTo(self) and self._consent.isChecked(),
         )
+
+    def _consents(self, order: host.Order) -> bool:
+        """Whether the box is ticked for what ``order`` would download, and nothing else."""
+        answered = self._answered is not None and self._answered.order == order
+        return answered and self._consent.isVisibleTo(self) and self._consent.isChecked()
 
     # Slots
 
@@ -325,16 +330,18 @@ class NssDocker(DockWidget):
         count = len(owned(view.selectedNodes())) if view is not None else 1
         more = f", one of {count} selected layers" if count > 1 else ""
         self._layer.setText(f"“{node.name()}”, {area.width} × {area.height}{more}")
+        place = document.rootNode().uniqueId().toString(), node.uniqueId().toString()
+        if self._receipt_of != (*place, self._shown_receipts):
+            self._receipt_of = (*place, self._shown_receipts)
+            self._show_own_receipt(document, node)
         question = Question(
-            document=document.rootNode().uniqueId().toString(),
-            layer=node.uniqueId().toString(),
+            document=place[0],
+            layer=place[1],
             width=area.width,
             height=area.height,
-            order=replace(self._order(), consent=False),
+            order=self._order(),
         )
         if question not in (self._asked, self._wanted):
-            if self._wanted is None or self._wanted.layer != question.layer:
-                self._show_own_receipt(document, node)
             self._wanted = question
             self._ask_timer.start()
 
@@ -354,8 +361,8 @@ class NssDocker(DockWidget):
             self._show_text(explain(answer))
             return
         assert isinstance(answer, wire.Plan)
-        self._plan = answer
         self._show_text(_upper(answer.sentence()))
+        self._answered = self._asked
         offer = bool(answer.download) and answer.download_bytes > 0
         if offer:
             size = wire.megabytes(answer.download_bytes)
@@ -368,10 +375,12 @@ class NssDocker(DockWidget):
             self._consent.setProperty("nss_model", answer.download)
         self._consent.setVisible(offer)
         self._consent_facts.setVisible(offer)
-        offer_again = answer.path == wire.CLASSICAL and "choose real" in answer.reason
+        here = "not downloaded" not in answer.reason
+        offer_again = answer.path == wire.CLASSICAL and "choose real" in answer.reason and here
         self._insist.setVisible(offer_again)
         again = "try again" in answer.reason
         self._insist.setText("Try the model again" if again else "Run the real model anyway")
+        self._show_consent()
 
     @guarded
     def _show_consent(self, *_: object) -> None:
@@ -380,7 +389,8 @@ class NssDocker(DockWidget):
 
     @guarded
     def _apply_clicked(self, *_: object) -> None:
-        self._start(self._order())
+        order = self._order()
+        self._start(replace(order, consent=self._consents(order)))
 
     @guarded
     def _apply_real(self, *_: object) -> None:
@@ -436,7 +446,7 @@ class NssDocker(DockWidget):
     # Showing
 
     def _forget_plan(self) -> None:
-        self._asked = self._wanted = self._plan = None
+        self._asked = self._wanted = self._answered = None
         self._stale = True
 
     def _look_soon(self) -> None:
@@ -444,10 +454,11 @@ class NssDocker(DockWidget):
             QtCore.QTimer.singleShot(0, self._poll)
 
     def _show_text(self, text: str) -> None:
-        self._plan = None
         self._plan_text.setText(text)
         for widget in (self._consent, self._consent_facts, self._insist):
             widget.setVisible(False)
+        self._answered = None
+        self._show_consent()
 
     def _list_receipts(self, document: Any) -> None:
         found = receipts.present(document) if document is not None else ()
@@ -464,11 +475,11 @@ class NssDocker(DockWidget):
 
     def _show_own_receipt(self, document: Any, node: Any) -> None:
         label = receipts.of_layer(document, node)
-        self._own_receipt.setText(
-            f"“{node.name()}”: {receipt.sentence(label.receipt)}"
-            if label
-            else f"“{node.name()}”: no receipt."
-        )
+        text = "no receipt."
+        if label is not None:
+            changed = "" if receipts.untouched(node, label) else " Changed since."
+            text = receipt.sentence(label.receipt) + changed
+        self._own_receipt.setText(f"“{node.name()}”: {text}")
 
     @guarded
     def _show_details(self, row: int) -> None:

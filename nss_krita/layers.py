@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Any
 
 from krita import Krita
@@ -123,7 +124,7 @@ class KritaHost:
         self.version = version()
         self.paths = places
         self.document = document
-        self.title = document.name() or document.fileName() or "the document"
+        self.title = PurePath(document.fileName()).name or document.name() or "the document"
         self._targets = [
             Target(node.uniqueId().toString(), node.name())
             for node in nodes

@@ -98,6 +98,13 @@ def of_document(document: Any) -> list[Labelled]:
     )
 
 
+def untouched(node: Any, label: Labelled) -> bool:
+    """Whether a layer's pixels are still those the receipt speaks of."""
+    area = node.bounds()
+    same_size = label.size == (area.width(), area.height())
+    return same_size and fingerprint(node) == label.pixels
+
+
 def of_layer(document: Any, node: Any) -> Labelled | None:
     """The receipt of a layer: its own, else that of the layer whose untouched copy it is."""
     uuid = node.uniqueId().toString()

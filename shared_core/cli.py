@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
+import math
 import os
 import signal
 import sys
@@ -15,7 +17,7 @@ from typing import Any
 
 from .bridge import __version__, launch, toolbox, wire
 from .bridge.client import Client
-from .bridge.errors import BadInput, Cancelled, NssError, UsageError
+from .bridge.errors import BadInput, Cancelled, CouldNotBeDone, NssError, UsageError
 from .bridge.host import Order, apply_tool, ask_plan, run_here
 from .bridge.paths import paths
 
@@ -26,10 +28,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     0 done, 2 usage, 3 bad input, 4 real path demanded and not possible, 5 could not be done,
     130 cancelled.
     """
-    options = _parser().parse_args(arguments)
+    for stream in (sys.stdout, sys.stderr):
+        # A file name that is no text, or a terminal without our letters, must not end a run.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     try:
+        options = _parser().parse_args(arguments)
         command: Callable[[argparse.Namespace], int] = options.command
-        return command(options)
+        code = command(options)
+        if sys.stdout is not None:
+            sys.stdout.flush()
+        return code
     except NssError as error:
         print(f"nss: {error}", file=sys.stderr)
         return error.exit_code
@@ -39,6 +48,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 0
+    except Exception as error:
+        if sys.flags.dev_mode:
+            raise
+        print(
+            f"nss: This is a fault in NSS ({type(error).__name__}: {error}). "
+            "Please report it with the command you gave.",
+            file=sys.stderr,
+        )
+        return CouldNotBeDone.exit_code
 
 
 def _client() -> Client:
@@ -91,7 +109,7 @@ class _Screen:
 
 
 def _print(data: Any) -> None:
-    print(json.dumps(data, indent=2, ensure_ascii=False))
+    print(json.dumps(data, indent=2))
 
 
 def _tools(options: argparse.Namespace) -> int:
@@ -123,6 +141,8 @@ def _order(options: argparse.Namespace) -> Order:
         if not equals:
             raise UsageError(f"-p takes NAME=VALUE, not {pair!r}.")
         given[name] = value
+    if options.budget is not None and not 0 < options.budget < math.inf:
+        raise UsageError(f"--budget takes a number of seconds above 0, not {options.budget:g}.")
     order = Order(
         tool=options.tool,
         parameters=given,
@@ -169,6 +189,8 @@ def _run(options: argparse.Namespace) -> int:
     if options.output is None:
         raise UsageError("-o OUT is needed: where the result goes, a .png or .tif file.")
     host = FileHost(paths(), options.image, options.output, options.mask)
+    if options.receipt:
+        _check_receipt_target(options.receipt, (options.image, options.output, options.mask))
     client = _client()
     if sys.stdin.isatty() and sys.stderr.isatty() and not order.consent:
         order = _asked(order, client, options.image)
@@ -176,9 +198,27 @@ def _run(options: argparse.Namespace) -> int:
         [made] = run_here(apply_tool(host, order), client, screen)
     client.close()
     if options.receipt:
-        options.receipt.write_text(receipts.to_json(made) + "\n", "utf-8")
+        try:
+            options.receipt.write_text(receipts.to_json(made) + "\n", "utf-8")
+        except OSError as error:
+            raise CouldNotBeDone(
+                f"{options.output} is done, but its receipt {options.receipt} could not be written "
+                f"({error.strerror or error}). It is in the picture too: nss receipt reads it."
+            ) from None
     print(f"{options.output}: {receipts.sentence(made)}")
     return 0
+
+
+def _check_receipt_target(target: Path, pictures: Sequence[Path | None]) -> None:
+    """Raise, before any work, when the receipt cannot be written or would replace a picture."""
+    for picture in pictures:
+        if picture is not None and os.path.realpath(target) == os.path.realpath(picture):
+            raise UsageError(f"{target}: the receipt must not replace a picture.")
+    folder = os.path.dirname(os.path.realpath(target))
+    if os.path.isdir(target) or not os.path.isdir(folder) or not os.access(folder, os.W_OK):
+        raise CouldNotBeDone(
+            f"The receipt {target} cannot be written there. Choose another name or folder."
+        )
 
 
 def _asked(order: Order, client: Client, image: Path) -> Order:
@@ -242,8 +282,10 @@ def _models(options: argparse.Namespace) -> int:
             size = wire.megabytes(int(str(row["bytes"])))
             print(f"{row['id']}: {row['tool']}, {size}, {row['licence']}, {row['state']}")
         return 0
+    known = ", ".join(cards)
+    if options.id is None:
+        raise UsageError(f"Name the model to {options.action}; the models are {known}.")
     if options.id not in cards:
-        known = ", ".join(cards)
         raise UsageError(f"There is no model {options.id!r}; the models are {known}.")
     card = cards[options.id]
     if options.action == "get":

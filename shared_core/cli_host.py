@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,8 +30,11 @@ class FileHost:
 
     def __post_init__(self) -> None:
         imagefile.check_target(self.output)
-        same = self.output.exists() and self.image.exists()
-        if same and self.output.samefile(self.image):
+        same = False
+        # A name that the system refuses is reported when the file is read or written.
+        with contextlib.suppress(OSError):
+            same = self.output.samefile(self.image)
+        if same:
             raise UsageError(f"{self.output}: the result must not replace the source picture.")
 
     def layers(self) -> Sequence[Path]:

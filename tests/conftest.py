@@ -1,4 +1,4 @@
-"""What many tests need: the shared pictures, a home of their own, a worker that ends with the test."""
+"""What many tests need: shared pictures, a home of their own, a worker that ends with the test."""
 
 from __future__ import annotations
 
@@ -7,11 +7,15 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.fakes.contract_models import write_catalogue
+from tests.fakes.hub import Hub
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -38,7 +42,10 @@ class Home:
     environment: dict[str, str] = field(default_factory=dict)
 
     def nss(self, *arguments: str | Path, ok: bool = True, timeout: float = 120) -> Any:
-        """Run the command; the finished process, whose exit code must be 0 where ``ok``."""
+        """Run the command; the finished process, whose exit code must be 0 where ``ok``.
+
+        No command may ever show a traceback.
+        """
         done = subprocess.run(
             [sys.executable, "-m", "shared_core.cli", *map(str, arguments)],
             env=self.environment,
@@ -48,6 +55,7 @@ class Home:
             stdin=subprocess.DEVNULL,
             check=False,
         )
+        assert "Traceback" not in done.stderr, done.stderr
         if ok:
             assert done.returncode == 0, f"{arguments}: {done.stdout}\n{done.stderr}\n{self.log()}"
         return done
@@ -80,19 +88,26 @@ class Models:
         return found
 
 
-@pytest.fixture
-def models(home: Home, tmp_path: Path) -> Any:
-    """Call it with ``variants`` of contract models: a catalogue of them, served by a local hub."""
-    from tests.fakes.contract_models import write_catalogue
-    from tests.fakes.hub import Hub
+@contextlib.contextmanager
+def a_home(folder: Path) -> Iterator[Home]:
+    """A fresh home below ``folder``, its worker ended at the end."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("NSS_", "HF_"))}
+    home = Home(folder / "ein Zuhause ü", environment)
+    environment |= {"NSS_HOME": str(home.folder), "HF_HUB_OFFLINE": "1"}
+    yield home
+    home.nss("worker", "stop", ok=False)
 
+
+@contextlib.contextmanager
+def a_catalogue(home: Home, folder: Path) -> Iterator[Any]:
+    """A function that gives ``home`` a catalogue of contract models, served by a local hub."""
     with contextlib.ExitStack() as stack:
 
         def make(variants: Any = None, **options: Any) -> Models:
-            write_catalogue(tmp_path / "cards", tmp_path / "hub", variants, **options)
-            hub = stack.enter_context(Hub(tmp_path / "hub"))
+            write_catalogue(folder / "cards", folder / "hub", variants, **options)
+            hub = stack.enter_context(Hub(folder / "hub"))
             home.environment |= {
-                "NSS_CARDS": str(tmp_path / "cards"),
+                "NSS_CARDS": str(folder / "cards"),
                 "HF_ENDPOINT": hub.url,
                 "HF_HUB_OFFLINE": "0",
             }
@@ -102,11 +117,29 @@ def models(home: Home, tmp_path: Path) -> Any:
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Any:
+def home(tmp_path: Path) -> Iterator[Home]:
     """A fresh home, its worker ended after the test."""
-    folder = tmp_path / "ein Zuhause ü"
-    environment = {k: v for k, v in os.environ.items() if not k.startswith(("NSS_", "HF_"))}
-    environment |= {"NSS_HOME": str(folder), "HF_HUB_OFFLINE": "1"}
-    made = Home(folder, environment)
-    yield made
-    made.nss("worker", "stop", ok=False)
+    with a_home(tmp_path) as made:
+        yield made
+
+
+@pytest.fixture
+def models(home: Home, tmp_path: Path) -> Iterator[Any]:
+    """Call it with ``variants`` of contract models: a catalogue of them, served by a local hub."""
+    with a_catalogue(home, tmp_path) as make:
+        yield make
+
+
+@pytest.fixture(scope="module")
+def shared_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
+    """One home without models for all tests of a module, who leave it as it was."""
+    with a_home(tmp_path_factory.mktemp("shared")) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def shared_models(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Models]:
+    """One home for all tests of a module, with contract models on a local hub, none downloaded."""
+    folder = tmp_path_factory.mktemp("models")
+    with a_home(folder) as home, a_catalogue(home, folder) as make:
+        yield make()

@@ -27,6 +27,8 @@ from PIL import ImageCms, ImageOps
 from shared_core import imagefile
 from shared_core.bridge import labels
 from shared_core.bridge.errors import BadInput, CouldNotBeDone, NssError, UsageError
+from shared_core.bridge.labels.files import Damaged, Reader
+from shared_core.imagefile.decode import _check_jpeg_end
 
 GENERATED = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 RECEIPT = {"schema": 1, "tool": "denoise", "path": "classical"}
@@ -692,7 +694,41 @@ def test_a_small_file_that_claims_to_be_large_takes_no_memory(tmp_path: Path) ->
             text=True,
             check=False,
         )
-        assert str(path) in done.stdout, (kind, done.stderr[-500:])
+        assert str(path) in done.stdout and "cut off" in done.stdout, (kind, done.stderr[-500:])
+
+
+def test_a_picture_too_large_for_the_memory_is_told_so(tmp_path: Path) -> None:
+    script = """
+        import resource, sys
+        from shared_core import imagefile
+        from shared_core.bridge.errors import CouldNotBeDone
+        import cv2, numpy, shared_core.imagefile.decode
+        status = open("/proc/self/status").read()
+        limit = int(status.split("VmData:")[1].split()[0]) * 1024 + (150 << 20)
+        resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
+        try:
+            imagefile.read(sys.argv[1])
+        except CouldNotBeDone as error:
+            print(error)
+    """
+    side = 16_000
+    rows = (b"\0" + bytes(side)) * side
+    (tmp_path / "a.png").write_bytes(_png(side, side, 8, 0, rows))
+    header = {256: side, 257: side, 258: 8, 259: 8, 262: 1, 273: 8, 277: 1, 278: side, 279: 0}
+    packed = zlib.compress(rows)
+    header[279] = len(packed)
+    tags = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in header.items())
+    directory = struct.pack("<H", len(header)) + tags + bytes(4)
+    start = struct.pack("<2sHI", b"II", 42, 8 + len(packed) + len(packed) % 2)
+    (tmp_path / "a.tif").write_bytes(start + packed + b"\0" * (len(packed) % 2) + directory)
+    for name in ("a.png", "a.tif"):
+        done = subprocess.run(
+            [sys.executable, "-c", textwrap.dedent(script), str(tmp_path / name)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert "not enough memory" in done.stdout, (name, done.stdout, done.stderr[-500:])
 
 
 def test_probe_loads_no_numpy(tmp_path: Path) -> None:
@@ -774,6 +810,30 @@ def test_a_picture_cut_off_anywhere_is_bad_input(tmp_path: Path, name: str) -> N
             with pytest.raises(BadInput) as caught:
                 imagefile.read(path)
             assert str(path) in str(caught.value)
+
+
+def test_a_byte_changed_in_a_png_is_bad_input(tmp_path: Path) -> None:
+    data = FILES["png"]
+    path = tmp_path / "changed.png"
+    for place in range(len(data)):
+        path.write_bytes(data[:place] + bytes([data[place] ^ 4]) + data[place + 1 :])
+        with pytest.raises(BadInput):
+            imagefile.read(path)
+
+
+def test_the_end_of_a_jpeg_is_looked_for_behind_its_thumbnail() -> None:
+    """OpenCV before 5 fills what is missing with grey; so this does not rely on the decoder."""
+    thumbnail = FILES["jpeg"]
+    exif = b"\xff\xe1" + struct.pack(">H", len(thumbnail) + 8) + b"Exif\0\0" + thumbnail
+    for name in ("jpeg", "jpeg progressive"):
+        data = FILES[name][:2] + exif + FILES[name][2:]
+        _check_jpeg_end(Reader(io.BytesIO(data)), data)
+        tail = data + b"a trailer as telephones write it"
+        _check_jpeg_end(Reader(io.BytesIO(tail)), tail)
+        for length in range(len(data) - 60, len(data)):
+            cut = data[:length]
+            with pytest.raises(Damaged):
+                _check_jpeg_end(Reader(io.BytesIO(cut)), cut)
 
 
 def _survives(path: Path) -> imagefile.Image | None:

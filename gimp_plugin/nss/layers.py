@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,8 +42,9 @@ class Selected:
 
 @dataclass(frozen=True)
 class Native:
-    """Babl formats: the one in which a layer's pixels crossed, and its own."""
+    """Where a layer's pixels lay; Babl formats: the one in which they crossed, and its own."""
 
+    place: tuple[int, int]
     crossing: str
     own: str
     selected: Selected | None
@@ -86,24 +88,25 @@ class GimpHost:
 
     def read(self, layer: Any, files: arena.Arena) -> host.Source:
         """The layer's pixels (a group's projection) and the selection over it."""
-        size = layer.get_width(), layer.get_height()
-        crossing, depth, curve = self._crossing(layer)
-        buffer = layer.get_buffer()
-        data = _pixels(buffer, 0, 0, *size, crossing)
-        if data.count(0) == len(data):
-            raise _empty(layer.get_name())
-        grey = bool(self._image.get_base_type() == Gimp.ImageBaseType.GRAY)
-        pixels = files.create(*size, depth, "rgba", curve, grey)
-        files.write(pixels, data)
-        del data
-        selected, mask_file = None, None
-        if not Gimp.Selection.is_empty(self._image):
-            _, x, y = layer.get_offsets()
-            mask = _pixels(self._image.get_selection().get_buffer(), x, y, *size, "Y u8")
-            selected = Selected(mask, _pixels(buffer, 0, 0, *size, None))
-            mask_file = files.create(*size, "u8", "mask")
-            files.write(mask_file, mask)
-        native = Native(crossing, Babl.get_name(layer.get_format()), selected)
+        with _as_shown(layer) as shown:
+            size = shown.get_width(), shown.get_height()
+            _, x, y = shown.get_offsets()
+            crossing, depth, curve = self._crossing(shown)
+            buffer = shown.get_buffer()
+            data = _pixels(buffer, 0, 0, *size, crossing)
+            if data.count(0) == len(data):
+                raise _empty(layer.get_name())
+            grey = bool(self._image.get_base_type() == Gimp.ImageBaseType.GRAY)
+            pixels = files.create(*size, depth, "rgba", curve, grey)
+            files.write(pixels, data)
+            del data
+            selected, mask_file = None, None
+            if not Gimp.Selection.is_empty(self._image):
+                mask = self._mask(x, y, *size)
+                selected = Selected(mask, _pixels(buffer, 0, 0, *size, None))
+                mask_file = files.create(*size, "u8", "mask")
+                files.write(mask_file, mask)
+            native = Native((x, y), crossing, Babl.get_name(shown.get_format()), selected)
         return host.Source(layer.get_name(), pixels, mask_file, _previous(layer), native)
 
     def write(
@@ -132,8 +135,7 @@ class GimpHost:
             _check_parents(layer)
             made = Gimp.Layer.new(image, name, *size, layer.type(), 100, Gimp.LayerMode.NORMAL)
             parent, position = layer.get_parent(), image.get_item_position(layer)
-            _, x, y = layer.get_offsets()
-            made.set_offsets(x, y)
+            made.set_offsets(*source.private.place)
         _fill(made, source.private, files.read(result))
         image.undo_group_start()
         try:
@@ -163,10 +165,13 @@ class GimpHost:
             return _MIDDLE
         return _CROSSING.get(self._image.get_precision(), _MIDDLE)
 
+    def _mask(self, x: int, y: int, width: int, height: int) -> bytes:
+        """The selection over a rectangle of the image, one byte a pixel."""
+        return _pixels(self._image.get_selection().get_buffer(), x, y, width, height, "Y u8")
+
     def _check_selection(self, layer: Any) -> None:
         _, x, y = layer.get_offsets()
-        size = layer.get_width(), layer.get_height()
-        mask = _pixels(self._image.get_selection().get_buffer(), x, y, *size, "Y u8")
+        mask = self._mask(x, y, layer.get_width(), layer.get_height())
         if mask.count(0) == len(mask):
             raise errors.BadInput(
                 f"The selection lies outside the layer “{layer.get_name()}”. Select a part of the "
@@ -185,6 +190,20 @@ class GimpHost:
                 f"The layer “{name}” was deleted meanwhile, so there is no place for the result. "
                 "Undo the deletion and run the tool again."
             )
+
+
+@contextlib.contextmanager
+def _as_shown(layer: Any) -> Iterator[Any]:
+    """The layer, or where it has filters that GIMP applies on the fly a copy with them applied."""
+    if layer.is_group() or not layer.get_filters():
+        yield layer
+        return
+    copied = layer.copy()
+    copied.set_lock_content(False)
+    try:
+        yield copied if copied.merge_filters() else layer
+    finally:
+        copied.delete()
 
 
 def label_of(layer: Any) -> receipt.Receipt | None:
@@ -243,11 +262,13 @@ def _copy_mask(layer: Any, made: Any) -> bool:
     mask = layer.get_mask()
     if mask is None:
         return True
+    _, x, y = made.get_offsets()
+    _, mask_x, mask_y = mask.get_offsets()
     size = made.get_width(), made.get_height()
     name = Babl.get_name(mask.get_format())
     copied = made.create_mask(Gimp.AddMaskType.WHITE)
     buffer = copied.get_buffer()
-    data = _pixels(mask.get_buffer(), 0, 0, *size, name)
+    data = _pixels(mask.get_buffer(), x - mask_x, y - mask_y, *size, name)
     buffer.set(Gegl.Rectangle.new(0, 0, *size), name, data)
     buffer.flush()
     added = made.add_mask(copied) and made.set_edit_mask(False)

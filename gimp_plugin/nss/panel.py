@@ -179,7 +179,7 @@ class ToolDialog:
         if offered is not None and self._plan is not None:
             size = wire.megabytes(self._plan.download_bytes)
             self._consent_text.set_text(
-                f"Download {self._plan.download_title}, {size}, licence {self._plan.licence}, "
+                f"Download {self._plan.download_title}, {size}, {self._plan.licence}, "
                 f"from {self._plan.host}"
             )
         if self._consent.get_name() != (offered or ""):

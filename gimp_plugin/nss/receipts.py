@@ -13,7 +13,7 @@ gi.require_version("Gimp", "3.0")
 from layers import label_of  # noqa: E402
 from vendored import receipt  # noqa: E402
 
-_WIDTH, _HEIGHT = 560, 480
+_WIDTH, _HEIGHT, _LIST_HEIGHT = 560, 520, 140
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,9 @@ def show(found: list[Labelled]) -> None:
         column.pack_start(Gtk.Label(label=text, xalign=0, wrap=True), False, False, 0)
     else:
         details = Gtk.TreeStore(str, str)
-        column.pack_start(_list(Gtk, found, details), True, True, 0)
+        rows = _list(Gtk, found, details)
+        rows.set_size_request(-1, _LIST_HEIGHT)
+        column.pack_start(rows, False, True, 0)
         column.pack_start(_details(Gtk, details), True, True, 0)
     dialog.show_all()
     dialog.run()

@@ -18,7 +18,7 @@ _BLOCK = 512
 _BLOCKS_PER_AXIS = 3
 # Rounding to 8 bits leaves 0.29 levels of noise in each channel, 0.19 in the luma of three.
 _LEAST_NOISE = (0.19 / 255) ** 2
-# Deeper than this below the spectrum a kernel's zeros are blunted by clipping and rounding anyway.
+# Below this clipping and rounding, which are no white noise, shape the spectrum.
 _LEAST_DEPTH = (0.6 / 255) ** 2
 # Power falls as frequency to this power in natural images.
 _NATURAL_SLOPE = 2.2
@@ -111,7 +111,7 @@ def measure_softness(spectrum: Spectrum) -> Softness:
     frequency = spectrum.radial_frequency
     signal = spectrum.radial_power - spectrum.floor
     usable = (frequency > 0.025) & (frequency < 0.48)
-    buried = np.flatnonzero(usable & (signal < spectrum.floor))
+    buried = np.flatnonzero(usable & (signal < max(spectrum.floor, _LEAST_DEPTH)))
     if len(buried):
         usable[buried[0] :] = False
     bins = int(usable.sum())

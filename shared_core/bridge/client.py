@@ -7,6 +7,7 @@ import os
 import secrets
 import socket
 import subprocess
+import threading
 import time
 from multiprocessing import AuthenticationError, connection
 from multiprocessing.connection import Connection
@@ -17,6 +18,7 @@ from .errors import Cancelled, CouldNotBeDone, WorkerLost, from_code
 from .paths import Paths, private_folder, socket_address
 
 START_SECONDS = 20.0
+HANDSHAKE_SECONDS = 8.0
 POLL_SECONDS = 0.05
 CANCEL_SECONDS = 10.0
 R = TypeVar("R")
@@ -69,6 +71,11 @@ def hang_up(line: Connection) -> None:
                 end.shutdown(socket.SHUT_RDWR)
 
 
+def _give_up(line: Connection, late: threading.Event) -> None:
+    late.set()
+    hang_up(line)
+
+
 class Client:
     """A connection to the worker; one request at a time, from one thread."""
 
@@ -90,7 +97,7 @@ class Client:
     def connect(self, start: bool = True) -> bool:
         """Connect, starting the worker where ``start`` allows; whether there is a connection.
 
-        Raises ``CouldNotBeDone`` when the worker cannot be started.
+        Raises ``CouldNotBeDone`` when the worker cannot be started or does not answer.
         """
         if self._connection is not None:
             return True
@@ -122,8 +129,17 @@ class Client:
     def _try_connecting(self) -> bool:
         address = socket_address(private_folder(self._paths.runtime), wire.PROTOCOL)
         found: Connection | None = None
+        deadline: threading.Timer | None = None
+        late = threading.Event()
         try:
-            found = connection.Client(address, authkey=key_of(self._paths))
+            key = key_of(self._paths)
+            found = connection.Client(address)
+            # A worker that is stopped or stuck still accepts; then nothing ever comes.
+            deadline = threading.Timer(HANDSHAKE_SECONDS, _give_up, (found, late))
+            deadline.daemon = True
+            deadline.start()
+            connection.answer_challenge(found, key)
+            connection.deliver_challenge(found, key)
             found.send_bytes(wire.encode(self._hello))
             welcome = wire.decode(found.recv_bytes(wire.MAX_MESSAGE))
         except AuthenticationError:
@@ -133,7 +149,15 @@ class Client:
         except (OSError, EOFError, wire.WireError):
             if found is not None:
                 found.close()
+            if late.is_set():
+                raise CouldNotBeDone(
+                    "A NSS worker runs and does not answer. End its process, whose module is "
+                    f"{launch.WORKER_MODULE}, and try again. The log is {self._paths.log}."
+                ) from None
             return False
+        finally:
+            if deadline is not None:
+                deadline.cancel()
         if not isinstance(welcome, wire.Welcome):
             found.close()
             return False
@@ -165,8 +189,9 @@ class Client:
         line = self._connection
         assert line is not None
         asked_to_stop: float | None = None
+        body = wire.encode(message)
         try:
-            line.send_bytes(wire.encode(message))
+            line.send_bytes(body)
             while True:
                 if asked_to_stop is None and watcher.cancelled():
                     line.send_bytes(wire.encode(wire.Cancel()))

@@ -11,7 +11,7 @@ from .arena import Arena
 from .client import Client, Watcher
 from .errors import BadInput, Cancelled, NssError, RealPathImpossible
 from .paths import Paths
-from .receipt import Receipt, from_dict
+from .receipt import Receipt, as_source, from_dict
 
 
 @dataclass(frozen=True)
@@ -123,7 +123,11 @@ def _compute(
                     raise
                 note = str(error)
         elif plan.path is None:
-            raise RealPathImpossible(plan.reason)
+            download = "Agree to the download, or choose" if plan.download else "Choose"
+            raise RealPathImpossible(
+                f"The real path is not possible: {plan.reason.rstrip('.')}. "
+                f"{download} auto for a classical result."
+            )
         job = wire.StartJob(
             tool=order.tool,
             source=source.pixels,
@@ -134,7 +138,7 @@ def _compute(
             budget_seconds=order.budget_seconds,
             memory_bytes=order.memory_bytes,
             seed=order.seed,
-            previous=source.previous,
+            previous=as_source(source.previous),
             note=note,
         )
         return from_dict(client.run(job, watcher).receipt)

@@ -24,18 +24,26 @@ _KEEP = frozenset(
         *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CUDA_VISIBLE_DEVICES"),
     }
 )
-_KEEP_PREFIXES = ("NSS_", "HF_", "LC_")
+_KEEP_PREFIXES = ("NSS_", "LC_")
+# The worker's folder is another one than ours.
+_FOLDERS = ("NSS_HOME", "NSS_CARDS")
 
 
 def scrubbed(environ: Mapping[str, str]) -> dict[str, str]:
-    """``environ`` without what editors put there for themselves (PYTHON*, QT_*, LD_*, GI_*)."""
-    return {
+    """``environ`` without what editors put there for themselves (PYTHON*, QT_*, LD_*, GI_*).
+
+    The settings of the model hub are not among it: they come with each download, since those of
+    whoever started the worker may be old. Folders are made absolute.
+    """
+    kept = {
         name: value
         for name, value in environ.items()
-        if name.upper() in _KEEP
-        or name.startswith(_KEEP_PREFIXES)
-        or name.lower().endswith("_proxy")
+        if name.upper() in _KEEP or name.startswith(_KEEP_PREFIXES)
     }
+    for name in _FOLDERS:
+        if kept.get(name):
+            kept[name] = str(Path(kept[name]).expanduser().absolute())
+    return kept
 
 
 def hub_environment(environ: Mapping[str, str] | None = None) -> dict[str, str]:

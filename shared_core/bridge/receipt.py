@@ -16,6 +16,10 @@ from .wire import BYO, CLASSICAL, REAL, duration, provider_title
 
 SCHEMA = 1
 T = TypeVar("T")
+# A message to the worker holds a mebibyte; a receipt has about 1,500 bytes.
+_SOURCE_BYTES = 1 << 17
+_SOURCE_GENERATIONS = 32
+_SOURCE_DEPTH = 8
 
 
 @dataclass(frozen=True)
@@ -125,6 +129,40 @@ def to_dict(receipt: Receipt) -> dict[str, Any]:
     """The receipt as JSON data."""
     data: dict[str, Any] = _plain(receipt)
     return data
+
+
+def as_source(receipt: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """A layer's receipt as the ``source`` of the next one, with its newest generations.
+
+    A chain that has grown too long loses its oldest steps. None for what a message to the worker
+    cannot carry: a file's receipt may be anything.
+    """
+    kept: list[dict[str, Any]] = []
+    room = _SOURCE_BYTES
+    step: object = receipt
+    while isinstance(step, Mapping) and len(kept) < _SOURCE_GENERATIONS:
+        own = {**step, "source": None}
+        try:
+            room -= len(dump(own))
+        except BadInput:
+            break
+        if room < 0 or _deeper(own, _SOURCE_DEPTH):
+            break
+        kept.append(own)
+        step = step.get("source")
+    made: dict[str, Any] | None = None
+    for own in reversed(kept):
+        made = {**own, "source": made}
+    return made
+
+
+def _deeper(data: object, levels: int) -> bool:
+    """Whether JSON data is nested deeper than ``levels``."""
+    if isinstance(data, Mapping):
+        data = list(data.values())
+    if not isinstance(data, list):
+        return False
+    return levels == 0 or any(_deeper(item, levels - 1) for item in data)
 
 
 def to_json(receipt: Receipt) -> str:

@@ -73,7 +73,7 @@ class Parameter:
         span = self.span()
         try:
             number = float(value)  # type: ignore[arg-type]
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise UsageError(f"{self.id} takes {span}, not {value!r}.") from None
         if not math.isfinite(number) or not self.minimum <= number <= self.maximum:
             raise UsageError(f"{self.id} takes {span}, not {value!r}.")

@@ -13,6 +13,7 @@ from .errors import CouldNotBeDone
 
 PROTOCOL = 1
 MAX_MESSAGE = 1 << 20
+MAX_SIDE = 1 << 20
 
 REAL, CLASSICAL, BYO = "real", "classical", "byo"
 PATHS = ("auto", REAL, CLASSICAL)
@@ -120,7 +121,7 @@ class PixelFile:
 
     def check(self) -> None:
         """Raise ``WireError`` unless it has a sensible size."""
-        if not (1 <= self.width <= 1 << 20 and 1 <= self.height <= 1 << 20):
+        if not (1 <= self.width <= MAX_SIDE and 1 <= self.height <= MAX_SIDE):
             raise WireError(f"The description of the pixel file {self.name!r} is not valid.")
 
 
@@ -318,10 +319,13 @@ T = TypeVar("T")
 
 
 def encode(message: Any) -> bytes:
-    """A message as bytes; ``WireError`` when it is too long to send."""
-    body = json.dumps(
-        {"type": type(message).__name__, **asdict(message)}, ensure_ascii=True, allow_nan=False
-    ).encode("ascii")
+    """A message as bytes; ``WireError`` when it is too long or JSON cannot say it."""
+    try:
+        body = json.dumps(
+            {"type": type(message).__name__, **asdict(message)}, ensure_ascii=True, allow_nan=False
+        ).encode("ascii")
+    except (TypeError, ValueError, RecursionError) as error:
+        raise WireError(f"A message to the worker cannot be written as JSON ({error}).") from None
     if len(body) > MAX_MESSAGE:
         raise WireError("A message to the worker is longer than one mebibyte.")
     return body

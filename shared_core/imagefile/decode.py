@@ -18,6 +18,7 @@ from ..bridge.labels.files import Damaged, Reader
 from . import header as headers
 from . import tiffdecode
 from .model import Image
+from .opencv import imdecode
 from .profile import is_linear
 
 # Any marker but stuffed bytes, restarts and fill bytes.
@@ -82,10 +83,7 @@ def _by_opencv(reader: Reader, header: headers.Header) -> Image:
         if header.width * header.height > len(data) * _JPEG_RATIO:
             raise Damaged("it is cut off")
         _check_jpeg_end(reader, data)
-    try:
-        decoded = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    except cv2.error:
-        decoded = None
+    decoded = imdecode(data, cv2.IMREAD_UNCHANGED)
     if decoded is None or decoded.shape[:2] != (header.height, header.width):
         raise Damaged("its pixels cannot be decoded")
     if decoded.dtype not in (np.uint8, np.uint16):

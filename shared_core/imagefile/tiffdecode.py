@@ -16,6 +16,7 @@ from ..bridge.labels import tiff
 from ..bridge.labels.files import Damaged, Reader
 from .header import Header, Unsupported
 from .model import MAX_PIXELS, Image
+from .opencv import imdecode
 
 _NONE, _LZW, _JPEG, _DEFLATE, _OLD_DEFLATE, _PACKBITS = 1, 5, 7, 8, 32946, 32773
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE, _YCBCR = 0, 1, 2, 3, 6
@@ -258,10 +259,7 @@ def _by_libtiff(raw: bytes, compression: int, rows: int, width: int) -> NDArray[
     entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in values.items())
     wrapped = struct.pack("<2sHI", b"II", 42, 8 + len(body)) + body
     wrapped += struct.pack("<H", len(values)) + entries + bytes(4)
-    try:
-        decoded = cv2.imdecode(np.frombuffer(wrapped, np.uint8), cv2.IMREAD_UNCHANGED)
-    except cv2.error:
-        decoded = None
+    decoded = imdecode(wrapped, cv2.IMREAD_UNCHANGED)
     if decoded is None or decoded.shape != (rows, width) or decoded.dtype != np.uint8:
         raise Damaged("its packed pixels are damaged")
     result: NDArray[np.uint8] = decoded
@@ -295,11 +293,8 @@ def _jpeg(reader: Reader, page: _Page) -> NDArray[Any]:
     header = page.header
     if header.bits != 8 or page.extra:
         raise Unsupported("a TIFF packed as JPEG with transparency or more than 8 bits")
-    data = np.frombuffer(reader.at(0, reader.size), np.uint8)
-    try:
-        decoded = cv2.imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
-    except cv2.error:
-        decoded = None
+    data = reader.at(0, reader.size)
+    decoded = imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
     if decoded is None or decoded.shape != (header.height, header.width, 3):
         raise Damaged("its pixels cannot be decoded")
     result: NDArray[Any] = decoded[..., ::-1]

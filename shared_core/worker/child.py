@@ -109,7 +109,7 @@ class Child:
             last_sign = time.monotonic()
             if event is None:
                 self._silent = True
-                if stop_asked is not None:
+                if stop_asked is not None or cancelled():
                     raise Cancelled("Cancelled.")
                 raise ChildDied(self._how())
             kind = event.get("event")

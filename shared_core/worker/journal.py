@@ -14,10 +14,13 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, TypeVar
+
+from shared_core.bridge import wire
 
 KEEP_SPEEDS = 9
 KEEP_FAULTS = 64
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -60,13 +63,20 @@ class Journal:
         self._load()
 
     def _load(self) -> None:
-        with contextlib.suppress(OSError, ValueError, TypeError, AttributeError, KeyError):
+        """Whatever of the file is as we write it; a damaged part is forgotten."""
+        data: Any = None
+        with contextlib.suppress(OSError, ValueError, RecursionError):
             data = json.loads(self._path.read_text("utf-8"))
-            self._speeds = {
-                str(k): [float(x) for x in v][-KEEP_SPEEDS:] for k, v in data["speeds"].items()
-            }
-            self._faults = [Fault(**f) for f in data["faults"]][-KEEP_FAULTS:]
-            self._marks = {m["job"]: Mark(**m) for m in data["marks"]}
+        if not isinstance(data, dict):
+            return
+        marks, self._faults = _built(Mark, data.get("marks")), _built(Fault, data.get("faults"))
+        self._faults = self._faults[-KEEP_FAULTS:]
+        self._marks = {mark.job: mark for mark in marks}
+        speeds = data.get("speeds")
+        for what, seconds in speeds.items() if isinstance(speeds, dict) else ():
+            known = [x for x in seconds if _is_duration(x)] if isinstance(seconds, list) else []
+            if known:
+                self._speeds[what] = [float(x) for x in known][-KEEP_SPEEDS:]
 
     def _save(self) -> None:
         data: dict[str, Any] = {
@@ -148,6 +158,20 @@ class Journal:
         with self._lock:
             known = self._speeds.get(what)
         return median(known) if known else None
+
+
+def _built(cls: type[T], items: object) -> list[T]:
+    """The items that are a ``cls`` in JSON."""
+    made: list[T] = []
+    for item in items if isinstance(items, list) else ():
+        with contextlib.suppress(wire.WireError):
+            made.append(wire.build(cls, item))
+    return made
+
+
+def _is_duration(value: object) -> bool:
+    """Whether a number from the file can be a time in seconds."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < 1e9
 
 
 def died(mark: Mark) -> str:

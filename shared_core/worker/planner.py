@@ -8,6 +8,7 @@ from pathlib import Path
 
 from shared_core import routing
 from shared_core.bridge import toolbox, wire
+from shared_core.bridge.errors import UsageError
 from shared_core.bridge.paths import Paths
 from shared_core.catalog import cards as catalogue
 from shared_core.catalog.store import Presence, Store
@@ -40,8 +41,9 @@ class Planner:
         self.onnxruntime_trouble = ""
 
     def plan(self, ask: wire.AskPlan) -> wire.Plan:
-        """The plan for a picture; ``UsageError`` for an unknown tool or parameter."""
+        """The plan for a picture; ``UsageError`` for what no tool can be asked for."""
         tool = toolbox.tool(ask.tool)
+        _check(ask)
         parameters = tool.parse(ask.parameters)
         pixels = ask.width * ask.height
         provider = self._provider()
@@ -122,6 +124,20 @@ class Planner:
         if load is None:
             load = card.download_bytes / 300e6
         return load + grid.count * per_tile
+
+
+def _check(ask: wire.AskPlan) -> None:
+    """Raise ``UsageError`` for an impossible size, path or limit."""
+    if not (1 <= ask.width <= wire.MAX_SIDE and 1 <= ask.height <= wire.MAX_SIDE):
+        raise UsageError(
+            f"{ask.width} × {ask.height} pixels is no size to work on; a side has 1 to "
+            f"{wire.MAX_SIDE} pixels."
+        )
+    if ask.path not in wire.PATHS:
+        raise UsageError(f"There is no path {ask.path!r}; there are {', '.join(wire.PATHS)}.")
+    for limit in (ask.budget_seconds, ask.memory_bytes):
+        if limit is not None and not 0 < limit < math.inf:
+            raise UsageError("A limit of time or memory must be above 0.")
 
 
 def _peak(card: catalogue.Card) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import queue
+import signal
 import sys
 import threading
 import time
@@ -38,7 +39,10 @@ from .jobs import JobRunner
 from .journal import Journal
 
 HANDSHAKE_SECONDS = 2.0
+ENDING_SECONDS = 5.0
 OUTBOX_LIMIT = 1000
+# Half a second apart, after somebody has left.
+SWEEPS = 4
 RUNNER_IDLE_SECONDS = float(os.environ.get("NSS_RUNNER_IDLE_SECONDS", "60"))
 IDLE_SECONDS = float(os.environ.get("NSS_WORKER_IDLE_SECONDS", "300"))
 
@@ -53,7 +57,8 @@ class Peer:
         self.busy = threading.Lock()
         self.name = ""
         self._outbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        threading.Thread(target=self._send_all, daemon=True).start()
+        self._sender = threading.Thread(target=self._send_all, daemon=True)
+        self._sender.start()
 
     def send(self, message: Any) -> None:
         """Queue a message; an editor that does not read any more is dropped."""
@@ -63,8 +68,13 @@ class Peer:
 
     def _send_all(self) -> None:
         while (message := self._outbox.get()) is not None:
+            try:
+                body = wire.encode(message)
+            except wire.WireError as error:
+                # Whoever waits for this message must not wait for ever.
+                body = wire.encode(wire.Failed(error.code, str(error)))
             with contextlib.suppress(OSError, ValueError):
-                self.connection.send_bytes(wire.encode(message))
+                self.connection.send_bytes(body)
 
     def stopped(self) -> bool:
         """Whether the running request is no longer wanted."""
@@ -74,6 +84,11 @@ class Peer:
         """The connection has ended."""
         self.gone.set()
         self._outbox.put(None)
+
+    def flush(self, seconds: float) -> None:
+        """Wait until everything queued has been sent; nothing is sent after it."""
+        self._outbox.put(None)
+        self._sender.join(seconds)
 
 
 @dataclass
@@ -101,6 +116,7 @@ class Server:
         self._running: Task | None = None
         self._wake = threading.Condition()
         self._peers: set[Peer] = set()
+        self._sweeps = 0
         self._jobs = JobRunner(where, Journal(where.journal))
 
     def serve(self) -> None:
@@ -117,13 +133,26 @@ class Server:
             threading.Thread(target=self._accept, args=(listener, key), daemon=True).start()
             while not self._ending.wait(0.5):
                 self._rest()
+        self._end_all()
+
+    def end(self) -> None:
+        """Have ``serve`` return soon."""
+        self._ending.set()
+
+    def _end_all(self) -> None:
+        """Cancel what runs and waits, and let everybody hear of it, before we go."""
         with self._wake:
-            for task in self._tasks:
-                if task.peer is not None:
-                    task.peer.cancel.set()
-            if self._running is not None and self._running.peer is not None:
-                self._running.peer.cancel.set()
+            peers = list(self._peers)
+        for peer in peers:
+            peer.cancel.set()
+        deadline = time.monotonic() + ENDING_SECONDS
+        while time.monotonic() < deadline:
+            if self._running is None and not any(peer.busy.locked() for peer in peers):
+                break
+            time.sleep(0.01)
         self._jobs.end()
+        for peer in peers:
+            peer.flush(0.5)
 
     def _rest(self) -> None:
         """End the runner, and then ourselves, when there has been nothing to do for long."""
@@ -132,6 +161,10 @@ class Server:
                 self._last_used = time.monotonic()
             idle = time.monotonic() - self._last_used
             peers = len(self._peers)
+        if self._sweeps:
+            # A client that was killed is not gone at once, and may have announced no job yet.
+            self._sweeps -= 1
+            arena.sweep(self._paths)
         if idle > RUNNER_IDLE_SECONDS:
             self._jobs.rest()
         if idle > IDLE_SECONDS and not peers:
@@ -181,6 +214,7 @@ class Server:
         peer.leave()
         with self._wake:
             self._peers.discard(peer)
+            self._sweeps = SWEEPS
             self._last_used = time.monotonic()
             waiting = [task for task in self._tasks if task.peer is peer]
             for task in waiting:
@@ -297,7 +331,9 @@ class Server:
 
     def _finish(self, task: Task) -> None:
         def stopped() -> bool:
-            return task.stopped() or (task.peer is None and bool(self._tasks))
+            if task.peer is None:
+                return bool(self._tasks) or self._ending.is_set()
+            return task.stopped()
 
         reply: Any
         try:
@@ -333,11 +369,19 @@ class Server:
 def main() -> None:
     """Serve this user, unless another worker already does."""
     where = paths()
-    with locked_now(private_folder(where.runtime) / f"worker-{wire.PROTOCOL}.lock") as mine:
-        if mine:
-            Server(where).serve()
+    code = 0
+    try:
+        with locked_now(private_folder(where.runtime) / f"worker-{wire.PROTOCOL}.lock") as mine:
+            if mine:
+                server = Server(where)
+                # A log-out is no crash of the model that was running.
+                signal.signal(signal.SIGTERM, lambda number, frame: server.end())
+                server.serve()
+    except NssError as error:
+        print(error, file=sys.stderr, flush=True)
+        code = error.exit_code
     sys.stdout.flush()
-    os._exit(0)
+    os._exit(code)
 
 
 if __name__ == "__main__":

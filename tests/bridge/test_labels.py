@@ -633,9 +633,7 @@ def _bomb_xcf_layers() -> bytes:
     head = b"gimp xcf v011\0" + struct.pack(">IIII", 7, 5, 0, 150) + files.prop(0, b"")
     start = len(head) + 8 * (count + 1)
     pointers = b"".join(struct.pack(">Q", start + 8 * i) for i in range(count))
-    return (
-        head + pointers + bytes(8) + struct.pack(">II", 0, 0) * 2 + files.prop(6, b"") * count * 2
-    )
+    return head + pointers + bytes(8) + files.prop(6, b"") * count * 2 + files.prop(0, b"")
 
 
 def _bomb_jpeg_fill() -> bytes:
@@ -667,3 +665,15 @@ def test_bombs_take_neither_memory_nor_time(bomb: Callable[[], bytes], tmp_path:
         tracemalloc.stop()
     assert peak < 80 << 20
     assert resource.getrusage(resource.RUSAGE_SELF).ru_utime - before < 30
+
+
+def test_xml_that_declares_entities_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    declaration = '<!DOCTYPE x [<!ENTITY a "{a}">]>'
+    path.write_bytes(files.jpeg(xmp=f"{declaration}<x>&a;</x>".encode()))
+    with pytest.raises(BadInput, match="entities"):
+        labels.read(path)
+    document = f'{declaration}<x uuid="&a;"/>'.encode()
+    path.write_bytes(files.kra({"{a}": _ascii(DENOISED)}, maindoc=document))
+    with pytest.raises(BadInput, match="entities"):
+        labels.read(path)

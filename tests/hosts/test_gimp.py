@@ -11,6 +11,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -336,6 +337,14 @@ def test_without_a_model(main: Run) -> None:
     assert label["path"] == "classical" and "not downloaded" in label["reason"]
 
 
+def test_without_a_worker(main: Run) -> None:
+    """No Python is named that could run the worker: one sentence, and nothing changed."""
+    notes = main.found["no-worker"]
+    assert notes["status"] == "execution-error"
+    assert "not set up" in notes["message"] and "installer" in notes["message"]
+    assert notes["before"] == notes["after"]
+
+
 def test_receipts_survive_the_file(main: Run, stage: Stage) -> None:
     """Saved and loaded, listed by the procedure, and read from the XCF without GIMP."""
     notes = main.found["saved"]
@@ -472,6 +481,18 @@ def test_layer_mask(main: Run) -> None:
     judge_network(main, notes)
 
 
+def test_filters_that_gimp_applies_on_the_fly(main: Run) -> None:
+    """A layer with such a filter is read as it is shown, and keeps it."""
+    notes = main.found["with-filter"]
+    assert notes["status"] == "success", notes
+    assert notes["filters"] == 1 and len(changed(notes)) == 1
+    native = samples(main.read(notes["sources"][0]), "srgb8")
+    out = samples(main.read(notes["results"][0]["pixels"]), "srgb8")
+    shown = 1 - native[..., :3] / 255
+    want = np.where(native[..., 3:] > 0, network(shown), shown) * 255
+    assert np.abs(out[..., :3] - want).max() <= 1
+
+
 def test_indexed(main: Run) -> None:
     """The result opens as a new RGB image; the indexed one stays as it was."""
     notes = main.found["indexed"]
@@ -537,8 +558,9 @@ def killed(stage: Stage) -> Run:
 def test_killed_worker_gives_classical(killed: Run) -> None:
     """kill -9 of supervisor and runner: GIMP lives, the receipt says that the worker died."""
     notes = killed.found["kill"]
-    assert set(killed.found["killed"]) == {"server", "runner"}
-    assert killed.found["workers_after"]["server"] != killed.found["killed"]["server"]
+    victims = killed.found["kill-victims"]
+    assert set(victims) == {"server", "runner"}
+    assert killed.found["workers_after"]["server"] != victims["server"]
     assert notes["status"] == "success", notes
     (label,) = notes["receipts"]
     assert label["path"] == "classical" and label["model"] is None
@@ -548,5 +570,80 @@ def test_killed_worker_gives_classical(killed: Run) -> None:
 
 def test_model_is_not_tried_again_until_asked(killed: Run) -> None:
     (after,) = killed.found["after"]["receipts"]
-    assert after["path"] == "classical" and "NAFNet" in after["reason"]
+    assert after["path"] == "classical" and "died while" in after["reason"]
     assert killed.found["asked"]["receipts"][0]["path"] == "real"
+
+
+def test_cancel(killed: Run) -> None:
+    """GIMP's Cancel kills the plug-in: the worker ends the job and deletes its files."""
+    notes = killed.found["cancel"]
+    assert notes["status"] != "success" and notes["before"] == notes["after"]
+    assert set(killed.found["cancel-victims"]) == {"plug-in"}
+    assert killed.found["files_in_run"] >= 2
+    assert killed.found["files_after"] == 0 and killed.found["seconds_to_end"] < 8
+
+
+# ---------------------------------------------------------------- the window
+
+
+def await_state(out: Path, wanted: Any, seconds: float = 60) -> Any:
+    """The layers as the script sees them, once they are as wanted."""
+    deadline = time.monotonic() + seconds
+    state = None
+    while time.monotonic() < deadline:
+        with contextlib.suppress(OSError):
+            state = json.loads((out / "state.json").read_text("utf-8"))
+            if wanted(state):
+                return state
+        time.sleep(0.1)
+    raise AssertionError(f"in {seconds} s it did not come to that: {state}")
+
+
+def await_window(inside: Any, title: str, seconds: float = 30) -> str:
+    """The id of the visible window with this title."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        done = inside.also(["xdotool", "search", "--onlyvisible", "--name", title])
+        if done.stdout.split():
+            return str(done.stdout.split()[0])
+        time.sleep(0.2)
+    raise AssertionError(f"there is no window {title!r}")
+
+
+def open_denoise(inside: Any) -> None:
+    """Filters ▸ NSS ▸ Denoise… with the keyboard; waits for the dialog."""
+    for keys in (["alt+r"], ["End", "Right"], ["Down"], ["Return"]):
+        inside.also(["xdotool", "key", *keys])
+        time.sleep(0.7)
+    await_window(inside, "^NSS: Denoise")
+    time.sleep(1.5)
+
+
+def test_window(stage: Stage) -> None:
+    """From the menu through the dialog; one Ctrl+Z removes the result, Ctrl+Y brings it back."""
+    out = stage.folder / "gui-out"
+    with stage.mounts("gui", 3.0, {}) as options:
+        arguments = ["-s", *stage.batch("gui")[:-1]]
+        with stage.editor.on_display([stage.editor.gimp, *arguments], **options) as inside:
+            before = await_state(out, lambda state: len(state["layers"]) == 1, 120)
+            window = await_window(inside, f"{WIDTH}x{HEIGHT}")
+            # A narrow status bar would make GIMP show the message in a box.
+            inside.also(["xdotool", "windowsize", window, "1596", "970"])
+            inside.also(["xdotool", "mousemove", "1500", "960"])
+            time.sleep(1)
+            open_denoise(inside)
+            inside.also(["xdotool", "key", "Escape"])
+            time.sleep(1)
+            assert await_state(out, lambda _: True) == before
+            open_denoise(inside)
+            inside.also(["xdotool", "key", "Return"])
+            after = await_state(out, lambda state: len(state["layers"]) == 2)
+            assert after["layers"][1] == before["layers"][0]
+            assert after["layers"][0][1].startswith("Photo · Denoise · classical")
+            assert after["receipts"][0]["path"] == "classical" and after["receipts"][1] is None
+            time.sleep(1.5)
+            inside.also(["xdotool", "key", "ctrl+z"])
+            await_state(out, lambda state: state == before, 10)
+            inside.also(["xdotool", "key", "ctrl+y"])
+            await_state(out, lambda state: state == after, 10)
+            (out / "stop").touch()

@@ -187,6 +187,25 @@ def test_result_receipt_and_undo(desk: Desk) -> None:
     wait(lambda: rows.count() == 1)
     rows.setCurrentRow(0)
     assert desk.widget("receipt_details").topLevelItemCount() > 5
+    own = desk.widget("layer_receipt")
+    desk.document.active = result._item
+    wait(lambda: own.text().endswith(status))
+    desk.document.active = desk.layer._item
+    wait(lambda: own.text().endswith("no receipt."))
+    result.setPixelData(desk.native, 0, 0, WIDTH, HEIGHT)
+    desk.document.active = result._item
+    wait(lambda: own.text().endswith("Changed since."))
+
+
+def test_consent_holds_for_the_shown_model_alone(desk: Desk) -> None:
+    """A tick for one tool's model, and Apply for another tool before its plan is there."""
+    desk.open("deblur", "auto")
+    desk.widget("consent").setChecked(True)
+    desk.window.made["nss_denoise"][0].trigger()
+    status = desk.apply()
+    assert "classical" in desk.names()[-1], status
+    models = Path(os.environ["NSS_HOME"]) / "data" / "models"
+    assert not list(models.rglob("*.onnx"))
 
 
 def test_consent_then_real(desk: Desk) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import secrets
 import stat
 import zlib
 from collections.abc import Iterator
@@ -96,7 +95,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
     or the folder cannot be written.
     """
     target = Path(os.path.realpath(path))
-    fresh = target.with_name(f".nss-{secrets.token_hex(8)}.part")
+    fresh = target.with_name(f".nss-{os.urandom(8).hex()}.part")
     try:
         os.close(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
         yield fresh

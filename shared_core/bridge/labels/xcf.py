@@ -14,7 +14,7 @@ PARASITE = b"nss-receipt"
 _PROP_END = 0
 _PROP_PARASITES = 21
 # More layers and properties than any document has; overlapping ones in a hostile file end here.
-_MOST_STEPS = 1_000_000
+_MOST_STEPS = 300_000
 
 
 class _Document:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from html import escape
 from xml.parsers import expat
-from xml.sax.saxutils import escape, quoteattr
 
 from .files import MAX_TEXT, Damaged
 
@@ -213,15 +213,15 @@ def update(packet: bytes | None, properties: Properties) -> bytes:
 def _description(about: str, properties: Properties) -> str:
     parts = []
     if properties.source_type is not None:
-        value = escape(properties.source_type)
+        value = escape(properties.source_type, quote=False)
         parts.append(f"<Iptc4xmpExt:DigitalSourceType>{value}</Iptc4xmpExt:DigitalSourceType>")
     if properties.receipt is not None:
-        parts.append(f"<nss:receipt>{escape(properties.receipt)}</nss:receipt>")
+        parts.append(f"<nss:receipt>{escape(properties.receipt, quote=False)}</nss:receipt>")
     if not parts:
         return ""
     return (
-        f"<rdf:Description rdf:about={quoteattr(about)} xmlns:rdf={quoteattr(RDF)} "
-        f"xmlns:Iptc4xmpExt={quoteattr(IPTC)} xmlns:nss={quoteattr(NSS)}>\n"
+        f'<rdf:Description rdf:about="{escape(about)}" xmlns:rdf="{RDF}" '
+        f'xmlns:Iptc4xmpExt="{IPTC}" xmlns:nss="{NSS}">\n'
         + "\n".join(parts)
         + "\n</rdf:Description>\n"
     )

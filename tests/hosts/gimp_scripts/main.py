@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Any
 
 from common import (
@@ -43,6 +45,10 @@ def registered() -> None:
 def tools() -> None:
     image = new_image("srgb8")
     photo = add_layer(image, "srgb8", "Photo", picture="opaque-srgb8")
+    named = Path(os.environ["NSS_HOME"]) / "config" / "worker.json"
+    named.rename(named.with_suffix(".away"))
+    apply("no-worker", image, [photo])
+    named.with_suffix(".away").rename(named)
     apply("real-without-model", image, [photo], path="real")
     apply("auto-without-model", image, [photo])
     chosen = {"strength_auto": False, "strength": 20.0}
@@ -118,6 +124,11 @@ def layers() -> None:
     made = image.get_layers()[0]
     NOTES["with-mask"]["masks_equal"] = native(made.get_mask()) == native(mask)
     apply("mask-itself", image, [mask], **MASKED)
+    photo.remove_mask(Gimp.MaskApplyMode.DISCARD)
+    photo.append_filter(Gimp.DrawableFilter.new(photo, "gegl:invert-gamma", "Invert"))
+    apply("with-filter", image, [photo], **MASKED)
+    NOTES["with-filter"]["filters"] = len(photo.get_filters())
+
     channel = Gimp.Channel.new(image, "Channel", WIDTH, HEIGHT, 50, Gegl.Color.new("red"))
     image.insert_channel(channel, None, 0)
     apply("channel", image, [channel], **MASKED)

@@ -5,7 +5,6 @@ They only act and note what they saw: what is right is judged outside.
 
 import json
 import os
-import random
 import signal
 from pathlib import Path
 
@@ -462,7 +461,8 @@ def pictures(found):
         if other is not None:
             other.setVisible(False)
     yield 2500
-    random.seed(1)
+    # A smaller photo makes a smaller file.
+    app.activeWindow().activeView().canvas().setZoomLevel(1.5)
     node = doc.topLevelNodes()[0]
     node.setName("Photo")
     yield activate(doc, node)
@@ -471,6 +471,8 @@ def pictures(found):
     yield panel.dock.settled
     yield 500
     found["ready"] = panel.state()
+    window().resizeDocks([panel.dock], [740], QtCore.Qt.Orientation.Vertical)
+    yield 500
     for step in ("menu", "plan", "run", "receipts"):
         (OUT / f"show-{step}").touch()
         if step == "menu":
@@ -499,7 +501,7 @@ def pictures(found):
         if step == "receipts":
             panel.receipts.setCurrentRow(0)
             yield 500
-        os.system(f"import -window root png8:/tmp/probe/{step}.png")
+        os.system(f"import -window root /tmp/probe/{step}.png")
         if step == "menu":
             entry.menu().close()
             filters.menu().close()
