@@ -375,11 +375,8 @@ class NssDocker(DockWidget):
             self._consent.setProperty("nss_model", answer.download)
         self._consent.setVisible(offer)
         self._consent_facts.setVisible(offer)
-        here = "not downloaded" not in answer.reason
-        offer_again = answer.path == wire.CLASSICAL and "choose real" in answer.reason and here
-        self._insist.setVisible(offer_again)
-        again = "try again" in answer.reason
-        self._insist.setText("Try the model again" if again else "Run the real model anyway")
+        self._insist.setVisible(bool(answer.insist))
+        self._insist.setText(answer.insist)
         self._show_consent()
 
     @guarded

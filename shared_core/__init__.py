@@ -1,1 +1,1 @@
-"""NSS shared core: real models where the machine can host them, labelled classical algorithms elsewhere."""
+"""NSS: real models where the machine can host them, labelled classical algorithms elsewhere."""

@@ -168,17 +168,10 @@ def _plan(options: argparse.Namespace) -> int:
     else:
         print(plan.sentence())
         if plan.download:
-            print(consent_sentence(plan))
+            print(f"With --yes: {plan.consent()}.")
+        if plan.insist:
+            print(f"With --path real: {plan.insist}.")
     return 0
-
-
-def consent_sentence(plan: wire.Plan) -> str:
-    """What a consent to the plan's download means."""
-    size = wire.megabytes(plan.download_bytes)
-    return (
-        f"The real path needs {plan.download_title}: {size} from {plan.host}, "
-        f"licence {plan.licence}."
-    )
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -231,8 +224,7 @@ def _asked(order: Order, client: Client, image: Path) -> Order:
     plan = client.ask(ask_plan(order, header.width, header.height), wire.PlanReply).plan
     if not plan.download or order.path == wire.CLASSICAL:
         return order
-    print(consent_sentence(plan), file=sys.stderr)
-    print("Download it? [y/N] ", end="", file=sys.stderr, flush=True)
+    print(f"{plan.consent()}? [y/N] ", end="", file=sys.stderr, flush=True)
     return replace(order, consent=sys.stdin.readline().strip().lower() in ("y", "yes"))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,14 +45,16 @@ class FileHost:
     def read(self, layer: Path, arena: Arena) -> Source:
         """The picture's pixels and the mask as pixel files."""
         image = imagefile.read(layer)
+        if image.note:
+            print(f"{layer.name}: {image.note}", file=sys.stderr)
         height, width = image.pixels.shape[:2]
         pixels = arena.create(width, height, image.depth, "rgba", image.curve, image.grey)
-        arena.write(pixels, memoryview(image.pixels).cast("B"))
+        arena.write(pixels, _bytes_of(image.pixels))
         mask: wire.PixelFile | None = None
         if self.mask is not None:
             selection = imagefile.read_mask(self.mask, width, height)
             mask = arena.create(width, height, "u8", "mask")
-            arena.write(mask, memoryview(selection).cast("B"))
+            arena.write(mask, _bytes_of(selection))
         previous = image.receipts[-1] if image.receipts else None
         return Source(layer.stem, pixels, mask, previous, private=image)
 
@@ -70,3 +73,8 @@ class FileHost:
             [to_dict(receipt)],
             like.source_type,
         )
+
+
+def _bytes_of(pixels: Any) -> memoryview:
+    """A contiguous array's bytes, without a copy."""
+    return memoryview(pixels).cast("B")

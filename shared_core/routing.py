@@ -59,32 +59,39 @@ def decide(facts: Facts, preference: Preference) -> Plan:
         return _without(facts, preference, "there is no model for these settings")
     if facts.provider is None:
         return _without(facts, preference, facts.provider_trouble)
-    refused: list[str] = []
+    refused: list[_Refusal] = []
     for candidate in facts.candidates:
         against = _against(candidate, facts, preference)
-        if not against:
-            chosen = "as you chose" if preference.path == REAL else ""
-            return _real(facts, candidate, chosen)
+        if against is None:
+            return _real(facts, candidate, "as you chose" if preference.path == REAL else "")
         refused.append(against)
     missing = next(
         (c for c in facts.candidates if not c.present and not _too_heavy(c, facts, preference)),
         None,
     )
-    return _without(facts, preference, refused[0], missing)
+    return _without(facts, preference, refused[0].reason, refused[0].insist, missing)
 
 
-def _against(candidate: Candidate, facts: Facts, preference: Preference) -> str:
-    """Why this model does not run; empty when it may."""
+@dataclass(frozen=True)
+class _Refusal:
+    """Why a model does not run, and what the user may choose to have it run all the same."""
+
+    reason: str
+    insist: str = ""
+
+
+def _against(candidate: Candidate, facts: Facts, preference: Preference) -> _Refusal | None:
+    """Why this model does not run; None when it may."""
     if candidate.trouble:
-        return candidate.trouble
+        return _Refusal(candidate.trouble)
     heavy = _too_heavy(candidate, facts, preference)
     if not candidate.present:
         size = megabytes(candidate.download_bytes)
         missing = f"{candidate.title} is not downloaded, {size}"
-        return f"{missing}; {heavy}" if heavy else missing
+        return _Refusal(f"{missing}; {heavy}" if heavy else missing)
     if candidate.fault and preference.path != REAL:
-        return f"{candidate.fault}; choose real to try again"
-    return heavy
+        return _Refusal(candidate.fault, f"Try {candidate.title} again")
+    return _Refusal(heavy, f"Run {candidate.title} anyway") if heavy else None
 
 
 def _too_heavy(candidate: Candidate, facts: Facts, preference: Preference) -> str:
@@ -100,7 +107,7 @@ def _too_heavy(candidate: Candidate, facts: Facts, preference: Preference) -> st
     if seconds is not None and seconds > preference.budget_seconds:
         return (
             f"{candidate.title} would take about {duration(seconds)}, "
-            f"the limit is {duration(preference.budget_seconds)}; choose real to run it anyway"
+            f"the limit is {duration(preference.budget_seconds)}"
         )
     return ""
 
@@ -134,7 +141,11 @@ def _classical(facts: Facts, reason: str) -> Plan:
 
 
 def _without(
-    facts: Facts, preference: Preference, reason: str, missing: Candidate | None = None
+    facts: Facts,
+    preference: Preference,
+    reason: str,
+    insist: str = "",
+    missing: Candidate | None = None,
 ) -> Plan:
     base = _classical(facts, reason)
     return Plan(
@@ -150,4 +161,5 @@ def _without(
         download_title=missing.title if missing else "",
         licence=missing.licence if missing else "",
         host=missing.host if missing else "",
+        insist=insist,
     )

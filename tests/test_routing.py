@@ -59,7 +59,7 @@ TABLE = [
         "too slow",
         plan(replace(NAFNET, seconds=200.0)),
         "classical",
-        "about 3 min, the limit is 60 s; choose real to run it anyway",
+        "about 3 min, the limit is 60 s",
         None,
     ),
     ("too slow, real", plan(replace(NAFNET, seconds=200.0), path="real"), "real", "chose", None),
@@ -78,7 +78,7 @@ TABLE = [
         "remembered fault",
         plan(replace(NAFNET, fault="the worker died")),
         "classical",
-        "the worker died; choose real to try again",
+        "the worker died",
         None,
     ),
     ("try again", plan(replace(NAFNET, fault="died"), path="real"), "real", "as you chose", None),
@@ -111,6 +111,13 @@ def test_table(made, path, reason, download):
     assert made.download == download
     assert (made.download_bytes > 0) == (download is not None)
     assert (made.model is not None) == (path == "real")
+
+
+def test_what_the_user_may_insist_on():
+    assert plan(replace(NAFNET, seconds=200.0)).insist == "Run NAFNet anyway"
+    assert plan(replace(NAFNET, fault="it died")).insist == "Try NAFNet again"
+    for made in (plan(NAFNET), plan(MISSING), plan(replace(NAFNET, trouble="wrong hash"))):
+        assert made.insist == ""
 
 
 candidates = st.builds(

@@ -33,21 +33,24 @@ _MIDDLE: tuple[str, wire.Depth, wire.Curve] = ("RGBA float", "f32", "linear")
 
 
 @dataclass(frozen=True)
-class Selected:
+class Kept:
     """The selection over a layer, one byte a pixel, and the layer's bytes in its own format."""
 
     mask: bytes
-    kept: bytes
+    native: bytes
 
 
 @dataclass(frozen=True)
 class Native:
-    """Where a layer's pixels lay; Babl formats: the one in which they crossed, and its own."""
+    """Where a layer's pixels lay; Babl formats: the one in which they crossed, and its own.
+
+    ``kept`` only where these differ and there is a selection.
+    """
 
     place: tuple[int, int]
     crossing: str
     own: str
-    selected: Selected | None
+    kept: Kept | None
 
 
 class GimpHost:
@@ -100,13 +103,15 @@ class GimpHost:
             pixels = files.create(*size, depth, "rgba", curve, grey)
             files.write(pixels, data)
             del data
-            selected, mask_file = None, None
+            own = Babl.get_name(shown.get_format())
+            kept, mask_file = None, None
             if not Gimp.Selection.is_empty(self._image):
                 mask = self._mask(x, y, *size)
-                selected = Selected(mask, _pixels(buffer, 0, 0, *size, None))
+                if own != crossing:
+                    kept = Kept(mask, _pixels(buffer, 0, 0, *size, None))
                 mask_file = files.create(*size, "u8", "mask")
                 files.write(mask_file, mask)
-            native = Native((x, y), crossing, Babl.get_name(shown.get_format()), selected)
+            native = Native((x, y), crossing, own, kept)
         return host.Source(layer.get_name(), pixels, mask_file, _previous(layer), native)
 
     def write(
@@ -290,10 +295,10 @@ def _fill(made: Any, native: Native, data: bytes) -> None:
     rectangle = Gegl.Rectangle.new(0, 0, width, height)
     buffer = made.get_buffer()
     buffer.set(rectangle, native.crossing, data)
-    selected = native.selected
-    if selected is not None and Babl.get_name(made.get_format()) == native.own:
+    kept = native.kept
+    if kept is not None and Babl.get_name(made.get_format()) == native.own:
         new = _pixels(buffer, 0, 0, width, height, None)
         pixel_size = len(new) // (width * height)
-        kept = arena.keep_unselected(selected.kept, new, selected.mask, pixel_size)
-        buffer.set(rectangle, native.own, kept)
+        mixed = arena.keep_unselected(kept.native, new, kept.mask, pixel_size)
+        buffer.set(rectangle, native.own, mixed)
     buffer.flush()

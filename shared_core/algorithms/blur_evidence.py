@@ -29,9 +29,9 @@ _LINES = 6.5
 
 @dataclass(frozen=True)
 class Spectrum:
-    """Mean power of a patch per frequency (cycles per pixel, upper half plane), radial means, noise.
+    """Mean power of a patch per frequency (cycles per pixel), its radial means, and its floor.
 
-    ``noise`` is the standard deviation of white noise in luma, in levels of 255.
+    ``floor`` is the power of white noise in luma, ``noise`` its standard deviation in levels of 255.
     """
 
     fx: Floats

@@ -236,4 +236,5 @@ def _unsharp(picture: Floats, noise_sigma: float) -> Floats:
     detail = luma - smooth
     gate = np.float32(max(3 * noise_sigma, 1.0) / 255)
     detail = np.sign(detail) * np.clip(np.abs(detail) - gate, 0, 0.06)
-    return picture + np.float32(strength) * detail.reshape(*picture.shape[:2], 1)
+    step = np.float32(strength) * detail.reshape(*picture.shape[:2], 1)
+    return np.asarray(picture + step, np.float32)

@@ -134,8 +134,9 @@ def to_dict(receipt: Receipt) -> dict[str, Any]:
 def as_source(receipt: Mapping[str, Any] | None) -> dict[str, Any] | None:
     """A layer's receipt as the ``source`` of the next one, with its newest generations.
 
-    A chain that has grown too long loses its oldest steps. None for what a message to the worker
-    cannot carry: a file's receipt may be anything.
+    A chain that has grown too long loses its oldest steps, but of these the one that says most
+    about a machine's share stays, by tool and path. None for what a message to the worker cannot
+    carry: a file's receipt may be anything.
     """
     kept: list[dict[str, Any]] = []
     room = _SOURCE_BYTES
@@ -150,10 +151,22 @@ def as_source(receipt: Mapping[str, Any] | None) -> dict[str, Any] | None:
             break
         kept.append(own)
         step = step.get("source")
-    made: dict[str, Any] | None = None
+    made = _strongest_step(step) if kept else None
     for own in reversed(kept):
         made = {**own, "source": made}
     return made
+
+
+def _strongest_step(oldest: object) -> dict[str, Any] | None:
+    """The step from ``oldest`` on that determines the source type, by tool and path alone."""
+    wanted = source_type(oldest) if isinstance(oldest, Mapping) else None
+    step = oldest
+    while wanted is not None and isinstance(step, Mapping):
+        own = {"tool": step.get("tool"), "path": step.get("path"), "source": None}
+        if source_type(own) == wanted:
+            return own
+        step = step.get("source")
+    return None
 
 
 def _deeper(data: object, levels: int) -> bool:

@@ -40,6 +40,8 @@ def megabytes(count: int) -> str:
 
 def duration(seconds: float) -> str:
     """A number of seconds as users read it."""
+    if seconds < 0.1:
+        return "0.1 s"
     if seconds < 10:
         return f"{seconds:.1f} s"
     if seconds < 120:
@@ -52,7 +54,8 @@ class Plan:
     """Which path a tool will take, and why.
 
     ``path`` is None when what the user asked for is not possible; ``reason`` then says why.
-    ``download`` names the model whose download would make the real path possible.
+    ``download`` names the model whose download would make the real path possible; ``insist`` is
+    what the user may choose to have a real model run that ``auto`` leaves alone.
     """
 
     path: str | None
@@ -67,6 +70,12 @@ class Plan:
     download_title: str = ""
     licence: str = ""
     host: str = ""
+    insist: str = ""
+
+    def consent(self) -> str:
+        """What the user consents to when the plan offers a download."""
+        size = megabytes(self.download_bytes)
+        return f"Download {self.download_title}, {size}, licence {self.licence}, from {self.host}"
 
     def sentence(self) -> str:
         """The plan in one line; panel, dialog and command line all show this one."""

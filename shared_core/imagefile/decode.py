@@ -17,7 +17,7 @@ from ..bridge.labels import jpeg, png
 from ..bridge.labels.files import Damaged, Reader
 from . import header as headers
 from . import tiffdecode
-from .model import Image
+from .model import DEPTHS, Image
 from .opencv import imdecode
 from .profile import is_linear
 
@@ -26,7 +26,6 @@ _MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]", re.DOTALL)
 # Deflate cannot pack more than this into one byte; a shortest JPEG block of 64 pixels takes a bit.
 _DEFLATE_RATIO = 1032
 _JPEG_RATIO = 1024
-_DEPTHS = {"uint8": "u8", "uint16": "u16", "float32": "f32"}
 
 
 def read(path: str | os.PathLike[str]) -> Image:
@@ -99,7 +98,7 @@ def _by_opencv(reader: Reader, header: headers.Header) -> Image:
         _apply_key(pixels, header)
     return Image(
         pixels=pixels,
-        depth=_DEPTHS[decoded.dtype.name],
+        depth=DEPTHS[decoded.dtype.name],
         curve="srgb",
         grey=header.channels <= 2,
         had_alpha=channels == 4 or bool(header.key),

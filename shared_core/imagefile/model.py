@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from ..bridge.wire import Curve, Depth
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 # Pictures above a gigapixel are refused by their header, before anything is allocated.
 MAX_PIXELS = 1_000_000_000
 MAX_SIDE = 1 << 20
+DEPTHS: dict[str, Depth] = {"uint8": "u8", "uint16": "u16", "float32": "f32"}
 
 
 @dataclass(frozen=True)
@@ -33,8 +36,8 @@ class Image:
     """
 
     pixels: NDArray[Any]
-    depth: str
-    curve: str
+    depth: Depth
+    curve: Curve
     grey: bool
     had_alpha: bool
     icc: bytes | None = None

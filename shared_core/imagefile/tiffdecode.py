@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ..bridge.labels import tiff
 from ..bridge.labels.files import Damaged, Reader
 from .header import Header, Unsupported
-from .model import MAX_PIXELS, Image
+from .model import DEPTHS, MAX_PIXELS, Image
 from .opencv import imdecode
 
 _NONE, _LZW, _JPEG, _DEFLATE, _OLD_DEFLATE, _PACKBITS = 1, 5, 7, 8, 32946, 32773
@@ -117,7 +117,7 @@ def read(reader: Reader, header: Header) -> Image:
         note += " Of its extra channels only the first is used, as transparency."
     return Image(
         pixels=pixels,
-        depth={"uint8": "u8", "uint16": "u16", "float32": "f32"}[pixels.dtype.name],
+        depth=DEPTHS[pixels.dtype.name],
         curve="srgb",
         grey=colours == 1,
         had_alpha=alpha is not None,

@@ -29,7 +29,7 @@ from shared_core.catalog.store import Store
 from shared_core.device import profile as device
 
 from .child import Child, ChildDied, Event
-from .journal import Fault, Journal, Mark
+from .journal import Fault, Journal, Mark, died
 from .planner import CPU, Planner, missing_onnxruntime
 
 # glibc then keeps the pages of arrays between tiles; measured to halve the cost of reading.
@@ -214,12 +214,12 @@ class JobRunner:
     def _real(self, run: _Run, plan: wire.Plan) -> Event:
         model, provider = plan.model or "", plan.provider or CPU
         pixels = run.job.source.width * run.job.source.height
-        mark = Mark(run.id, run.job.tool, model, provider, pixels, "starting")
+        mark = Mark(run.id, run.job.tool, model, plan.title, provider, pixels, "starting")
         self.journal.open(mark)
         try:
             done = self._ask(run, plan, mark)
         except ChildDied as error:
-            what = f"the worker's runner died at the stage “{run.stage}”: {error}"
+            what = f"{died(replace(mark, stage=run.stage))}: {error}"
             raise _RealFailed(what, pixels) from None
         except (Cancelled, BadInput):
             raise

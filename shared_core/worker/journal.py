@@ -30,6 +30,7 @@ class Mark:
     job: str
     tool: str
     model: str
+    title: str
     provider: str
     pixels: int
     stage: str
@@ -176,8 +177,12 @@ def _is_duration(value: object) -> bool:
 
 def died(mark: Mark) -> str:
     """The sentence for a worker found dead at ``mark``."""
-    size = f"{mark.pixels / 1e6:.1f} MP"
-    return f"the worker died while {mark.model} was at the stage “{mark.stage}” ({size})"
+    return f"the worker died while {mark.title} was {mark.stage} ({sized(mark.pixels)})"
+
+
+def sized(pixels: int) -> str:
+    """A number of pixels as users read it."""
+    return f"{pixels / 1e6:.1f} MP" if pixels >= 100_000 else f"{pixels} pixels"
 
 
 def _now() -> str:

@@ -102,8 +102,7 @@ class Runner:
             run_seconds=done - opened,
             total_seconds=done - started,
             peak_bytes=memory.peak_rss_bytes(),
-            bound=bound.provider if bound else None,
-            bound_share=bound.share if bound else None,
+            bound=_bound_text(bound) if bound else None,
             onnxruntime=_onnxruntime_version() if model else None,
         )
 
@@ -187,6 +186,13 @@ def _view(pixels: Any, file: wire.PixelFile) -> NDArray[Any]:
     if file.order != "mask":
         shape += (4,)
     return np.frombuffer(pixels, dtype).reshape(shape)
+
+
+def _bound_text(bound: Any) -> str:
+    """The provider that ran, and its share of the nodes where others ran some too."""
+    if bound.share is None or bound.share >= 1:
+        return str(bound.provider)
+    return f"{bound.provider} ({bound.share:.0%})"
 
 
 def _onnxruntime_version() -> str:

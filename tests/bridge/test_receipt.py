@@ -332,3 +332,13 @@ def test_unknown_values_are_weak_but_kept_alone() -> None:
     assert r.strongest(["x:y", CODES + "digitalCapture"]) == "x:y"
     assert r.strongest(["x:y", ENHANCED]) == ENHANCED
     assert r.strongest(["", "  ", None]) is None
+
+
+def test_a_chain_cut_short_keeps_its_strongest_step():
+    generated = {"tool": "text-to-image", "path": "real", "source": None}
+    step = generated
+    for _ in range(100):
+        step = {"tool": "denoise", "path": "classical", "source": step}
+    short = r.as_source(step)
+    assert r.source_type(short) == r.source_type(generated)
+    assert len(r.dump(short)) < len(r.dump(step))

@@ -560,7 +560,7 @@ def test_killed_worker_gives_classical(killed: Any) -> None:
 def test_model_is_not_tried_again_until_asked(killed: Any) -> None:
     notes = killed[0]["again"]
     assert notes["before"]["plan"].startswith("Classical")
-    assert notes["before"]["insist"] == "Try the model again"
+    assert notes["before"]["insist"] == "Try NAFNet again"
     last = max(notes["receipts"].values(), key=lambda wrapper: wrapper["receipt"]["started"])
     assert last["receipt"]["path"] == "classical"
     assert notes["insisted"]["status"].startswith("Real NAFNet")
