@@ -88,7 +88,14 @@ def start(paths: Paths, own_python: str | None = None) -> subprocess.Popen[bytes
     if os.name == "nt":
         flags = 0x00000008 | 0x00000200 | 0x08000000  # detached, own group, no window
     try:
-        with log.open("ab") as output:
+        output = log.open("ab")
+    except OSError as error:
+        raise CouldNotBeDone(
+            f"The NSS worker's log {log} cannot be written ({error.strerror or error}). "
+            "Correct the permissions of its folder, or set NSS_HOME to a folder of your own."
+        ) from error
+    try:
+        with output:
             return subprocess.Popen(
                 [python, "-E", "-P", "-m", WORKER_MODULE],
                 stdin=subprocess.DEVNULL,

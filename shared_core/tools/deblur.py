@@ -24,13 +24,14 @@ def classical(work: Work) -> Made:
     )
     return Made(
         tiles,
-        deconvolution.name(blur),
+        f"classical sharpening by {deconvolution.name(blur)}",
         {
             "blur": blur.kind,
             "radius": round(blur.radius, 2),
             "length": round(blur.length, 1),
             "angle": round(blur.angle, 1),
             "confidence": round(blur.confidence, 2),
+            "spread": round(blur.spread, 2),
             "noise_sigma": round(noise, 2),
             "amount": amount,
         },
@@ -56,12 +57,15 @@ def real(work: Work, model: Model) -> Made:
 
 
 def _blur(work: Work) -> blurs.Blur:
+    """The blur the user chose, held against the picture, or the one the picture shows."""
+    patches = work.samples()
     kind = work.parameters["kind"]
     if kind == "motion":
-        return blurs.Blur("motion", 0.0, work.number("length"), work.number("angle"), 1.0)
+        by_hand = blurs.Blur("motion", length=work.number("length"), angle=work.number("angle"))
+        return blurs.chosen(by_hand, *patches)
     if kind == "soft" and work.parameters["radius"] != AUTO:
-        return blurs.Blur("soft", work.number("radius"), 0.0, 0.0, 1.0)
-    estimates = [blurs.estimate_blur(patch) for patch in work.samples()]
-    if kind == "soft":
-        estimates = [e for e in estimates if e.kind == "soft"] or estimates
-    return sorted(estimates, key=lambda e: e.confidence)[len(estimates) // 2]
+        return blurs.chosen(blurs.Blur("soft", radius=work.number("radius")), *patches)
+    found = blurs.estimate_blur(*patches)
+    if kind == "soft" and found.kind != "soft":
+        return blurs.Blur("none", confidence=0.0)
+    return found

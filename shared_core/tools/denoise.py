@@ -21,7 +21,9 @@ def classical(work: Work) -> Made:
         lambda rgb: dct_denoise.denoise(rgb, sigma, detail), CLASSICAL_TILE, overlap, multiple=8
     )
     return Made(
-        tiles, dct_denoise.NAME, {"sigma": round(sigma, 2), "sigma_is": how, "detail": detail}
+        tiles,
+        f"classical denoising by {dct_denoise.NAME}",
+        {"sigma": round(sigma, 2), "sigma_is": how, "detail": detail},
     )
 
 
