@@ -1,8 +1,8 @@
 """Measures what the project claims of its speed, quality and memory, and prints all of it.
 
-``python benchmarks/run.py`` measures everything; ``--full`` adds a layer of 12 megapixels,
-``--only PART`` measures one part, ``--write FILE`` keeps the tables as Markdown, where parts that
-were not measured this time stay as they are.
+``python benchmarks/run.py`` measures everything; ``--full`` takes 12 megapixels instead of 4 for
+the overhead, ``--only PART`` measures one part, ``--write FILE`` keeps the tables as Markdown,
+where parts that were not measured this time stay as they are.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def _kept(file: Path) -> dict[str, str]:
 def main() -> int:
     """Measure, print and, where asked, write; 0 when everything could be measured."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--full", action="store_true", help="add 12 megapixels: takes long")
+    parser.add_argument("--full", action="store_true", help="overhead at 12 megapixels: takes long")
     parser.add_argument("--only", choices=PARTS, action="append", help="measure this part")
     parser.add_argument("--write", type=Path, metavar="FILE", help="keep the tables as Markdown")
     options = parser.parse_args()

@@ -88,15 +88,23 @@ def _run(
     if mode != Gimp.RunMode.NONINTERACTIVE:
         place.show_new_images()
         Gimp.displays_flush()
-        # While there is progress GIMP shows a message in the status bar, not in a box.
-        Gimp.message(_sentence(made))
+        Gimp.message(_message(made))
     Gimp.progress_end()
     return _success(procedure, "[" + ",".join(receipt.to_json(one) for one in made) + "]")
 
 
-def _sentence(made: list[receipt.Receipt]) -> str:
-    sentence = receipt.sentence(made[-1])
-    return sentence if len(made) == 1 else f"{len(made)} layers done. The last one: {sentence}"
+def _message(made: list[receipt.Receipt]) -> str:
+    """What the user is told at the end: short, since GIMP puts what does not fit into a box.
+
+    A fault is told in full; why the classical path was planned stood in the dialog.
+    """
+    last = made[-1]
+    text = receipt.sentence(last)
+    if last.model is None and last.fault is None:
+        took = wire.duration(last.actual.total_seconds)
+        title = receipt.tool_title(last.tool)
+        text = f"{title}: {last.path}, {took}. See Filters ▸ NSS ▸ Receipts."
+    return text if len(made) == 1 else f"{len(made)} layers done. The last one: {text}"
 
 
 def show_receipts(

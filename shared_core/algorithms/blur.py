@@ -9,10 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .blur_evidence import (
+    Disc,
     Motion,
     Softness,
     Spectrum,
     luma,
+    match_disc,
     match_motion,
     measure_softness,
     motion_bound,
@@ -27,10 +29,10 @@ TRUSTED = 0.5
 """From this confidence on a blur is worth undoing."""
 
 # A hand-set radius or length is right to about a fifth; what the spectrum says is much closer.
-_HAND_SET_SPREAD = 0.2
+_HAND_SET_SPREAD = 0.21
 _UNCONFIRMED_SPREAD = 0.25
 _SOFT_SPREAD = 0.08
-_MOTION_SPREAD = 0.04
+_MEASURED_SPREAD = 0.04
 
 # Sharp photographs fit as a Gaussian of about this sigma: lens and demosaicing, not a fault.
 _NATIVE_SIGMA = 0.35
@@ -47,7 +49,8 @@ class Blur:
     ``radius`` is the sigma of a Gaussian in pixels ("soft"); ``length`` in pixels and ``angle`` in
     degrees, counter-clockwise from horizontal, describe a straight motion. ``confidence`` 0..1
     says whether the picture has this blur at all, ``spread`` how far radius or length may be off
-    (relative standard deviation; an angle: 30 degrees times it).
+    (relative standard deviation; an angle: 30 degrees times it). A soft blur with ``disc`` is no
+    Gaussian but the disc of a lens out of focus, of twice this radius (and the same variance).
     """
 
     kind: Kind
@@ -56,14 +59,18 @@ class Blur:
     angle: float = 0.0
     confidence: float = 1.0
     spread: float = _HAND_SET_SPREAD
+    disc: bool = False
 
 
 def kernel(blur: Blur) -> Floats:
     """The blur's kernel: float32, odd sides, symmetric about its middle, sum 1.
 
-    "soft" is a Gaussian cut at 4 sigma, "motion" an antialiased line, "none" a single 1.
+    "soft" is a Gaussian cut at 4 sigma or an antialiased disc, "motion" an antialiased line, "none"
+    a single 1.
     """
-    if blur.kind == "soft" and blur.radius > 0:
+    if blur.kind == "soft" and blur.disc and blur.radius > 0:
+        weights = _disc(2 * blur.radius)
+    elif blur.kind == "soft" and blur.radius > 0:
         reach = int(np.ceil(4 * blur.radius))
         steps = np.arange(-reach, reach + 1)
         line = np.exp(-0.5 * (steps / blur.radius) ** 2)
@@ -80,20 +87,27 @@ def estimate_blur(*patches: NDArray[np.floating[Any]]) -> Blur:
 
     Motion shows as parallel dark lines in the power spectrum, found by its Radon transform
     (Oliveira, Figueiredo and Bioucas-Dias, "Parametric blur estimation for blind restoration of
-    natural images", IEEE Trans. Image Processing 2014); a Gaussian as the fall of the radial
-    spectrum below the power law of natural images (Field, "Relations between the statistics of
-    natural images and the response properties of cortical cells", JOSA A 1987). Either is trusted
-    only where the sharpest edges allow it. Patches under 96 pixels give "none" with confidence 0.
+    natural images", IEEE Trans. Image Processing 2014); a lens out of focus as dark rings; a
+    Gaussian as the fall of the radial spectrum below the power law of natural images (Field,
+    "Relations between the statistics of natural images and the response properties of cortical
+    cells", JOSA A 1987). Motions and Gaussians are trusted only where the sharpest edges allow
+    them. Patches under 96 pixels give "none" with confidence 0.
     """
     planes = _planes(patches)
     if not planes:
         return Blur("none", confidence=0.0)
     spectrum = power_spectrum(planes)
     softness = measure_softness(spectrum)
+    disc = match_disc(spectrum)
+    confidence = _disc_confidence(disc)
+    if confidence >= TRUSTED:
+        return Blur(
+            "soft", disc.radius / 2, confidence=confidence, spread=_MEASURED_SPREAD, disc=True
+        )
     motion = match_motion(spectrum)
     confidence = _motion_confidence(motion, softness, planes, spectrum.noise)
     if confidence >= TRUSTED:
-        return Blur("motion", 0.0, motion.length, motion.angle, confidence, _MOTION_SPREAD)
+        return Blur("motion", 0.0, motion.length, motion.angle, confidence, _MEASURED_SPREAD)
     if softness.sigma < _LEAST_SIGMA:
         sure = 0.5 + 0.5 * min(1.0, (_LEAST_SIGMA - softness.sigma) / 0.3)
         return Blur("none", confidence=sure if softness.bins else 0.0)
@@ -121,11 +135,14 @@ def chosen(blur: Blur, *patches: NDArray[np.floating[Any]]) -> Blur:
         )
         if _motion_confidence(motion, softness, planes, spectrum.noise) < TRUSTED:
             return replace(blur, spread=_UNCONFIRMED_SPREAD)
-        return replace(blur, length=motion.length, angle=motion.angle, spread=_MOTION_SPREAD)
+        return replace(blur, length=motion.length, angle=motion.angle, spread=_MEASURED_SPREAD)
     if softness.sigma < _LEAST_SIGMA or blur.radius <= 0:
         return replace(blur, spread=_UNCONFIRMED_SPREAD)
-    doubt = abs(float(np.log(blur.radius / _own_sigma(softness))))
-    return replace(blur, spread=float(np.clip(0.7 * doubt, _SOFT_SPREAD, 0.3)))
+    disc = match_disc(spectrum)
+    focus = _disc_confidence(disc) >= TRUSTED
+    measured = disc.radius / 2 if focus else _own_sigma(softness)
+    doubt = abs(float(np.log(blur.radius / measured)))
+    return replace(blur, spread=float(np.clip(0.7 * doubt, _SOFT_SPREAD, 0.3)), disc=focus)
 
 
 def _planes(patches: tuple[NDArray[np.floating[Any]], ...]) -> list[Floats]:
@@ -159,6 +176,11 @@ def _motion_confidence(
     return float(np.clip(0.5 + 0.5 * min(margins), 0.0, 1.0))
 
 
+def _disc_confidence(disc: Disc) -> float:
+    margin = min((disc.score - 0.86) / 0.1, (disc.slope - 0.6) / 0.5)
+    return float(np.clip(0.5 + 0.5 * margin, 0.0, 1.0))
+
+
 def _soft_confidence(softness: Softness, planes: list[Floats], noise: float) -> float:
     bound = soft_bound(planes, softness.sigma, noise)
     if bound is None:
@@ -169,6 +191,15 @@ def _soft_confidence(softness: Softness, planes: list[Floats], noise: float) -> 
         (limit - softness.sigma) / (0.3 * softness.sigma),
     ]
     return float(np.clip(0.5 + 0.5 * min(margins), 0.0, 1.0))
+
+
+def _disc(radius: float) -> NDArray[np.float64]:
+    """A disc in the middle of a square, each pixel weighted by the share of it that is inside."""
+    reach = int(np.ceil(radius))
+    side, fine = 2 * reach + 1, 16
+    places = (np.arange(side * fine) + 0.5) / fine - side / 2
+    inside = places[:, None] ** 2 + places[None, :] ** 2 <= radius * radius
+    return inside.reshape(side, fine, side, fine).mean(axis=(1, 3))
 
 
 def _line(length: float, angle: float) -> NDArray[np.float64]:

@@ -25,13 +25,14 @@ _NATURAL_SLOPE = 2.2
 _ANGLE_STEP = 5.0
 # Only so many of a motion's dark lines are compared: the farther ones drown or alias.
 _LINES = 6.5
+_RINGS = 2.6
 
 
 @dataclass(frozen=True)
 class Spectrum:
     """Mean power of a patch per frequency (cycles per pixel), its radial means, and its floor.
 
-    ``floor`` is the power of white noise in luma, ``noise`` its standard deviation in levels of 255.
+    ``floor`` is the power of white noise in luma, ``noise`` its standard deviation in levels.
     """
 
     fx: Floats
@@ -69,6 +70,15 @@ class Motion:
     cutoff: float
 
 
+@dataclass(frozen=True)
+class Disc:
+    """The out-of-focus disc that fits best; ``score`` and ``slope`` as for a motion."""
+
+    radius: float
+    score: float
+    slope: float
+
+
 def luma(rgb: NDArray[np.floating[Any]]) -> Floats:
     """Rec. 601 luma (h, w) of colours (h, w, 3)."""
     return np.ascontiguousarray(rgb, np.float32) @ _LUMA
@@ -93,9 +103,7 @@ def power_spectrum(planes: list[Floats]) -> Spectrum:
     smooth = cv2.blur(power, (5, 5), borderType=cv2.BORDER_REFLECT_101)
     floor = max(1.25 * float(np.quantile(smooth[frequency > 0.4], 0.1)), _LEAST_NOISE)
     bins = int(np.clip(min(height, width) // 4, 16, 64))
-    index = np.minimum((frequency * 2 * bins).astype(int), bins).ravel()
-    members = np.bincount(index, minlength=bins + 1)[:bins]
-    sums = np.bincount(index, power.ravel(), bins + 1)[:bins]
+    sums, members = _radial_sums(fx, fy, power, bins)
     return Spectrum(
         np.asarray(fx, np.float32),
         np.asarray(fy, np.float32),
@@ -147,12 +155,14 @@ def match_motion(
     coarse_angles = np.arange(angles[0], angles[1], _ANGLE_STEP)
     step = np.clip(lengths, 3.0, 66.0)
     coarse_lengths = np.arange(step[0], step[1] + 0.01, min(1.0, max(0.25, step[0] / 10)))
-    score, slope, depth = _correlate(*_project(points, coarse_angles, bins), coarse_lengths, cutoff)
+    score, slope, depth = _fit_lengths(
+        *_project(points, coarse_angles, bins), coarse_lengths, cutoff
+    )
     row, column = np.unravel_index(np.argmax(np.maximum(score, 0) * depth), score.shape)
 
     fine_angles = coarse_angles[row] + np.arange(-5.0, 6.0)
     fine_lengths = coarse_lengths[column] + np.arange(-1.0, 1.01, 0.25)
-    score, slope, depth = _correlate(*_project(points, fine_angles, bins), fine_lengths, cutoff)
+    score, slope, depth = _fit_lengths(*_project(points, fine_angles, bins), fine_lengths, cutoff)
     row, column = np.unravel_index(np.argmax(np.maximum(score, 0) * depth), score.shape)
     angle = _peak(fine_angles, depth.max(axis=1))
     return Motion(
@@ -162,6 +172,32 @@ def match_motion(
         float(slope[row, column]),
         cutoff,
     )
+
+
+def match_disc(spectrum: Spectrum) -> Disc:
+    """The disc, 1.5 to 12 pixels in radius, whose dark rings the log radial spectrum shows best."""
+    floor = max(spectrum.floor, _LEAST_DEPTH)
+    bins = 2 * len(spectrum.radial_power)
+    power, members = _radial_sums(spectrum.fx, spectrum.fy, spectrum.power, bins)
+    mean = power / np.maximum(members, 1)
+    u = (np.arange(bins) + 0.5) / (2 * bins)
+    clear = np.flatnonzero((mean > 2.5 * floor) & (members > 0))
+    best, depth_of_best = Disc(0.0, 0.0, 0.0), 0.0
+    if not len(clear):
+        return best
+    cutoff = u[clear[-1]]
+    trend = np.stack([np.ones(bins), np.log(u), u * u], axis=1)
+    excess = np.log(mean + 0.5 * floor)[None]
+    counts = np.minimum(members, 50.0)[None]
+    for radius in np.arange(1.5, 12.01, 0.1):
+        used = (u > 0.02) & (u < min(0.97 * cutoff, _RINGS / radius)) & (members > 0)
+        if radius * cutoff < 0.7 or used.sum() < 10:
+            continue
+        theory = np.log(_disc_transfer(2 * np.pi * radius * u) ** 2 + 0.01)
+        score, slope, depth = (float(v[0]) for v in _correlate(excess, counts, theory, used, trend))
+        if max(score, 0) * depth > depth_of_best:
+            best, depth_of_best = Disc(float(radius), score, slope), score * depth
+    return best
 
 
 def motion_bound(planes: list[Floats], length: float, angle: float, noise: float) -> float | None:
@@ -210,6 +246,14 @@ def _blocks(plane: Floats, height: int, width: int) -> Iterator[Floats]:
             yield plane[top : top + height, left : left + width]
 
 
+def _radial_sums(
+    fx: NDArray[np.floating[Any]], fy: NDArray[np.floating[Any]], power: Floats, bins: int
+) -> tuple[Doubles, NDArray[np.int_]]:
+    index = np.minimum((np.hypot(fx, fy) * 2 * bins).astype(int), bins).ravel()
+    members = np.bincount(index, minlength=bins + 1)[:bins]
+    return np.bincount(index, power.ravel(), bins + 1)[:bins], members
+
+
 def _project(
     points: tuple[Floats, Floats, Doubles], angles: Doubles, bins: int
 ) -> tuple[Doubles, Doubles]:
@@ -226,38 +270,51 @@ def _project(
 
 
 def _correlate(
-    means: Doubles, counts: Doubles, lengths: Doubles, cutoff: float
+    means: Doubles, counts: Doubles, theory: Doubles, used: NDArray[np.bool_], trend: Doubles
 ) -> tuple[Doubles, Doubles, Doubles]:
-    """Correlation, regression slope and depth (angle, length) of the motions' lines.
+    """How well and how deeply each row of ``means`` (row, bin) shows the dips of ``theory`` (bin).
 
-    Both sides lose what a smooth spectrum could explain: 1, u, u^2 and log u.
+    Both sides lose what the smooth ``trend`` (bin, term) could explain. Returned are correlation,
+    regression slope and the explained depth of each row.
     """
-    bins = means.shape[1]
-    u = (np.arange(bins) + 0.5) / (2 * bins)
-    trend = np.stack([np.ones(bins), u, u * u, np.log(u)], axis=1)
-    score = np.zeros((len(means), len(lengths)))
-    slope, depth = np.zeros_like(score), np.zeros_like(score)
-    for index, length in enumerate(lengths):
-        used = (u > 0.5 / length) & (u < min(0.97 * cutoff, _LINES / length))
-        if length * cutoff < 1.25 or used.sum() < 8:
-            continue
-        weight = np.sqrt(counts[:, used])
-        basis = np.linalg.qr(trend[used] * weight[..., None])[0]
-        theory = weight * np.log(np.sinc(u[used] * length) ** 2 + 0.02)
-        theory -= _explained(basis, theory)
-        found = weight * means[:, used]
-        found -= _explained(basis, found)
-        product = (theory * found).sum(axis=1)
-        energy = (theory**2).sum(axis=1) + 1e-12
-        score[:, index] = product / np.sqrt(energy * ((found**2).sum(axis=1) + 1e-12))
-        slope[:, index] = product / energy
-        depth[:, index] = product / np.sqrt(energy)
-    return score, slope, depth
+    weight = np.sqrt(counts[:, used])
+    basis = np.linalg.qr(trend[used] * weight[..., None])[0]
+    expected = weight * theory[used]
+    expected -= _explained(basis, expected)
+    found = weight * means[:, used]
+    found -= _explained(basis, found)
+    product = (expected * found).sum(axis=1)
+    energy = (expected**2).sum(axis=1) + 1e-12
+    score = product / np.sqrt(energy * ((found**2).sum(axis=1) + 1e-12))
+    return score, product / energy, product / np.sqrt(energy)
 
 
 def _explained(basis: Doubles, values: Doubles) -> Doubles:
     part: Doubles = np.einsum("ank,ak->an", basis, np.einsum("ank,an->ak", basis, values))
     return part
+
+
+def _fit_lengths(
+    means: Doubles, counts: Doubles, lengths: Doubles, cutoff: float
+) -> tuple[Doubles, Doubles, Doubles]:
+    """Score, slope and depth (angle, length) of motions; 0 where too few of their lines show."""
+    bins = means.shape[1]
+    u = (np.arange(bins) + 0.5) / (2 * bins)
+    trend = np.stack([np.ones(bins), u, u * u, np.log(u)], axis=1)
+    fits = np.zeros((3, len(means), len(lengths)))
+    for index, length in enumerate(lengths):
+        used = (u > 0.5 / length) & (u < min(0.97 * cutoff, _LINES / length))
+        if length * cutoff >= 1.25 and used.sum() >= 8:
+            theory = np.log(np.sinc(u * length) ** 2 + 0.02)
+            fits[:, :, index] = _correlate(means, counts, theory, used, trend)
+    return fits[0], fits[1], fits[2]
+
+
+def _disc_transfer(x: Doubles) -> Doubles:
+    """2 J1(x) / x, the transfer function of a disc, by Gauss-Chebyshev quadrature (|x| < 60)."""
+    nodes = np.arange(1, 41) * np.pi / 41
+    total: Doubles = (2 / 41) * (np.sin(nodes) ** 2 * np.cos(x[..., None] * np.cos(nodes))).sum(-1)
+    return total
 
 
 def _peak(places: Doubles, values: Doubles) -> float:

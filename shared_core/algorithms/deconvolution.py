@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import cv2
@@ -31,6 +32,7 @@ _WIENER_ROUNDS, _TV_ROUNDS = 4, 5
 _SOFT_DOUBT = ((-1.22, 0.3), (0.0, 0.4), (1.22, 0.3))
 _LENGTH_DOUBT = ((-1.5, 0.15), (-0.7, 0.2), (0.0, 0.3), (0.7, 0.2), (1.5, 0.15))
 _DEGREES_PER_SPREAD = 30.0
+_DISC_DOUBT = 0.15
 
 _GENTLE_SIGMA, _GENTLE_STRENGTH, _GENTLE_NOISE_LIMIT = 1.0, 0.3, 0.8
 
@@ -41,7 +43,8 @@ def name(blur: Blur) -> str:
         return "gentle unsharp mask"
     if blur.kind == "motion":
         return "total variation deconvolution of a straight motion"
-    return "total variation deconvolution of a Gaussian blur"
+    shape = "an out-of-focus disc" if blur.disc else "a Gaussian blur"
+    return f"total variation deconvolution of {shape}"
 
 
 def radius(blur: Blur) -> int:
@@ -179,13 +182,16 @@ def _expected_kernels(blur: Blur) -> tuple[Floats, Floats]:
     if blur.kind == "soft":
         for offset, weight in _SOFT_DOUBT:
             size = blur.radius * (1 + offset * blur.spread)
-            weighted.append((Blur("soft", radius=size), weight))
+            weighted.append((replace(blur, radius=size), weight))
+        if not blur.disc:
+            weighted = [(one, weight * (1 - _DISC_DOUBT)) for one, weight in weighted]
+            weighted.append((replace(blur, radius=0.725 * blur.radius, disc=True), _DISC_DOUBT))
     else:
         turn = _DEGREES_PER_SPREAD * blur.spread
         for offset, weight in _LENGTH_DOUBT:
             length = blur.length * (1 + offset * blur.spread)
             for side, share in _SOFT_DOUBT:
-                line = Blur("motion", length=length, angle=blur.angle + side * turn)
+                line = replace(blur, length=length, angle=blur.angle + side * turn)
                 weighted.append((line, weight * share))
     kernels = [(kernel(one), weight) for one, weight in weighted]
     side = max(k.shape[0] for k, _ in kernels)

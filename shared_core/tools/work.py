@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +12,12 @@ from numpy.typing import NDArray
 from shared_core.algorithms.noise import estimate_sigma
 from shared_core.bridge.toolbox import Value
 from shared_core.catalog.cards import Card
-from shared_core.engine.session import Session
 from shared_core.engine.tiling import run_tiles
 from shared_core.pixels import Box, Picture
+
+if TYPE_CHECKING:
+    # The classical paths work where onnxruntime is missing.
+    from shared_core.engine.session import Session
 
 Pixels = NDArray[np.float32]
 SAMPLE_SIDE = 512

@@ -20,6 +20,8 @@ Event = dict[str, Any]
 CANCEL_GRACE_SECONDS = 3.0
 BEAT_SECONDS = 1.0
 SILENCE_SECONDS = 30.0
+# The stage of a job before the model or the algorithm has any part in it.
+READING = "reading the picture"
 
 
 class ChildDied(Exception):

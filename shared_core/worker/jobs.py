@@ -28,7 +28,7 @@ from shared_core.bridge.paths import Paths
 from shared_core.catalog.store import Store
 from shared_core.device import profile as device
 
-from .child import Child, ChildDied, Event
+from .child import READING, Child, ChildDied, Event
 from .journal import Fault, Journal, Mark, died
 from .planner import CPU, Planner, missing_onnxruntime
 
@@ -225,6 +225,9 @@ class JobRunner:
             raise
         except NssError as error:
             details: Event = getattr(error, "details", {})
+            if details.get("stage") == READING and not details.get("memory"):
+                # The model had no part in it, and the classical path reads the same files.
+                raise
             raise _RealFailed(str(error), pixels if details.get("memory") else 0) from None
         finally:
             self.journal.close(run.id)

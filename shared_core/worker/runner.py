@@ -23,6 +23,7 @@ from shared_core.pixels import Picture, Raster
 from shared_core.tools import registry
 from shared_core.tools.work import Made, Model, Work
 
+from .child import READING
 from .speech import Speech
 
 PROGRESS_SECONDS = 0.1
@@ -39,7 +40,7 @@ class Runner:
 
     def handle(self, request: dict[str, Any]) -> None:
         """Carry out one request and report its end."""
-        self._stage = "reading the picture"
+        self._stage = READING
         try:
             if request["op"] == "probe":
                 self._probe()

@@ -110,7 +110,7 @@ class Server:
 
     def __init__(self, where: Paths) -> None:
         self._paths = where
-        self._began = self._last_used = time.monotonic()
+        self._began = self._last_used = self._last_job = time.monotonic()
         self._ending = threading.Event()
         self._tasks: deque[Task] = deque()
         self._running: Task | None = None
@@ -157,17 +157,18 @@ class Server:
     def _rest(self) -> None:
         """End the runner, and then ourselves, when there has been nothing to do for long."""
         with self._wake:
+            now = time.monotonic()
             if self._running or self._tasks:
-                self._last_used = time.monotonic()
-            idle = time.monotonic() - self._last_used
+                self._last_used = self._last_job = now
             peers = len(self._peers)
         if self._sweeps:
             # A client that was killed is not gone at once, and may have announced no job yet.
             self._sweeps -= 1
             arena.sweep(self._paths)
-        if idle > RUNNER_IDLE_SECONDS:
+        # Questions alone do not keep models in memory.
+        if now - self._last_job > RUNNER_IDLE_SECONDS:
             self._jobs.rest()
-        if idle > IDLE_SECONDS and not peers:
+        if now - self._last_used > IDLE_SECONDS and not peers:
             self._ending.set()
 
     def _accept(self, listener: Listener, key: bytes) -> None:
@@ -321,13 +322,13 @@ class Server:
                 while not self._tasks:
                     self._wake.wait()
                 task = self._running = self._tasks.popleft()
-            self._finish(task)
-            with self._wake:
-                self._running = None
-                self._last_used = time.monotonic()
                 for place, waiting in enumerate(self._tasks):
                     if waiting.peer:
                         waiting.peer.send(wire.Queued(place + 1))
+            self._finish(task)
+            with self._wake:
+                self._running = None
+                self._last_used = self._last_job = time.monotonic()
 
     def _finish(self, task: Task) -> None:
         def stopped() -> bool:

@@ -80,12 +80,14 @@ def formats() -> None:
         photo = add_layer(image, kind, "Photo")
         feathered(image)
         apply(f"format-{kind}", image, [photo], **MASKED)
+    soft = {"kind": "soft", "radius_auto": False, "radius": 1.5}
+    given = {"deblur": soft, "denoise": {}}
     for kind in ("wide8", "linear32", "grey8"):
         for tool, path in (("deblur", "real"), ("deblur", "classical"), ("denoise", "classical")):
             image = new_image(kind)
             photo = add_layer(image, kind, "Photo")
             feathered(image)
-            apply(f"{tool}-{path}-{kind}", image, [photo], tool, path=path)
+            apply(f"{tool}-{path}-{kind}", image, [photo], tool, path=path, **given[tool])
             image.delete()
 
 

@@ -1,0 +1,213 @@
+"""Plans from what is known: history, limits, an environment without onnxruntime."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import math
+import os
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Iterator
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared_core.bridge import wire
+from shared_core.bridge.errors import NssError, UsageError
+from shared_core.bridge.paths import paths
+from shared_core.catalog.store import Store
+from shared_core.worker import planner as planners
+from shared_core.worker.journal import Fault, Journal
+from shared_core.worker.planner import CPU, Planner, missing_onnxruntime
+from tests.conftest import ROOT
+from tests.fakes.contract_models import DRUNET, NAFNET, SCUNET
+
+ASK = wire.AskPlan("deblur", 1000, 1000)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def eight_gigabytes() -> Iterator[None]:
+    """Plans here shall not depend on what else this machine is doing."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(planners.memory, "available_bytes", lambda: 8 << 30)
+        yield
+
+
+def make(folder: Path) -> tuple[Planner, Journal]:
+    where = paths({"NSS_HOME": str(folder)})
+    journal = Journal(where.journal)
+    return Planner(where, journal, Store(where)), journal
+
+
+@pytest.fixture(scope="module")
+def planner(tmp_path_factory: pytest.TempPathFactory) -> Planner:
+    return make(tmp_path_factory.mktemp("planner"))[0]
+
+
+def test_without_models(planner):
+    plan = planner.plan(replace(ASK, budget_seconds=1e6))
+    assert (plan.path, plan.model, plan.download) == ("classical", None, NAFNET)
+    assert plan.download_bytes == 91_736_251 and "not downloaded" in plan.reason
+    assert planner.plan(replace(ASK, path="real")).path is None
+    denoise = replace(ASK, tool="denoise", budget_seconds=1e6)
+    blind = planner.plan(denoise)
+    told = planner.plan(replace(denoise, parameters={"strength": 10}))
+    assert (blind.download, told.download) == (SCUNET, DRUNET)
+
+
+def test_the_classical_seconds_follow_what_was_measured(tmp_path):
+    planner, journal = make(tmp_path)
+    guess = planner.plan(ASK).seconds
+    assert planner.plan(replace(ASK, width=2000)).seconds == pytest.approx(2 * guess)
+    journal.note_speed("classical/deblur", 7.0)
+    assert planner.plan(ASK).seconds == pytest.approx(7.0)
+    journal.note_speed("classical/denoise", 9.0)
+    assert planner.plan(ASK).seconds == pytest.approx(7.0)
+
+
+def test_the_models_seconds_follow_what_was_measured(tmp_path):
+    planner, journal = make(tmp_path)
+    card = planner.cards[NAFNET]
+    guess = planner.seconds(card, CPU, 1000, 1000)
+    assert guess and guess > 1
+    journal.note_speed(f"{NAFNET}/{CPU}/512x512", 0.5)
+    tiles = math.ceil((1000 - 64) / (512 - 64)) ** 2
+    load = card.download_bytes / 300e6
+    assert planner.seconds(card, CPU, 1000, 1000) == pytest.approx(load + tiles * 0.5)
+    journal.note_speed(f"{NAFNET}/{CPU}/load", 3)
+    assert planner.seconds(card, CPU, 512, 512) == pytest.approx(3.5)
+    assert planner.seconds(card, "CUDAExecutionProvider", 512, 512) != pytest.approx(3.5)
+
+
+def test_a_fault_is_in_the_plan_only_where_the_model_is(tmp_path):
+    planner, journal = make(tmp_path)
+    journal.note_fault(Fault("deblur", NAFNET, CPU, 0, "the worker died", "t"))
+    assert "not downloaded" in planner.plan(ASK).reason
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"tool": ""},
+        {"tool": "colorize"},
+        {"path": "byo"},
+        {"path": "Real"},
+        {"width": 0},
+        {"height": -1},
+        {"width": (1 << 20) + 1},
+        {"width": 10**4000},
+        {"budget_seconds": 0.0},
+        {"budget_seconds": -1.0},
+        {"budget_seconds": math.inf},
+        {"budget_seconds": math.nan},
+        {"memory_bytes": 0},
+        {"memory_bytes": -5},
+        {"parameters": {"amount": 10**400}},
+        {"parameters": {"amount": math.nan}},
+        {"parameters": {"kind": []}},
+        {"parameters": {"colour": 1}},
+    ],
+)
+def test_impossible_questions(planner, change):
+    with pytest.raises(UsageError) as refused:
+        planner.plan(replace(ASK, **change))
+    assert str(refused.value).endswith(".")
+
+
+@given(
+    tool=st.sampled_from(["denoise", "deblur"]),
+    width=st.integers(1, 1 << 20),
+    height=st.integers(1, 1 << 20),
+    path=st.sampled_from(wire.PATHS),
+    budget=st.none() | st.floats(1e-300, 1e300),
+    memory=st.none() | st.integers(1, 1 << 62),
+    profile=st.booleans(),
+)
+def test_every_possible_question_has_a_sound_plan(
+    planner, tool, width, height, path, budget, memory, profile
+):
+    ask = wire.AskPlan(tool, width, height, path, {}, budget, memory)
+    plan = planner.plan(ask)
+    assert plan.path in (("classical", "real") if path != "real" else (None, "real"))
+    assert plan.reason and plan.sentence()
+    assert plan.path is None or (plan.seconds >= 0 and math.isfinite(plan.seconds))
+    assert wire.decode(wire.encode(wire.PlanReply(plan))) == wire.PlanReply(plan)
+    assert len(json.dumps(asdict(plan))) < 2000
+
+
+@given(values=st.dictionaries(st.text(max_size=8), st.none() | st.integers() | st.floats()))
+def test_odd_parameters_are_refused_by_name(planner, values):
+    try:
+        planner.plan(replace(ASK, parameters=values))
+    except NssError as error:
+        assert isinstance(error, UsageError)
+    else:
+        assert set(values) <= {"amount", "kind", "radius", "length", "angle"}
+
+
+# ---------------------------------------------------------------- without onnxruntime
+
+
+def test_onnxruntime_is_looked_for(monkeypatch, tmp_path):
+    assert missing_onnxruntime() == ""
+    real = importlib.util.find_spec
+    for spec in (None, importlib.util.spec_from_loader("onnxruntime", None)):
+        # A folder left by pip is a namespace package without a file.
+        monkeypatch.setattr(
+            importlib.util,
+            "find_spec",
+            lambda name, s=spec: s if name == "onnxruntime" else real(name),
+        )
+        assert "onnxruntime is not installed" in missing_onnxruntime()
+    planner, _ = make(tmp_path)
+    planner.onnxruntime_trouble = missing_onnxruntime()
+    assert planners.missing_onnxruntime is missing_onnxruntime
+    for path, taken in (("auto", "classical"), ("real", None)):
+        plan = planner.plan(replace(ASK, path=path))
+        assert plan.path == taken and "onnxruntime is not installed" in plan.reason
+        assert plan.download is None and plan.download_bytes == 0
+
+
+@pytest.fixture
+def python_without_onnxruntime(tmp_path: Path) -> Path:
+    """An environment like this one, but for onnxruntime."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "venv"], check=True)
+    packages = tmp_path / "packages"
+    packages.mkdir()
+    for item in Path(sysconfig.get_path("purelib")).iterdir():
+        if not item.name.startswith("onnxruntime") and item.suffix != ".pth":
+            (packages / item.name).symlink_to(item)
+    [site] = (tmp_path / "venv").rglob("site-packages")
+    (site / "here.pth").write_text(f"{packages}\n{ROOT}\n")
+    return tmp_path / "venv" / "bin" / "python"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="symbolic links")
+def test_a_worker_without_onnxruntime_still_does_its_work(
+    home: Any, tmp_path: Path, python_without_onnxruntime: Path
+):
+    (home.folder / "config").mkdir(parents=True)
+    settings = {"python": str(python_without_onnxruntime)}
+    (home.folder / "config" / "worker.json").write_text(json.dumps(settings))
+    photo, out = tmp_path / "in.png", tmp_path / "out.png"
+    cv2.imwrite(str(photo), np.random.default_rng(1).integers(0, 256, (40, 50, 3), np.uint8))
+    for tool in ("denoise", "deblur"):
+        plan = home.json("plan", tool, photo)
+        assert plan["path"] == "classical" and "onnxruntime is not installed" in plan["reason"]
+        assert home.json("plan", tool, photo, "--path", "real")["path"] is None
+        home.nss("run", tool, photo, "-o", out, "--yes")
+        receipt = json.loads(home.nss("receipt", out).stdout)
+        assert receipt["path"] == "classical" and receipt["reason"] == plan["reason"]
+        assert receipt["fault"] is None
+    refused = home.nss("run", "deblur", photo, "-o", out, "--path", "real", ok=False)
+    assert refused.returncode == 4 and "onnxruntime" in refused.stderr
+    # The doctor has something to say too, or one sentence.
+    assert home.nss("doctor", ok=False).returncode in (0, 5)
