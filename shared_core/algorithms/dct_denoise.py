@@ -81,16 +81,24 @@ def denoise(rgb: Floats, sigma: float, detail: float = 0.5) -> Floats:
     np.clip(rgb, 0, 1, out=rgb)
     if sigma < _LEAST or rgb.size == 0:
         return rgb
-    level = sigma / 255
-    grey = bool((rgb == rgb[..., :1]).all())
-    planes = _planes(rgb, grey)
-    estimate = _rgb(_filtered(planes, level * 2 ** max(0.0, 0.5 - detail)))
-    clean = clipped_noise.unclip(estimate, rgb, level)
+    if (rgb == rgb[..., :1]).all():
+        grey = np.ascontiguousarray(rgb[..., :1])
+        return np.repeat(_denoised(grey, sigma / 255, detail), 3, axis=2)
+    return _denoised(rgb, sigma / 255, detail)
+
+
+def _denoised(colours: Floats, level: float, detail: float) -> Floats:
+    """Colours or grey values, (height, width, 3 or 1), without noise of ``level``."""
+    planes = _planes(colours)
+    estimate = _colours(_filtered(planes, level * 2 ** max(0.0, 0.5 - detail)))
+    clean = clipped_noise.unclip(estimate, colours, level)
     share = _MOST_RETURNED * max(0.0, 2 * detail - 1)
     if share:
-        removed = cv2.transform(rgb - estimate, np.full((1, 3), share / 3, np.float32))
-        clean = clean + removed.reshape(*rgb.shape[:2], 1)
-    return np.clip(clean, 0, 1, out=clean)
+        channels = colours.shape[2]
+        brightness = np.full((1, channels), share / channels, np.float32)
+        removed = cv2.transform(colours - estimate, brightness)
+        clean = clean + removed.reshape(*colours.shape[:2], 1)
+    return np.asarray(np.clip(clean, 0, 1))
 
 
 def _filtered(planes: Floats, level: float) -> Floats:
@@ -99,21 +107,19 @@ def _filtered(planes: Floats, level: float) -> Floats:
     return clean[:, _PADDING:-_PADDING, _PADDING:-_PADDING]
 
 
-def _planes(rgb: Floats, grey: bool) -> Floats:
+def _planes(colours: Floats) -> Floats:
     """Brightness and colour differences with a reflected border, (channels, height, width)."""
-    edge = (_PADDING,) * 4
-    if grey:
-        padded = cv2.copyMakeBorder(rgb[..., 0], *edge, cv2.BORDER_REFLECT_101)
+    padded = cv2.copyMakeBorder(colours, *(_PADDING,) * 4, cv2.BORDER_REFLECT_101)
+    if colours.shape[2] == 1:
         return np.asarray(padded, np.float32)[None]
-    padded = cv2.copyMakeBorder(rgb, *edge, cv2.BORDER_REFLECT_101)
     return np.ascontiguousarray(cv2.transform(padded, _OPPONENT).transpose(2, 0, 1), np.float32)
 
 
-def _rgb(planes: Floats) -> Floats:
-    """The colours of ``planes``, (height, width, 3)."""
-    channels = planes.transpose(1, 2, 0)
+def _colours(planes: Floats) -> Floats:
+    """The inverse of ``_planes``, (height, width, channels)."""
+    channels = np.ascontiguousarray(planes.transpose(1, 2, 0))
     if len(planes) == 1:
-        return np.repeat(channels, 3, axis=2)
+        return channels
     return np.asarray(cv2.transform(channels, _OPPONENT.T), np.float32).reshape(channels.shape)
 
 
@@ -185,7 +191,7 @@ def _cosines(block: int) -> Floats:
     frequency, place = np.mgrid[:block, :block]
     matrix = np.sqrt(2 / block) * np.cos(np.pi * frequency * (2 * place + 1) / (2 * block))
     matrix[0] = np.sqrt(1 / block)
-    return matrix.astype(np.float32)
+    return np.asarray(matrix, np.float32)
 
 
 _COSINES = {block: _cosines(block) for block in (_PILOT_BLOCK, _WIENER_BLOCK)}
@@ -204,14 +210,14 @@ def _forward(blocks: Floats) -> Floats:
     block = blocks.shape[2]
     vertical = np.matmul(_COSINES[block], blocks)
     segments = vertical.reshape(*blocks.shape[:2], -1, block)
-    return np.matmul(segments, _TRANSPOSED[block]).reshape(blocks.shape)
+    return np.asarray(np.matmul(segments, _TRANSPOSED[block])).reshape(blocks.shape)
 
 
 def _inverse(coefficients: Floats) -> Floats:
     block = coefficients.shape[2]
     segments = coefficients.reshape(*coefficients.shape[:2], -1, block)
     horizontal = np.matmul(segments, _COSINES[block]).reshape(coefficients.shape)
-    return np.matmul(_TRANSPOSED[block], horizontal)
+    return np.asarray(np.matmul(_TRANSPOSED[block], horizontal))
 
 
 def _each_run(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
@@ -98,9 +100,9 @@ _MEDIAN_OF_MEAN = (1 - 2 / (9 * _HIGH.shape[1])) ** 3
 
 def _before_clipping(variance: float, means: Floats) -> float:
     """The standard deviation that clipping, at the blocks' ``means``, reduced to ``variance``."""
-    sigma = variance**0.5
+    sigma = math.sqrt(variance)
     if sigma == 0:
         return 0.0
     for _ in range(_ROUNDS):
-        sigma = float(variance / clipped_noise.variance_left(means, sigma).mean()) ** 0.5
+        sigma = math.sqrt(variance / clipped_noise.variance_left(means, sigma).mean())
     return sigma
