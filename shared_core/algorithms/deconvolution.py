@@ -110,7 +110,7 @@ class _Problem:
 
     def __init__(self, shape: tuple[int, int], blur: Blur) -> None:
         mean, squared = _expected_kernels(blur)
-        margin = mean.shape[0] // 2 + 8
+        margin = 2 * (mean.shape[0] // 2) + 8
         self._rows = slice(margin, margin + shape[0])
         self._columns = slice(margin, margin + shape[1])
         self._shape = (
