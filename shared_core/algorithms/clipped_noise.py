@@ -22,6 +22,8 @@ RADIUS = 4
 _REACH = 3.0
 # Fine enough that neighbouring entries differ by less than 1e-4 of the range at any sigma.
 _ENTRIES = 1 << 14
+# Rows at once: few enough to stay within the processor's cache.
+_BAND = 64
 
 
 def _density(u: float) -> float:
@@ -68,27 +70,27 @@ def unclip(estimate: Floats, noisy: Floats, sigma: float) -> Floats:
     The model is trusted as far as clipped samples are as frequent around a pixel as it expects:
     dark areas without noise, or with less of it, stay as they are.
     """
-    lifted = _lift(estimate, noisy <= 0, sigma)
-    lowered = _lift(1 - estimate, noisy >= 1, sigma)
-    result = estimate
-    if lifted is not None:
-        result = result - lifted
-    if lowered is not None:
-        result = result + lowered
+    result = estimate.copy()
+    for top in range(0, len(estimate), _BAND):
+        seen = slice(max(0, top - RADIUS), top + _BAND + RADIUS)
+        kept = slice(top - seen.start, top - seen.start + _BAND)
+        band = result[top : top + _BAND]
+        black, white = noisy[seen] <= 0, noisy[seen] >= 1
+        if black.any():
+            band -= _lift(estimate[seen], black, sigma)[kept]
+        if white.any():
+            band += _lift(1 - estimate[seen], white, sigma)[kept]
     return result
 
 
-def _lift(observed: Floats, clipped: NDArray[np.bool_], sigma: float) -> Floats | None:
-    """By how much clipping at 0 raised ``observed``; None where no sample was clipped."""
-    if not clipped.any():
-        return None
+def _lift(observed: Floats, clipped: NDArray[np.bool_], sigma: float) -> Floats:
+    """By how much clipping at 0 raised ``observed``."""
     scaled = observed * np.float32((_ENTRIES - 1) / (_REACH * sigma))
     entry = np.clip(scaled, 0, _ENTRIES - 1).astype(np.int32)
-    lift = _LIFT.take(entry) * np.float32(sigma)
     expected = _mean_around(_EXPECTED.take(entry))
     found = _mean_around(clipped.astype(np.float32))
-    lift *= np.minimum(found / expected, 1)
-    return lift
+    trust = np.minimum(found / expected, 1)
+    return np.asarray(_LIFT.take(entry) * trust * np.float32(sigma))
 
 
 def _mean_around(values: Floats) -> Floats:

@@ -26,6 +26,7 @@ _LEAST_NOISE = 0.29
 # Power of a picture at angular frequency w: _LUMA_POWER / w^2.
 _LUMA_POWER, _CHROMA_POWER = 0.01, 5e-4
 _GRADIENT_WEIGHT, _COUPLING = 10.0, 300.0
+_MIDDLE = np.float32(0.5)
 _WIENER_ROUNDS, _TV_ROUNDS = 4, 5
 
 # Kernels that stand for the doubt about a blur: offsets in standard deviations, and weights.
@@ -94,7 +95,8 @@ def _deconvolve(picture: Floats, blur: Blur, noise_sigma: float) -> Floats:
     problem = _Problem(picture.shape[:2], blur)
     noise = float(np.hypot(noise_sigma, _LEAST_NOISE)) / 255
     channels = list(cv2.split(cv2.transform(picture, _TO_YCC)))
-    channels[0] = problem.total_variation(channels[0], noise * _LUMA_NOISE)
+    channels[0] -= _MIDDLE
+    channels[0] = problem.total_variation(channels[0], noise * _LUMA_NOISE) + _MIDDLE
     for index in (1, 2):
         spectrum, _ = problem.wiener(channels[index], noise * _CHROMA_NOISE, _CHROMA_POWER)
         channels[index] = problem.inside(_picture_of(spectrum))
@@ -110,7 +112,8 @@ class _Problem:
 
     def __init__(self, shape: tuple[int, int], blur: Blur) -> None:
         mean, squared = _expected_kernels(blur)
-        margin = 2 * (mean.shape[0] // 2) + 8
+        reach = mean.shape[0] // 2
+        margin = 3 * reach + 16
         self._rows = slice(margin, margin + shape[0])
         self._columns = slice(margin, margin + shape[1])
         self._shape = (

@@ -52,7 +52,10 @@ class Runner:
             problem = CouldNotBeDone("memory ran out")
             self._speech.say_error(problem, stage=self._stage, memory=True)
         except Exception as error:
-            problem = CouldNotBeDone(f"{type(error).__name__}: {error}")
+            problem = CouldNotBeDone(
+                f"an error of NSS itself ({type(error).__name__}: {error}); the worker's log says "
+                "more. Nothing was changed"
+            )
             self._speech.say_error(problem, stage=self._stage)
             sys.excepthook(type(error), error, error.__traceback__)
 
