@@ -1,4 +1,4 @@
-"""What an editor's process loads: import-linter holds the packages, this holds GIMP's loose files."""
+"""What an editor's process loads: import-linter sees the packages, this GIMP's loose files too."""
 
 from __future__ import annotations
 
