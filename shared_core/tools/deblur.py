@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from shared_core.algorithms import blur as blurs
 from shared_core.algorithms import deconvolution
 from shared_core.bridge.toolbox import AUTO
 
-from .work import Made, Model, Pixels, Work, model_tiles, tile_function
+from .work import Made, Model, Work, mixed, model_tiles, tile_function
 
 CLASSICAL_TILE = 1024
 
@@ -39,21 +37,12 @@ def classical(work: Work) -> Made:
 
 
 def real(work: Work, model: Model) -> Made:
-    """The model at its contract, blended with the source by ``amount``."""
-    network = tile_function(work, model)
+    """The model at its contract, mixed with the source by ``amount``."""
     amount = work.number("amount") / 100
+    tiles = model_tiles(work, model, mixed(tile_function(work, model), 1 - amount))
     if amount >= 1:
-        return Made(model_tiles(work, model, network))
-
-    def blended(rgb: Pixels) -> Pixels:
-        sharp = network(rgb)
-        if sharp.shape != rgb.shape:
-            return sharp
-        return np.asarray(rgb + np.float32(amount) * (sharp - rgb), np.float32)
-
-    return Made(
-        model_tiles(work, model, blended), "mixed with the source", {"amount": round(amount, 3)}
-    )
+        return Made(tiles)
+    return Made(tiles, "mixed with the source", {"amount": round(amount, 3)})
 
 
 def _blur(work: Work) -> blurs.Blur:

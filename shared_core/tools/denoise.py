@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from shared_core.algorithms import dct_denoise
 from shared_core.bridge.toolbox import AUTO
 
-from .work import Made, Model, Pixels, Work, model_tiles, tile_function
+from .work import Made, Model, Work, mixed, model_tiles, tile_function
 
 CLASSICAL_TILE = 1024
 
@@ -36,22 +34,14 @@ def real(work: Work, model: Model) -> Made:
         # Half a unit of detail is a factor of the square root of two in the noise level.
         level = min(sigma * 2.0 ** (0.5 - detail), limit)
         tiles = model_tiles(work, model, tile_function(work, model, (level / 255,)))
-        return Made(tiles, None, {"sigma": round(level, 2), "sigma_is": how})
+        step = "noise level measured in the picture" if how == "measured" else None
+        return Made(tiles, step, {"sigma": round(level, 2)})
 
-    network = tile_function(work, model)
     share = max(0.0, detail - 0.5)
+    tiles = model_tiles(work, model, mixed(tile_function(work, model), share))
     if share == 0:
-        return Made(model_tiles(work, model, network))
-
-    def mixed(rgb: Pixels) -> Pixels:
-        clean = network(rgb)
-        if clean.shape != rgb.shape:
-            return clean
-        return np.asarray(clean + np.float32(share) * (rgb - clean), np.float32)
-
-    return Made(
-        model_tiles(work, model, mixed), "mixed with the source", {"share": round(share, 3)}
-    )
+        return Made(tiles)
+    return Made(tiles, "mixed with the source", {"share": round(share, 3)})
 
 
 def _sigma(work: Work) -> tuple[float, str]:

@@ -129,6 +129,19 @@ def tile_function(
     return run
 
 
+def mixed(function: Callable[[Pixels], Pixels], share: float) -> Callable[[Pixels], Pixels]:
+    """``function`` with ``share`` (0..1) of its input mixed back into its output."""
+
+    def run(rgb: Pixels) -> Pixels:
+        made = function(rgb)
+        if made.shape != rgb.shape:
+            # The tile engine names the shape it got and the one it needs.
+            return made
+        return np.asarray(made + np.float32(share) * (rgb - made), np.float32)
+
+    return run if share > 0 else function
+
+
 def model_tiles(work: Work, model: Model, function: Callable[[Pixels], Pixels]) -> int:
     """Run ``function`` by the tile rule on the model's card."""
     rule = model.card.tile

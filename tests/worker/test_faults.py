@@ -49,8 +49,19 @@ def start(home, photo: Path, *more: str) -> subprocess.Popen:
     """``nss run deblur`` in the background."""
     out, receipt = photo.with_name("out.png"), photo.with_suffix(".json")
     return subprocess.Popen(
-        [sys.executable, "-m", "shared_core.cli", "run", "deblur", photo, "-o", out]
-        + ["--receipt", receipt, *more],
+        [
+            sys.executable,
+            "-m",
+            "shared_core.cli",
+            "run",
+            "deblur",
+            photo,
+            "-o",
+            out,
+            "--receipt",
+            receipt,
+            *more,
+        ],
         env=home.environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -73,7 +84,7 @@ def wait_until_it_runs(home) -> dict:
 
 def finish(process: subprocess.Popen, photo: Path) -> dict:
     """The receipt of a run in the background, which must succeed."""
-    out, err = process.communicate(timeout=90)
+    _out, err = process.communicate(timeout=90)
     assert process.returncode == 0, err
     return json.loads(photo.with_suffix(".json").read_text())
 
@@ -105,7 +116,7 @@ def test_a_killed_runner_is_an_error_for_real_only(home, models, photo):
     models({NAFNET: Variant.SLOW}, seconds=3, gflop_per_megapixel={NAFNET: 0.1}).get(NAFNET)
     process = start(home, photo, "--path", "real")
     os.kill(wait_until_it_runs(home)["runner_pid"], signal.SIGKILL)
-    out, err = process.communicate(timeout=60)
+    _out, err = process.communicate(timeout=60)
     assert process.returncode == 4
     assert "died" in err
     assert not photo.with_name("out.png").exists()
