@@ -177,6 +177,26 @@ def test_stopping_is_answered_every_time(home, photo):
         assert "The worker ends" in home.nss("worker", "stop").stdout
 
 
+def test_many_commands_on_a_cold_morning_share_one_worker(home, photo, tmp_path):
+    outs = [tmp_path / f"{number}.png" for number in range(5)]
+    processes = [
+        subprocess.Popen(
+            [*COMMAND, "run", "denoise", photo, "-o", out],
+            env=home.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for out in outs
+    ]
+    for process in processes:
+        _, err = process.communicate(timeout=60)
+        assert (process.returncode, err) == (0, "")
+    assert all(out.exists() for out in outs)
+    left = {f.name for f in (home.folder / "run").iterdir()}
+    assert left == {"worker-1.lock", "worker-1.sock", "worker.key"}
+
+
 def test_doctor(shared_home):
     before = shared_home.json("doctor", "--no-probe")
     assert before == {} or "providers" in before

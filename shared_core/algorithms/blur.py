@@ -199,7 +199,7 @@ def _disc(radius: float) -> NDArray[np.float64]:
     side, fine = 2 * reach + 1, 16
     places = (np.arange(side * fine) + 0.5) / fine - side / 2
     inside = places[:, None] ** 2 + places[None, :] ** 2 <= radius * radius
-    return inside.reshape(side, fine, side, fine).mean(axis=(1, 3))
+    return np.asarray(inside.reshape(side, fine, side, fine).mean(axis=(1, 3)), np.float64)
 
 
 def _line(length: float, angle: float) -> NDArray[np.float64]:

@@ -251,7 +251,8 @@ def _radial_sums(
 ) -> tuple[Doubles, NDArray[np.int_]]:
     index = np.minimum((np.hypot(fx, fy) * 2 * bins).astype(int), bins).ravel()
     members = np.bincount(index, minlength=bins + 1)[:bins]
-    return np.bincount(index, power.ravel(), bins + 1)[:bins], members
+    sums = np.bincount(index, power.ravel(), bins + 1)[:bins]
+    return np.asarray(sums, np.float64), members
 
 
 def _project(
