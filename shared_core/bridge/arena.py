@@ -169,8 +169,7 @@ def remove(paths: Paths, file: PixelFile) -> None:
 
 def _alive(pid: int) -> bool:
     if os.name == "nt":
-        # os.kill(pid, 0) would end the process on Windows; files of a live one refuse deletion.
-        return False
+        return _alive_on_windows(pid)
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -178,6 +177,22 @@ def _alive(pid: int) -> bool:
     except OSError:
         return True
     return True
+
+
+def _alive_on_windows(pid: int) -> bool:
+    """As ``_alive``; ``os.kill(pid, 0)`` would end the process there. In doubt it lives."""
+    import ctypes
+
+    synchronize, no_such_process, timed_out = 0x100000, 87, 0x102
+    kernel = ctypes.WinDLL("kernel32", use_last_error=True)  # type: ignore[attr-defined,unused-ignore]
+    kernel.OpenProcess.restype = ctypes.c_void_p
+    handle = kernel.OpenProcess(synchronize, False, pid)
+    if not handle:
+        return bool(ctypes.get_last_error() != no_such_process)  # type: ignore[attr-defined,unused-ignore]
+    try:
+        return bool(kernel.WaitForSingleObject(ctypes.c_void_p(handle), 0) == timed_out)
+    finally:
+        kernel.CloseHandle(ctypes.c_void_p(handle))
 
 
 def _allocate(path: Path, size: int) -> None:

@@ -71,6 +71,28 @@ def hang_up(line: Connection) -> None:
                 end.shutdown(socket.SHUT_RDWR)
 
 
+def _dial(address: str) -> Connection:
+    """A connection without handshake; ``TimeoutError`` when its queue stays full.
+
+    The library's own call would wait for ever at a worker that is stopped.
+    """
+    if os.name == "nt":
+        return connection.Client(address)
+    deadline = time.monotonic() + HANDSHAKE_SECONDS
+    with socket.socket(socket.AF_UNIX) as line:
+        while True:
+            line.settimeout(max(0.01, deadline - time.monotonic()))
+            try:
+                line.connect(address)
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise TimeoutError(address) from None
+                time.sleep(POLL_SECONDS)
+                continue
+            line.setblocking(True)
+            return Connection(line.detach())
+
+
 def _give_up(line: Connection, late: threading.Event) -> None:
     late.set()
     hang_up(line)
@@ -86,6 +108,7 @@ class Client:
         self._hello = wire.Hello(wire.PROTOCOL, host, version)
         self._own_python = own_python
         self._connection: Connection | None = None
+        self._greeting: Connection | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._ended = False
 
@@ -103,6 +126,8 @@ class Client:
             return True
         if self._try_connecting():
             return True
+        if self._ended:
+            raise Cancelled("Cancelled.")
         if not start:
             return False
         self._process = launch.start(self._paths, self._own_python)
@@ -133,7 +158,7 @@ class Client:
         late = threading.Event()
         try:
             key = key_of(self._paths)
-            found = connection.Client(address)
+            found = self._greeting = _dial(address)
             # A worker that is stopped or stuck still accepts; then nothing ever comes.
             deadline = threading.Timer(HANDSHAKE_SECONDS, _give_up, (found, late))
             deadline.daemon = True
@@ -143,19 +168,22 @@ class Client:
             found.send_bytes(wire.encode(self._hello))
             welcome = wire.decode(found.recv_bytes(wire.MAX_MESSAGE))
         except AuthenticationError:
+            if found is not None:
+                found.close()
             raise CouldNotBeDone(
                 "The running NSS worker does not know this user's key. End it and try again."
             ) from None
-        except (OSError, EOFError, wire.WireError):
+        except (OSError, EOFError, wire.WireError) as error:
             if found is not None:
                 found.close()
-            if late.is_set():
+            if late.is_set() or isinstance(error, TimeoutError):
                 raise CouldNotBeDone(
                     "A NSS worker runs and does not answer. End its process, whose module is "
                     f"{launch.WORKER_MODULE}, and try again. The log is {self._paths.log}."
                 ) from None
             return False
         finally:
+            self._greeting = None
             if deadline is not None:
                 deadline.cancel()
         if not isinstance(welcome, wire.Welcome):
@@ -167,8 +195,9 @@ class Client:
     def abort(self) -> None:
         """From another thread: end whatever is running, at once and for good."""
         self._ended = True
-        if self._connection is not None:
-            hang_up(self._connection)
+        for line in (self._greeting, self._connection):
+            if line is not None:
+                hang_up(line)
 
     def close(self) -> None:
         """End the connection; the worker goes on living for others."""
@@ -188,6 +217,9 @@ class Client:
         self.connect()
         line = self._connection
         assert line is not None
+        if self._ended:
+            self.close()
+            raise Cancelled("Cancelled.")
         asked_to_stop: float | None = None
         body = wire.encode(message)
         try:

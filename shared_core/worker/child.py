@@ -20,6 +20,8 @@ Event = dict[str, Any]
 CANCEL_GRACE_SECONDS = 3.0
 BEAT_SECONDS = 1.0
 SILENCE_SECONDS = 30.0
+# Longer between two looks at the clock, and this process itself was stopped or asleep.
+ASLEEP_SECONDS = 2.0
 # The stage of a job before the model or the algorithm has any part in it.
 READING = "reading the picture"
 
@@ -83,13 +85,18 @@ class Child:
         """Pass events on until the request's last one, which is returned.
 
         ``deadline`` gives the seconds that may pass without progress, ``silence`` those without
-        any sign of life. Raises ``Cancelled``, the
-        error the child reports, or ``ChildDied`` (died, silent past the watchdog, stuck).
+        any sign of life; time in which this process itself did not run counts for neither.
+        Raises ``Cancelled``, the error the child reports, or ``ChildDied`` (died, silent past the
+        watchdog, stuck).
         """
-        last_sign = last_progress = time.monotonic()
+        last_look = last_sign = last_progress = time.monotonic()
         stop_asked: float | None = None
         while True:
             now = time.monotonic()
+            if now - last_look > ASLEEP_SECONDS:
+                last_sign += now - last_look
+                last_progress += now - last_look
+            last_look = now
             if stop_asked is None and cancelled():
                 stop_asked = now
                 with contextlib.suppress(ChildDied):

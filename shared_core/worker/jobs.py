@@ -168,8 +168,11 @@ class JobRunner:
         run = _Run(secrets.token_hex(8), job, send, stopped)
         started = datetime.now(timezone.utc)
         fault = job.lost_worker
-        if fault and self._died_before:
-            fault = self._died_before[-1].what
+        if fault:
+            # Several jobs may have been lost with the worker; only one of them was running.
+            pixels = job.source.width * job.source.height
+            mine = [f for f in self._died_before if (f.tool, f.pixels) == (job.tool, pixels)]
+            fault = mine[-1].what if mine else fault
         plan = self._plan(job)
         if plan.path is None:
             raise RealPathImpossible(f"The real path is not possible: {plan.reason}.")
@@ -192,7 +195,8 @@ class JobRunner:
         if done is None:
             if plan.path == wire.REAL:
                 classical = self._plan(replace(job, path=wire.CLASSICAL))
-                plan = replace(classical, reason=f"{plan.title} failed: {fault}")
+                why = fault if job.lost_worker else f"{plan.title} failed: {fault}"
+                plan = replace(classical, reason=why)
             done = self._classical(run, plan)
         if job.note:
             plan = replace(plan, reason=f"{plan.reason}; {job.note}")
@@ -233,7 +237,7 @@ class JobRunner:
             self.journal.close(run.id)
         if done["tiles"] and not done["model_runs"]:
             raise _RealFailed("the model's session did not run", 0)
-        self.journal.forget(model=model)
+        self.journal.refute(model, provider, pixels)
         if done["tiles"]:
             key = f"{model}/{provider}/{done['tile_shape']}"
             self.journal.note_speed(key, done["run_seconds"] / done["tiles"])

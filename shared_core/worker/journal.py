@@ -148,6 +148,14 @@ class Journal:
                 self._save()
             return count
 
+    def refute(self, model: str, provider: str, pixels: int) -> None:
+        """A run of ``model`` at ``pixels`` went well: forget the faults that spoke against it."""
+        with self._lock:
+            kept = [f for f in self._faults if not f.covers(model, provider, pixels)]
+            if len(kept) != len(self._faults):
+                self._faults = kept
+                self._save()
+
     def note_speed(self, what: str, seconds: float) -> None:
         """One more measured duration of ``what`` (a model's tile, a tool's megapixel)."""
         with self._lock:

@@ -71,7 +71,7 @@ class Runner:
 
     def _job(self, request: dict[str, Any]) -> None:
         started = time.monotonic()
-        memory.reset_peak_rss()
+        peak_is_ours = memory.reset_peak_rss()
         tool = toolbox.tool(request["tool"])
         with self._picture(request) as picture:
             if picture.region.empty:
@@ -105,7 +105,7 @@ class Runner:
             load_seconds=opened - started,
             run_seconds=done - opened,
             total_seconds=done - started,
-            peak_bytes=memory.peak_rss_bytes(),
+            peak_bytes=memory.peak_rss_bytes() if peak_is_ours else None,
             bound=_bound_text(bound) if bound else None,
             onnxruntime=_onnxruntime_version() if model else None,
         )

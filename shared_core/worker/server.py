@@ -165,9 +165,10 @@ class Server:
             # A client that was killed is not gone at once, and may have announced no job yet.
             self._sweeps -= 1
             arena.sweep(self._paths)
-        # Questions alone do not keep models in memory.
-        if now - self._last_job > RUNNER_IDLE_SECONDS:
-            self._jobs.rest()
+        # Questions alone do not keep models in memory. No job may begin while the runner ends.
+        with self._wake:
+            if self._running is None and now - self._last_job > RUNNER_IDLE_SECONDS:
+                self._jobs.rest()
         if now - self._last_used > IDLE_SECONDS and not peers:
             self._ending.set()
 

@@ -39,8 +39,9 @@ class Speech:
             request = json.loads(line)
             if request.get("op") == "cancel":
                 self._cancel.set()
-                if self.canceller is not None:
-                    self.canceller()
+                # Between two lines of ours the request may end and take its canceller away.
+                if (canceller := self.canceller) is not None:
+                    canceller()
                 continue
             with self._arrived:
                 self._cancel.clear()
