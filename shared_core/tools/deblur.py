@@ -18,7 +18,9 @@ def classical(work: Work) -> Made:
     amount = work.number("amount") / 100
     overlap = -(-2 * deconvolution.radius(blur) // 8) * 8
     tiles = work.tiles(
-        lambda rgb: deconvolution.deblur(rgb, blur, amount, noise), CLASSICAL_TILE, overlap
+        lambda rgb: deconvolution.deblur(rgb, blur, amount, noise),
+        max(CLASSICAL_TILE, 2 * overlap),
+        overlap,
     )
     return Made(
         tiles,

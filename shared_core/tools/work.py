@@ -51,7 +51,7 @@ class Work:
     ) -> int:
         """Run ``function`` over the picture's region in tiles; how many there were."""
         if not fixed and self.tile_divisor > 1:
-            smallest = -(-4 * overlap // multiple)
+            smallest = -(-2 * overlap // multiple)
             tile = max(smallest, tile // self.tile_divisor // multiple) * multiple
         return run_tiles(
             self.picture,

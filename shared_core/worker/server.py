@@ -298,7 +298,7 @@ class Server:
     def _status(self) -> wire.StatusReply:
         with self._wake:
             running = self._running
-            waiting = len(self._tasks)
+            waiting = sum(1 for task in self._tasks if task.peer)
         return wire.StatusReply(
             pid=os.getpid(),
             runner_pid=self._jobs.runner_pid(),
