@@ -267,10 +267,11 @@ class NssDocker(DockWidget):
             path=path or str(self._path.currentData()),
         )
 
-    def _consents(self, order: host.Order) -> bool:
-        """Whether the box is ticked for what ``order`` would download, and nothing else."""
+    def _consents(self, order: host.Order) -> str:
+        """The model whose box is ticked for what ``order`` would download, or nothing."""
         answered = self._answered is not None and self._answered.order == order
-        return answered and self._consent.isVisibleTo(self) and self._consent.isChecked()
+        ticked = self._consent.isVisibleTo(self) and self._consent.isChecked()
+        return str(self._consent.property("nss_model") or "") if answered and ticked else ""
 
     # Slots
 
@@ -334,11 +335,12 @@ class NssDocker(DockWidget):
         if self._receipt_of != (*place, self._shown_receipts):
             self._receipt_of = (*place, self._shown_receipts)
             self._show_own_receipt(document, node)
+        width, height = layers.worked_size(document, area)
         question = Question(
             document=place[0],
             layer=place[1],
-            width=area.width,
-            height=area.height,
+            width=width,
+            height=height,
             order=self._order(),
         )
         if question not in (self._asked, self._wanted):
@@ -363,7 +365,7 @@ class NssDocker(DockWidget):
         assert isinstance(answer, wire.Plan)
         self._show_text(_upper(answer.sentence()))
         self._answered = self._asked
-        offer = bool(answer.download) and answer.download_bytes > 0
+        offer = bool(answer.download)
         if offer:
             size = wire.megabytes(answer.download_bytes)
             self._consent.setText(f"Download {answer.download_title} ({size})")

@@ -90,6 +90,16 @@ def area_of(document: Any, node: Any) -> Area:
     return Area(bounds.x(), bounds.y(), bounds.width(), bounds.height())
 
 
+def worked_size(document: Any, area: Area) -> tuple[int, int]:
+    """Width and height of the part of ``area`` that a tool would work on."""
+    selection = document.selection()
+    if selection is None:
+        return area.width, area.height
+    box = QtCore.QRect(selection.x(), selection.y(), selection.width(), selection.height())
+    box = box.intersected(QtCore.QRect(*area.rectangle))
+    return host.worked_size(area.width, area.height, (box.width(), box.height()))
+
+
 def shows_more_than_pixels(node: Any) -> bool:
     """Whether what a layer shows differs from its pixels, or it has no pixels of its own."""
     if node.type() != "paintlayer":
@@ -174,6 +184,7 @@ class KritaHost:
             files.write(mask_file, mask)
         return host.Source(
             name=layer.name,
+            selected=None if mask is None else arena.selected_size(mask, area.width),
             pixels=pixels,
             mask=mask_file,
             previous=receipt.to_dict(label.receipt) if label else None,

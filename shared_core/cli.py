@@ -18,7 +18,7 @@ from typing import Any
 from .bridge import __version__, launch, toolbox, wire
 from .bridge.client import Client
 from .bridge.errors import BadInput, Cancelled, CouldNotBeDone, NssError, UsageError
-from .bridge.host import Order, apply_tool, ask_plan, run_here
+from .bridge.host import ANY, Order, apply_tool, ask_plan, run_here
 from .bridge.paths import paths
 
 
@@ -147,7 +147,7 @@ def _order(options: argparse.Namespace) -> Order:
         tool=options.tool,
         parameters=given,
         path=options.path,
-        consent=getattr(options, "yes", False),
+        consent=ANY if getattr(options, "yes", False) else "",
         budget_seconds=options.budget,
         seed=getattr(options, "seed", None),
     )
@@ -225,7 +225,8 @@ def _asked(order: Order, client: Client, image: Path) -> Order:
     if not plan.download or order.path == wire.CLASSICAL:
         return order
     print(f"{plan.consent()}? [y/N] ", end="", file=sys.stderr, flush=True)
-    return replace(order, consent=sys.stdin.readline().strip().lower() in ("y", "yes"))
+    agreed = sys.stdin.readline().strip().lower() in ("y", "yes")
+    return replace(order, consent=plan.download if agreed else "")
 
 
 def _doctor(options: argparse.Namespace) -> int:

@@ -11,7 +11,7 @@ from typing import Any
 
 from . import imagefile
 from .bridge import __version__, wire
-from .bridge.arena import Arena
+from .bridge.arena import Arena, selected_size
 from .bridge.errors import UsageError
 from .bridge.host import Source
 from .bridge.paths import Paths
@@ -51,12 +51,20 @@ class FileHost:
         pixels = arena.create(width, height, image.depth, "rgba", image.curve, image.grey)
         arena.write(pixels, _bytes_of(image.pixels))
         mask: wire.PixelFile | None = None
+        selected = None
         if self.mask is not None:
-            selection = imagefile.read_mask(self.mask, width, height)
+            selection = _bytes_of(imagefile.read_mask(self.mask, width, height))
+            selected = selected_size(selection, width)
             mask = arena.create(width, height, "u8", "mask")
-            arena.write(mask, _bytes_of(selection))
-        previous = image.receipts[-1] if image.receipts else None
-        return Source(layer.stem, pixels, mask, previous, private=image)
+            arena.write(mask, selection)
+        return Source(
+            name=layer.stem,
+            pixels=pixels,
+            mask=mask,
+            selected=selected,
+            previous=image.receipts[-1] if image.receipts else None,
+            private=image,
+        )
 
     def write(
         self, layer: Path, source: Source, arena: Arena, result: wire.PixelFile, receipt: Receipt

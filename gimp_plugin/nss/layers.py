@@ -104,15 +104,31 @@ class GimpHost:
             files.write(pixels, data)
             del data
             own = Babl.get_name(shown.get_format())
-            kept, mask_file = None, None
+            kept, mask_file, selected = None, None, None
             if not Gimp.Selection.is_empty(self._image):
                 mask = self._mask(x, y, *size)
                 if own != crossing:
                     kept = Kept(mask, _pixels(buffer, 0, 0, *size, None))
                 mask_file = files.create(*size, "u8", "mask")
                 files.write(mask_file, mask)
+                selected = arena.selected_size(mask, size[0])
             native = Native((x, y), crossing, own, kept)
-        return host.Source(layer.get_name(), pixels, mask_file, _previous(layer), native)
+        return host.Source(
+            name=layer.get_name(),
+            pixels=pixels,
+            mask=mask_file,
+            selected=selected,
+            previous=_previous(layer),
+            private=native,
+        )
+
+    def worked_size(self, layer: Any) -> tuple[int, int]:
+        """Width and height of the part of a layer that a tool would work on."""
+        selected = None
+        if not Gimp.Selection.is_empty(self._image):
+            touched, _, _, width, height = layer.mask_intersect()
+            selected = (width, height) if touched else (0, 0)
+        return host.worked_size(layer.get_width(), layer.get_height(), selected)
 
     def write(
         self,

@@ -38,7 +38,7 @@ class Watcher:
         return False
 
 
-def order_of(tool: toolbox.Tool, config: Any, consent: bool) -> host.Order:
+def order_of(tool: toolbox.Tool, config: Any, consent: str) -> host.Order:
     """What the procedure's arguments ask for."""
     given: dict[str, object] = {}
     for parameter in tool.parameters:
@@ -71,16 +71,16 @@ def _run(
 
     worker = client.Client(paths.paths(), GimpHost.name, str(Gimp.version()))
     place = GimpHost(image, drawables, worker.paths)
-    consent = False
+    consent = ""
     if mode == Gimp.RunMode.INTERACTIVE:
         from panel import ask
 
-        answer = ask(procedure, config, tool, place, lambda: order_of(tool, config, False))
+        answer = ask(procedure, config, tool, place, lambda: order_of(tool, config, ""))
         if answer is None:
             return _end(procedure, Gimp.PDBStatusType.CANCEL)
         consent = answer
     elif mode == Gimp.RunMode.NONINTERACTIVE:
-        consent = config.get_property("consent")
+        consent = host.ANY if config.get_property("consent") else ""
     Gimp.progress_init(tool.title)
     flow = host.apply_tool(place, order_of(tool, config, consent))
     made = host.run_here(flow, worker, Watcher())

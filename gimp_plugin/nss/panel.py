@@ -89,6 +89,7 @@ class ToolDialog:
         order: Callable[[], host.Order],
     ) -> None:
         self._order = order
+        self._place = place
         layers = place.layers()
         self._largest = max(layers, key=lambda one: one.get_width() * one.get_height())
         self._planner = Planner(place, self._show)
@@ -105,13 +106,14 @@ class ToolDialog:
         self._build_plan(_layers_line(layers, self._largest, place.opens_new_image))
         config.connect("notify", self._changed)
 
-    def run(self) -> bool | None:
-        """Whether the user consents to the download that was offered; None on Cancel."""
+    def run(self) -> str | None:
+        """The model whose download the user consents to, or nothing; None on Cancel."""
         self._ask()
         try:
             if not self._dialog.run():
                 return None
-            return bool(self._consent.get_visible() and self._consent.get_active())
+            agreed = self._consent.get_visible() and self._consent.get_active()
+            return str(self._consent.get_name()) if agreed else ""
         finally:
             self._planner.stop()
             if self._timer:
@@ -160,7 +162,7 @@ class ToolDialog:
 
     def _ask(self) -> bool:
         self._timer = 0
-        size = self._largest.get_width(), self._largest.get_height()
+        size = self._place.worked_size(self._largest)
         try:
             self._planner.ask(host.ask_plan(self._order(), *size))
         except errors.NssError as error:
@@ -175,7 +177,7 @@ class ToolDialog:
         else:
             sentence = self._plan.sentence()
             self._text.set_text(sentence[:1].upper() + sentence[1:])
-        offered = self._plan.download if self._plan and self._plan.download_bytes else None
+        offered = self._plan.download if self._plan else None
         if offered is not None and self._plan is not None:
             size = wire.megabytes(self._plan.download_bytes)
             self._consent_text.set_text(
@@ -202,8 +204,8 @@ def ask(
     tool: toolbox.Tool,
     place: GimpHost,
     order: Callable[[], host.Order],
-) -> bool | None:
-    """Show a tool's dialog; consent to the offered download, or None when the user cancels."""
+) -> str | None:
+    """Show a tool's dialog; the model whose download is agreed to, or None on Cancel."""
     GimpUi.init(procedure.get_name())
     return ToolDialog(procedure, config, tool, place, order).run()
 

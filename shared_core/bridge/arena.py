@@ -244,3 +244,14 @@ def keep_unselected(
             new = int.from_bytes(result[lo:hi], "little")
             out[lo:hi] = (old ^ ((old ^ new) & chosen)).to_bytes(hi - lo, "little")
     return bytes(out)
+
+
+def selected_size(mask: bytes | bytearray | memoryview, width: int) -> tuple[int, int]:
+    """Width and height of the box around what is selected in ``mask``, ``width`` bytes a row."""
+    rows = [bytes(mask[start : start + width]) for start in range(0, len(mask), width)]
+    used = [number for number, row in enumerate(rows) if row.count(0) < width]
+    if not used:
+        return 0, 0
+    left = min(width - len(rows[number].lstrip(b"\0")) for number in used)
+    right = max(len(rows[number].rstrip(b"\0")) for number in used)
+    return right - left, used[-1] - used[0] + 1

@@ -239,6 +239,9 @@ class Client:
                 elif isinstance(event, wire.Failed):
                     raise from_code(event.code, event.message)
                 elif isinstance(event, reply):
+                    if asked_to_stop is not None:
+                        # It was done before the worker heard of it; the user wants no result.
+                        raise Cancelled("Cancelled.")
                     return event
                 else:
                     raise wire.WireError(f"The worker answered {type(event).__name__}.")

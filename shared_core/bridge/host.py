@@ -13,15 +13,21 @@ from .errors import BadInput, Cancelled, NssError, RealPathImpossible
 from .paths import Paths
 from .receipt import Receipt, as_source, from_dict
 
+ANY = "any model"
+
 
 @dataclass(frozen=True)
 class Order:
-    """What the user asked for. ``consent`` allows the download of the model it needs."""
+    """What the user asked for.
+
+    ``consent`` is the id of the model whose download the user agreed to, or ``ANY`` for whichever
+    the plan needs; empty for none.
+    """
 
     tool: str
     parameters: Mapping[str, object] = field(default_factory=dict)
     path: str = "auto"
-    consent: bool = False
+    consent: str = ""
     budget_seconds: float | None = None
     memory_bytes: int | None = None
     seed: int | None = None
@@ -32,14 +38,21 @@ class Source:
     """One layer as read: its pixels, the selection over it, and what the host needs to go back.
 
     ``mask`` has the size of ``pixels``, 0 outside the selection to 255 inside; None without a
-    selection. ``previous`` is the receipt the layer carries.
+    selection, whose box over the layer is ``selected`` wide and high. ``previous`` is the receipt
+    the layer carries.
     """
 
     name: str
     pixels: wire.PixelFile
     mask: wire.PixelFile | None = None
+    selected: tuple[int, int] | None = None
     previous: dict[str, Any] | None = None
     private: Any = None
+
+    @property
+    def worked(self) -> tuple[int, int]:
+        """Width and height of the part that is worked on."""
+        return worked_size(self.pixels.width, self.pixels.height, self.selected)
 
 
 class Host(Protocol):
@@ -92,8 +105,16 @@ def apply_tool(host: Host, order: Order) -> Flow:
     return receipts
 
 
+def worked_size(width: int, height: int, selected: tuple[int, int] | None) -> tuple[int, int]:
+    """The size that a plan is about: the layer's, or that of the selection with its context."""
+    if selected is None:
+        return width, height
+    around = 2 * wire.CONTEXT
+    return min(width, selected[0] + around), min(height, selected[1] + around)
+
+
 def ask_plan(order: Order, width: int, height: int) -> wire.AskPlan:
-    """The question to the worker: what would ``order`` do to a picture of this size?"""
+    """The question to the worker: what would ``order`` do to a part of this size?"""
     return wire.AskPlan(
         tool=order.tool,
         width=width,
@@ -110,9 +131,10 @@ def _compute(
 ) -> Step:
     def step(client: Client, watcher: Watcher) -> Receipt:
         note = ""
-        question = ask_plan(order, source.pixels.width, source.pixels.height)
+        question = ask_plan(order, *source.worked)
         plan = client.ask(question, wire.PlanReply, watcher).plan
-        if plan.download and order.consent and order.path != wire.CLASSICAL:
+        agreed = plan.download and order.consent in (plan.download, ANY)
+        if plan.download and agreed and order.path != wire.CLASSICAL:
             try:
                 request = wire.Download(plan.download, launch.hub_environment())
                 client.ask(request, wire.Done, watcher)
@@ -133,6 +155,8 @@ def _compute(
             source=source.pixels,
             result=result,
             mask=source.mask,
+            worked_width=source.worked[0],
+            worked_height=source.worked[1],
             path=order.path,
             parameters=parameters,
             budget_seconds=order.budget_seconds,

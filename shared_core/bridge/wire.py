@@ -24,6 +24,9 @@ Order = Literal["rgba", "bgra"]
 Curve = Literal["srgb", "linear"]
 MASK: Literal["mask"] = "mask"
 
+# Pixels around a selection that a tool sees along with it.
+CONTEXT = 64
+
 
 class WireError(CouldNotBeDone):
     """A message that is not one of ours, or has fields of the wrong type."""
@@ -154,7 +157,7 @@ class Welcome:
 
 @dataclass(frozen=True)
 class AskPlan:
-    """What would happen to a picture of this size?"""
+    """What would happen to a layer, or to a selected part of it with its context, of this size?"""
 
     tool: str
     width: int
@@ -174,12 +177,17 @@ class PlanReply:
 
 @dataclass(frozen=True)
 class StartJob:
-    """Run a tool on ``source`` and put the pixels into ``result``."""
+    """Run a tool on ``source`` and put the pixels into ``result``.
+
+    ``worked_width`` and ``worked_height`` are the size that the plan was about.
+    """
 
     tool: str
     source: PixelFile
     result: PixelFile
     mask: PixelFile | None = None
+    worked_width: int | None = None
+    worked_height: int | None = None
     path: str = "auto"
     parameters: dict[str, Any] = field(default_factory=dict)
     budget_seconds: float | None = None

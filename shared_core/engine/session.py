@@ -70,6 +70,8 @@ class RunFailed(_Failure):
 class OutOfMemory(_Failure):
     """The memory did not suffice. On the processor the session stays usable for smaller tiles."""
 
+    out_of_memory = True
+
 
 @dataclass(frozen=True)
 class Tensor:

@@ -15,9 +15,7 @@ def classical(work: Work) -> Made:
     sigma, how = _sigma(work)
     detail = work.number("detail") / 100
     overlap = -(-2 * dct_denoise.RADIUS // 8) * 8
-    tiles = work.tiles(
-        lambda rgb: dct_denoise.denoise(rgb, sigma, detail), CLASSICAL_TILE, overlap, multiple=8
-    )
+    tiles = work.tiles(lambda rgb: dct_denoise.denoise(rgb, sigma, detail), CLASSICAL_TILE, overlap)
     return Made(
         tiles,
         f"classical denoising by {dct_denoise.NAME}",

@@ -170,7 +170,7 @@ class JobRunner:
         fault = job.lost_worker
         if fault:
             # Several jobs may have been lost with the worker; only one of them was running.
-            pixels = job.source.width * job.source.height
+            pixels = _pixels(job)
             mine = [f for f in self._died_before if (f.tool, f.pixels) == (job.tool, pixels)]
             fault = mine[-1].what if mine else fault
         plan = self._plan(job)
@@ -198,7 +198,7 @@ class JobRunner:
                 why = fault if job.lost_worker else f"{plan.title} failed: {fault}"
                 plan = replace(classical, reason=why)
             done = self._classical(run, plan)
-        if job.note:
+        if job.note and job.note not in plan.reason:
             plan = replace(plan, reason=f"{plan.reason}; {job.note}")
         return receipt.to_dict(self._receipt(run, plan, done, fault or None, host, started))
 
@@ -206,8 +206,7 @@ class JobRunner:
         return self.planner.plan(
             wire.AskPlan(
                 job.tool,
-                job.source.width,
-                job.source.height,
+                *_worked(job),
                 job.path,
                 job.parameters,
                 job.budget_seconds,
@@ -217,7 +216,7 @@ class JobRunner:
 
     def _real(self, run: _Run, plan: wire.Plan) -> Event:
         model, provider = plan.model or "", plan.provider or CPU
-        pixels = run.job.source.width * run.job.source.height
+        pixels = _pixels(run.job)
         mark = Mark(run.id, run.job.tool, model, plan.title, provider, pixels, "starting")
         self.journal.open(mark)
         try:
@@ -250,15 +249,21 @@ class JobRunner:
             try:
                 done = self._ask(run, plan, None, divisor)
             except ChildDied as error:
-                died = error
+                died = str(error)
                 continue
-            megapixels = run.job.source.width * run.job.source.height / 1e6
-            if run.job.mask is None and megapixels > 0.1:
+            except NssError as error:
+                if divisor == 2 or not getattr(error, "details", {}).get("memory"):
+                    raise
+                died = str(error)
+                continue
+            megapixels = _pixels(run.job) / 1e6
+            if megapixels > 0.1:
                 key = f"classical/{run.job.tool}"
                 self.journal.note_speed(key, done["run_seconds"] / megapixels)
             return done
         raise CouldNotBeDone(
-            f"{plan.title.capitalize()} was tried twice and its process died both times ({died}). "
+            f"{plan.title.capitalize()} was tried twice and ended both times without a result "
+            f"({died}). "
             f"The worker's log says more: {self._paths.log}. If memory ran out, close other "
             "programs or work on a smaller part of the picture. Nothing was changed."
         )
@@ -351,7 +356,7 @@ class JobRunner:
             actual=receipt.Actual(
                 round(done["load_seconds"], 3),
                 round(done["run_seconds"], 3),
-                round(done["total_seconds"], 3),
+                round((datetime.now(timezone.utc) - started).total_seconds(), 3),
                 done["peak_bytes"],
                 done["tiles"],
             ),
@@ -364,6 +369,16 @@ class JobRunner:
             started=started.strftime("%Y-%m-%dT%H:%M:%SZ"),
             source=job.previous,
         )
+
+
+def _worked(job: wire.StartJob) -> tuple[int, int]:
+    """Width and height of the part that is worked on."""
+    return job.worked_width or job.source.width, job.worked_height or job.source.height
+
+
+def _pixels(job: wire.StartJob) -> int:
+    width, height = _worked(job)
+    return width * height
 
 
 def _doing(plan: wire.Plan) -> str:

@@ -88,6 +88,8 @@ class Planner:
             # Files that changed since they were verified are hashed before a plan trusts them.
             state = self._store.check(card)
         present = state.usable
+        # A damaged model has to be fetched as a whole.
+        kept = 0 if state.presence is Presence.BAD else state.bytes_here
         trouble = state.reason if state.presence is Presence.BAD else ""
         fault = self._journal.fault_of(card.id, provider, width * height)
         return routing.Candidate(
@@ -98,7 +100,7 @@ class Planner:
             fault=fault.what if fault else "",
             seconds=self.seconds(card, provider, width, height),
             peak_bytes=_peak(card),
-            download_bytes=state.bytes_total - state.bytes_here if not present else 0,
+            download_bytes=0 if present else state.bytes_total - kept,
             licence=card.licence,
             host="huggingface.co",
         )

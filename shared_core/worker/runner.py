@@ -27,6 +27,7 @@ from .child import READING
 from .speech import Speech
 
 PROGRESS_SECONDS = 0.1
+CPU = "CPUExecutionProvider"
 
 
 class Runner:
@@ -47,11 +48,16 @@ class Runner:
             else:
                 self._job(request)
         except NssError as error:
-            self._speech.say_error(error, stage=self._stage)
-        except MemoryError:
-            problem = CouldNotBeDone("memory ran out")
-            self._speech.say_error(problem, stage=self._stage, memory=True)
+            if self._sessions is not None and request.get("provider") not in (None, CPU):
+                # A device that was lost stays lost for the sessions that are open on it.
+                self._sessions.clear()
+            out_of_memory = getattr(error, "out_of_memory", False)
+            self._speech.say_error(error, stage=self._stage, memory=out_of_memory)
         except Exception as error:
+            if _is_out_of_memory(error):
+                problem = CouldNotBeDone("memory ran out")
+                self._speech.say_error(problem, stage=self._stage, memory=True)
+                return
             problem = CouldNotBeDone(
                 f"an error of NSS itself ({type(error).__name__}: {error}); the worker's log says "
                 "more. Nothing was changed"
@@ -79,6 +85,11 @@ class Runner:
                     "The selection does not touch the layer, so there is nothing to work on. "
                     "Move the selection or select nothing."
                 )
+            if not picture.touches(picture.region):
+                raise BadInput(
+                    "Everything there is fully transparent, so there is nothing to work on. "
+                    "Select a layer or a part with visible pixels."
+                )
             work = Work(
                 picture=picture,
                 parameters=tool.parse(request["parameters"]),
@@ -104,7 +115,6 @@ class Runner:
             tile_shape=self._tile_shape(model, picture),
             load_seconds=opened - started,
             run_seconds=done - opened,
-            total_seconds=done - started,
             peak_bytes=memory.peak_rss_bytes() if peak_is_ours else None,
             bound=_bound_text(bound) if bound else None,
             onnxruntime=_onnxruntime_version() if model else None,
@@ -190,6 +200,10 @@ def _view(pixels: Any, file: wire.PixelFile) -> NDArray[Any]:
     if file.order != "mask":
         shape += (4,)
     return np.frombuffer(pixels, dtype).reshape(shape)
+
+
+def _is_out_of_memory(error: Exception) -> bool:
+    return isinstance(error, MemoryError) or "insufficient memory" in str(error).lower()
 
 
 def _bound_text(bound: Any) -> str:

@@ -238,6 +238,9 @@ class Server:
         if isinstance(message, wire.Cancel):
             peer.cancel.set()
             return
+        if self._ending.is_set():
+            peer.send(wire.Failed(CouldNotBeDone.code, "The worker is ending. Try again."))
+            return
         if not peer.busy.acquire(blocking=False):
             peer.send(wire.Failed(UsageError.code, "One request at a time on a connection."))
             return

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared_core.bridge import arena as module
-from shared_core.bridge.arena import Arena, keep_unselected, mapped, sweep
+from shared_core.bridge.arena import Arena, keep_unselected, mapped, selected_size, sweep
 from shared_core.bridge.errors import CouldNotBeDone
 from shared_core.bridge.paths import paths
 from shared_core.bridge.wire import WireError
@@ -151,3 +151,11 @@ def test_keep_unselected_crosses_its_own_blocks():
 def test_keep_unselected_refuses_other_sizes():
     with pytest.raises(CouldNotBeDone):
         keep_unselected(b"1234", b"1234", b"12", 4)
+
+
+@given(st.integers(1, 30), st.integers(1, 30), st.integers(0, 2**32 - 1), st.floats(0, 0.2))
+def test_the_size_of_a_selection_against_numpy(width, height, seed, share):
+    mask = (np.random.default_rng(seed).random((height, width)) < share).astype(np.uint8) * 200
+    rows, columns = mask.any(1).nonzero()[0], mask.any(0).nonzero()[0]
+    expected = (int(np.ptp(columns)) + 1, int(np.ptp(rows)) + 1) if rows.size else (0, 0)
+    assert selected_size(mask.tobytes(), width) == expected
