@@ -14,6 +14,7 @@ from .blur_evidence import (
     Softness,
     Spectrum,
     luma,
+    compression_noise,
     match_disc,
     match_motion,
     measure_softness,
@@ -51,6 +52,7 @@ class Blur:
     says whether the picture has this blur at all, ``spread`` how far radius or length may be off
     (relative standard deviation; an angle: 30 degrees times it). A soft blur with ``disc`` is no
     Gaussian but the disc of a lens out of focus, of twice this radius (and the same variance).
+    ``hidden_noise`` is what compression left, in levels of 255; no estimate of white noise sees it.
     """
 
     kind: Kind
@@ -60,6 +62,7 @@ class Blur:
     confidence: float = 1.0
     spread: float = _HAND_SET_SPREAD
     disc: bool = False
+    hidden_noise: float = 0.0
 
 
 def kernel(blur: Blur) -> Floats:
@@ -96,14 +99,17 @@ def estimate_blur(*patches: NDArray[np.floating[Any]]) -> Blur:
     planes = _planes(patches)
     if not planes:
         return Blur("none", confidence=0.0)
-    spectrum = power_spectrum(planes)
+    hidden = compression_noise(planes)
+    return replace(_estimate(planes, hidden), hidden_noise=hidden)
+
+
+def _estimate(planes: list[Floats], hidden_noise: float) -> Blur:
+    spectrum = power_spectrum(planes, hidden_noise)
     softness = measure_softness(spectrum)
     disc = match_disc(spectrum)
     confidence = _disc_confidence(disc)
     if confidence >= TRUSTED:
-        return Blur(
-            "soft", disc.radius / 2, confidence=confidence, spread=_MEASURED_SPREAD, disc=True
-        )
+        return Blur("soft", disc.radius / 2, 0.0, 0.0, confidence, _MEASURED_SPREAD, disc=True)
     motion = match_motion(spectrum)
     confidence = _motion_confidence(motion, softness, planes, spectrum.noise)
     if confidence >= TRUSTED:
@@ -125,7 +131,9 @@ def chosen(blur: Blur, *patches: NDArray[np.floating[Any]]) -> Blur:
     planes = _planes(patches)
     if blur.kind == "none" or not planes:
         return blur
-    spectrum = power_spectrum(planes)
+    hidden = compression_noise(planes)
+    blur = replace(blur, hidden_noise=hidden)
+    spectrum = power_spectrum(planes, hidden)
     softness = measure_softness(spectrum)
     if blur.kind == "motion":
         motion = match_motion(
@@ -157,23 +165,25 @@ def _own_sigma(softness: Softness) -> float:
 def _motion_confidence(
     motion: Motion, softness: Softness, planes: list[Floats], noise: float
 ) -> float:
-    """0.5 where every test just passes, 1 where each passes with room to spare.
+    """Probability that the motion is real.
 
-    A motion leaves the radial mean much sharper than a Gaussian of its extent would.
+    Logistic regression on 780 synthetic motions, Gaussians, discs, mixtures and sharp pictures at
+    noise 0 to 5. A motion leaves the radial mean much sharper than a Gaussian of its extent would.
     """
-    margins = [
-        (motion.score - 0.84) / 0.08,
-        (motion.slope - 0.36) / 0.3,
-        (motion.length * motion.cutoff - 1.8) / 1.0,
-        (motion.length / max(softness.sigma, 0.3) - 7.0) / 3.0,
-    ]
-    if min(margins) < 0:
-        return max(0.0, 0.5 + 0.5 * min(margins))
+    if min(motion.score, motion.slope) <= 0:
+        return 0.0
     steepest = motion_bound(planes, motion.length, motion.angle, noise)
     if steepest is None:
         return 0.0
-    margins.append((2.0 - steepest) / 0.3)
-    return float(np.clip(0.5 + 0.5 * min(margins), 0.0, 1.0))
+    odds = (
+        -25.4
+        + 25.2 * motion.score
+        + 1.35 * np.log(motion.slope)
+        + 4.26 * np.log(motion.length * motion.cutoff)
+        - 9.86 * np.log(steepest)
+        + 1.63 * np.log(motion.length / max(softness.sigma, 0.3))
+    )
+    return float(1 / (1 + np.exp(-odds)))
 
 
 def _disc_confidence(disc: Disc) -> float:

@@ -105,6 +105,8 @@ def _plan_axis(length: int, start: int, stop: int, rule: _Rule) -> tuple[int, tu
             aligned = flush - flush % step
             first = aligned if aligned + size >= last else flush
         return size, (Span(first, start, stop, None, None),)
+    if not rule.fixed:
+        size = _even_size(last - first, size, rule.overlap, step)
     final = first + _up(last - size - first, step)
     if final + size > length:
         # Flush with the end: nothing is reflected but what fills up the last multiple.
@@ -113,6 +115,12 @@ def _plan_axis(length: int, start: int, stop: int, rule: _Rule) -> tuple[int, tu
     pace = stride - stride % step or stride
     gaps = -(-(final - first) // pace)
     return size, _spans(_origins(first, final, gaps, step), size, start, stop)
+
+
+def _even_size(length: int, size: int, overlap: int, step: int) -> int:
+    """The least size with which as many tiles as of ``size`` still cover ``length``."""
+    gaps = -(-(length - size) // (size - overlap))
+    return min(size, _up(-(-(length + gaps * (overlap + step)) // (gaps + 1)), step))
 
 
 def _up(value: int, multiple: int) -> int:

@@ -69,7 +69,9 @@ class Work:
         """Up to five patches of the region, float32 h×w×3, for global estimates."""
         region = self.picture.region
         width, height = min(SAMPLE_SIDE, region.width), min(SAMPLE_SIDE, region.height)
-        spots = [(0.5, 0.5), (0.2, 0.2), (0.8, 0.2), (0.2, 0.8), (0.8, 0.8)]
+        spots = [(0.5, 0.5)]
+        if region.width * region.height > 2 * SAMPLE_SIDE**2:
+            spots += [(0.2, 0.2), (0.8, 0.2), (0.2, 0.8), (0.8, 0.8)]
         boxes = {
             Box(
                 region.left + round(x * (region.width - width)),

@@ -199,6 +199,18 @@ def install(qt_major: int) -> types.ModuleType:
         def select(self, x: int, y: int, w: int, h: int, value: int) -> None:
             self._rect, self._value = QRect(x, y, w, h), value
 
+        def x(self) -> int:
+            return self._rect.x()
+
+        def y(self) -> int:
+            return self._rect.y()
+
+        def width(self) -> int:
+            return self._rect.width()
+
+        def height(self) -> int:
+            return self._rect.height()
+
         def duplicate(self) -> Any:
             return Selection(QRect(self._rect), self._value)
 
