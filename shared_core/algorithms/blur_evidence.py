@@ -17,7 +17,6 @@ _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 _BLOCK = 512
 _BLOCKS_PER_AXIS = 3
 # Rounding to 8 bits leaves 0.29 levels of noise in each channel, 0.19 in the luma of three.
-_LUMA_NOISE = 0.67
 _LEAST_NOISE = (0.19 / 255) ** 2
 # Below this clipping and rounding, which are no white noise, shape the spectrum.
 _LEAST_DEPTH = (0.6 / 255) ** 2
@@ -85,32 +84,8 @@ def luma(rgb: NDArray[np.floating[Any]]) -> Floats:
     return np.ascontiguousarray(rgb, np.float32) @ _LUMA
 
 
-def compression_noise(planes: list[Floats]) -> float:
-    """The noise in levels that JPEG's quantisation left, 0 where no grid of 8 pixels is seen.
-
-    The grid shows as a larger third difference across every eighth border (compare Fan and de
-    Queiroz, "Identification of bitmap compression history", IEEE Trans. Image Processing 2003).
-    """
-    strongest = 0.0
-    for plane in planes:
-        for rows in (plane, plane.T):
-            step = np.abs(rows[:, :-3] - 3 * rows[:, 1:-2] + 3 * rows[:, 2:-1] - rows[:, 3:])
-            means = np.minimum(step, 20 / 255).mean(axis=0) * 255
-            groups = np.log(means[: len(means) // 8 * 8].reshape(-1, 8) + 0.05)
-            groups -= groups.mean(axis=1, keepdims=True)
-            phases = groups.mean(axis=0)
-            excess = float(phases.max() - np.median(phases))
-            doubt = float(groups.std(axis=0).mean()) / np.sqrt(len(groups))
-            if excess > max(0.08, 10 * doubt):
-                strongest = max(strongest, excess)
-    return 1.5 + 2 * strongest if strongest else 0.0
-
-
-def power_spectrum(planes: list[Floats], least_noise: float = 0.0) -> Spectrum:
-    """Welch's mean periodogram over blocks of at most 512 pixels, Hann-windowed.
-
-    ``least_noise``, in levels of each colour, is noise that is there without showing as a floor.
-    """
+def power_spectrum(planes: list[Floats]) -> Spectrum:
+    """Welch's mean periodogram over blocks of at most 512 pixels, Hann-windowed."""
     height = min(_BLOCK, *(p.shape[0] for p in planes))
     width = min(_BLOCK, *(p.shape[1] for p in planes))
     window = np.outer(np.hanning(height + 2)[1:-1], np.hanning(width + 2)[1:-1])
@@ -126,8 +101,7 @@ def power_spectrum(planes: list[Floats], least_noise: float = 0.0) -> Spectrum:
     fy, fx = np.meshgrid(np.fft.fftfreq(height), np.fft.rfftfreq(width), indexing="ij")
     frequency = np.hypot(fx, fy)
     smooth = cv2.blur(power, (5, 5), borderType=cv2.BORDER_REFLECT_101)
-    hidden = (_LUMA_NOISE * least_noise / 255) ** 2
-    floor = max(1.25 * float(np.quantile(smooth[frequency > 0.4], 0.1)), _LEAST_NOISE, hidden)
+    floor = max(1.25 * float(np.quantile(smooth[frequency > 0.4], 0.1)), _LEAST_NOISE)
     bins = int(np.clip(min(height, width) // 4, 16, 64))
     sums, members = _radial_sums(fx, fy, power, bins)
     return Spectrum(

@@ -83,7 +83,6 @@ def deblur(
     if amount <= 0 or picture.size == 0:
         return picture.copy()
     picture = np.nan_to_num(picture, nan=0.0, posinf=1.0, neginf=0.0)
-    noise_sigma = max(noise_sigma, blur.hidden_noise)
     if _deconvolves(blur):
         sharp = _deconvolve(picture, blur, noise_sigma)
     else:
