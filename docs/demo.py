@@ -13,10 +13,9 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
+from demo_samples import Sample, of_photo, samples
 from PIL import Image, ImageDraw, ImageFont
-from skimage import data
 
 from shared_core import imagefile
 from shared_core.bridge import __version__, receipt, wire
@@ -24,87 +23,115 @@ from shared_core.bridge.client import Client, Silent
 from shared_core.bridge.errors import RealPathImpossible
 from shared_core.bridge.host import Order, apply_tool, run_here
 from shared_core.bridge.paths import paths
-from shared_core.bridge.toolbox import TOOLS
+from shared_core.bridge.toolbox import Returns
+from shared_core.bridge.toolbox import tool as tool_of
+from shared_core.bridge.words import words
 from shared_core.cli_host import FileHost
 
-CROP = 340
-LABEL = 250
+SIDE = 340
+LABEL = 270
 GAP = 12
+SQUARE = 10
 
 
 @dataclass(frozen=True)
 class Row:
     """One line of the sheet: what went in, what came out, and the label."""
 
-    tool: str
-    before: Path
+    sample: Sample
     after: Path
-    what: str
     made: receipt.Receipt
 
+    @property
+    def title(self) -> str:
+        """The tool's name, as the menu has it."""
+        return tool_of(self.sample.tool).title
 
-def degraded(tool: str, photo: np.ndarray) -> tuple[np.ndarray, str]:
-    """A photograph (h×w×3 u8, BGR) with the fault that ``tool`` is for."""
-    noise = np.random.default_rng(7).standard_normal(photo.shape)
-    if tool == "denoise":
-        noisy = photo + 20 * noise
-        return np.clip(np.rint(noisy), 0, 255).astype(np.uint8), "noise of 20 levels added"
-    blurred = cv2.GaussianBlur(photo, (0, 0), 1.8) + 1.0 * noise
-    return np.clip(np.rint(blurred), 0, 255).astype(np.uint8), "blurred by 1.8 px"
-
-
-def own_photos(out: Path) -> list[tuple[str, Path, str]]:
-    """Photographs from scikit-image (public domain and CC0), degraded for each tool."""
-    rows = []
-    for tool, names in (("denoise", ("astronaut", "chelsea")), ("deblur", ("coffee", "rocket"))):
-        for name in names:
-            photo = np.ascontiguousarray(getattr(data, name)()[..., ::-1])
-            bad, what = degraded(tool, photo)
-            path = out / f"{name}-for-{tool}.png"
-            cv2.imwrite(str(path), bad)
-            rows.append((tool, path, f"{name}, {what}"))
-    return rows
+    @property
+    def label(self) -> str:
+        """What the receipt says, and what went in."""
+        return f"{receipt.sentence(self.made)}\n\nSource: {self.sample.what}"
 
 
-def run(client: Client, tool: str, photo: Path, what: str, path: str, out: Path) -> Row | None:
+def run(client: Client, sample: Sample, path: str, out: Path) -> Row | None:
     """One run through the same flow as every host; None where the path is not possible here."""
-    target = out / f"{photo.stem}-{tool}-{path}.png"
+    suffix = "txt" if tool_of(sample.tool).returns is Returns.TEXT else "png"
+    target = out / f"{sample.name}-{sample.tool}-{path}.{suffix}"
+    host = FileHost(paths(), sample.photo, target, sample.mask, sample.strokes)
     try:
-        flow = apply_tool(FileHost(paths(), photo, target), Order(tool, path=path))
+        flow = apply_tool(host, Order(sample.tool, sample.parameters, path=path))
         [made] = run_here(flow, client, Silent())
     except RealPathImpossible as error:
         print(f"  real path: {error}")
         return None
     print(f"  {target.name}: {receipt.sentence(made)}")
-    return Row(tool, photo, target, what, made)
+    return Row(sample, target, made)
 
 
-def crop(path: Path) -> Image.Image:
-    """The middle of a picture at 100 %, as it would be judged on screen."""
+def opened(path: Path) -> Image.Image:
+    """A picture over a chequered ground, so that what is transparent is seen to be."""
     pixels = imagefile.read(path).pixels
-    if pixels.dtype != np.uint8:
-        pixels = (pixels / (65535 if pixels.dtype == np.uint16 else 1) * 255).clip(0, 255)
-        pixels = pixels.astype(np.uint8)
-    height, width = pixels.shape[:2]
-    top, left = max(0, (height - CROP) // 3), max(0, (width - CROP) // 2)
-    return Image.fromarray(np.ascontiguousarray(pixels[top : top + CROP, left : left + CROP, :3]))
+    top = np.iinfo(pixels.dtype).max if pixels.dtype.kind == "u" else 1
+    values = np.clip(pixels / top, 0, 1)
+    rows, columns = np.mgrid[0 : pixels.shape[0], 0 : pixels.shape[1]] // SQUARE
+    ground = np.where((rows + columns) % 2, 0.8, 0.95)[..., None]
+    seen = values[..., :3] * values[..., 3:] + ground * (1 - values[..., 3:])
+    return Image.fromarray(np.rint(seen * 255).astype(np.uint8))
+
+
+def view(picture: Image.Image, sample: Sample, scale: int = 1) -> Image.Image:
+    """What is shown: the sample's detail at 100 % of the larger picture, or all of it."""
+    if sample.detail is None:
+        whole = picture.copy()
+        whole.thumbnail((SIDE, SIDE), Image.Resampling.LANCZOS)
+        return whole
+    left, top = (round(place * scale) for place in sample.detail)
+    side = min(SIDE, picture.width, picture.height)
+    left, top = min(left, picture.width - side), min(top, picture.height - side)
+    return picture.crop((left, top, left + side, top + side))
+
+
+def before(row: Row) -> Image.Image:
+    """The source, or an empty canvas where there is none."""
+    if row.sample.photo is None:
+        return Image.new("RGB", (SIDE, SIDE), "white")
+    picture = opened(row.sample.photo)
+    factor = int(row.sample.parameters.get("factor", 1))
+    if factor > 1:
+        larger = (picture.width * factor, picture.height * factor)
+        picture = picture.resize(larger, Image.Resampling.NEAREST)
+    return view(picture, row.sample, factor)
+
+
+def after(row: Row, font: ImageFont.FreeTypeFont) -> Image.Image:
+    """The result; words are set as text, a new background is seen under its subject."""
+    if row.after.suffix == ".txt":
+        page = Image.new("RGB", (SIDE, SIDE), "#f4f4f4")
+        text = wrapped(words(row.made), font, SIDE - 2 * GAP)
+        ImageDraw.Draw(page).multiline_text((GAP, GAP), text, "black", font, spacing=5)
+        return page
+    picture = opened(row.after)
+    if row.sample.tool == "generate-background" and row.sample.photo is not None:
+        subject = Image.fromarray(imagefile.read(row.sample.photo).pixels)
+        picture.paste(subject, (0, 0), subject)
+    return view(picture, row.sample, int(row.sample.parameters.get("factor", 1)))
 
 
 def sheet(rows: list[Row]) -> Image.Image:
     """All rows below each other."""
     font, bold = ImageFont.load_default(15), ImageFont.load_default(19)
-    line = CROP + GAP
-    page = Image.new("RGB", (2 * CROP + LABEL + 4 * GAP, len(rows) * line + GAP + 34), "white")
+    line = SIDE + GAP
+    page = Image.new("RGB", (2 * SIDE + LABEL + 4 * GAP, len(rows) * line + GAP + 34), "white")
     draw = ImageDraw.Draw(page)
-    for x, text in ((GAP, "before"), (CROP + 2 * GAP, "after"), (2 * CROP + 3 * GAP, "label")):
+    for x, text in ((GAP, "before"), (SIDE + 2 * GAP, "after"), (2 * SIDE + 3 * GAP, "label")):
         draw.text((x, 8), text, "black", bold)
     for number, row in enumerate(rows):
         top = number * line + GAP + 30
-        page.paste(crop(row.before), (GAP, top))
-        page.paste(crop(row.after), (CROP + 2 * GAP, top))
-        draw.text((2 * CROP + 3 * GAP, top), row.tool.capitalize(), "black", bold)
-        text = wrapped(f"{receipt.sentence(row.made)}\n\nSource: {row.what}", font, LABEL)
-        draw.multiline_text((2 * CROP + 3 * GAP, top + 30), text, "black", font, spacing=5)
+        page.paste(before(row), (GAP, top))
+        page.paste(after(row, font), (SIDE + 2 * GAP, top))
+        draw.text((2 * SIDE + 3 * GAP, top), row.title, "black", bold)
+        text = wrapped(row.label, font, LABEL)
+        draw.multiline_text((2 * SIDE + 3 * GAP, top + 30), text, "black", font, spacing=5)
     return page
 
 
@@ -125,22 +152,24 @@ def wrapped(text: str, font: ImageFont.FreeTypeFont, width: int) -> str:
 
 def page(rows: list[Row]) -> str:
     """The sheet as one HTML page that needs nothing beside it."""
+    font = ImageFont.load_default(15)
 
-    def picture(path: Path) -> str:
+    def shown(picture: Image.Image, name: str) -> str:
         body = io.BytesIO()
-        crop(path).save(body, "PNG")
+        picture.save(body, "PNG")
         address = "data:image/png;base64," + base64.b64encode(body.getvalue()).decode()
-        return f'<img width="{CROP}" alt="{html.escape(path.name)}" src="{address}">'
+        return f'<img alt="{html.escape(name)}" src="{address}">'
 
     lines = "".join(
-        f"<tr><td>{picture(row.before)}<td>{picture(row.after)}<td><h2>{row.tool.capitalize()}</h2>"
-        f"<p>{html.escape(receipt.sentence(row.made))}<p>Source: {html.escape(row.what)}"
+        f"<tr><td>{shown(before(row), row.sample.name)}<td>{shown(after(row, font), row.title)}"
+        f"<td><h2>{html.escape(row.title)}</h2>"
+        + "".join(f"<p>{html.escape(part)}" for part in row.label.split("\n\n"))
         for row in rows
     )
     return (
         '<!doctype html><meta charset="utf-8"><title>NSS contact sheet</title>'
         "<style>body{font:16px system-ui;margin:2em}td{vertical-align:top;padding:6px;"
-        f"max-width:{CROP}px}}</style><h1>NSS {__version__}: before, after, label</h1>"
+        f"max-width:{SIDE}px}}</style><h1>NSS {__version__}: before, after, label</h1>"
         f"<table><tr><th>before<th>after<th>label{lines}</table>"
     )
 
@@ -152,18 +181,15 @@ def main() -> int:
     parser.add_argument("--photo", type=Path, help="your own picture instead of the sample ones")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
-    if options.photo:
-        jobs = [(tool.id, options.photo, "your photo, as it is") for tool in TOOLS]
-    else:
-        jobs = own_photos(options.out)
+    chosen = of_photo(options.photo, options.out) if options.photo else samples(options.out)
     client = Client(paths(), "demo", __version__, own_python=sys.executable)
     rows = []
-    for tool, photo, what in jobs:
-        print(f"{tool} on {photo.name}")
-        first = run(client, tool, photo, what, "auto", options.out)
+    for sample in chosen:
+        print(f"{sample.tool} on {sample.name}")
+        first = run(client, sample, "auto", options.out)
         assert first is not None, "the automatic path always gives a result"
         other = wire.REAL if first.made.path == wire.CLASSICAL else wire.CLASSICAL
-        second = run(client, tool, photo, what, other, options.out)
+        second = run(client, sample, other, options.out)
         rows += [row for row in (first, second) if row]
     client.close()
     png, web = options.out / "contact-sheet.png", options.out / "contact-sheet.html"

@@ -8,23 +8,33 @@ from typing import Any
 
 from krita import DockWidget, Krita
 
-from . import layers, receipts
-from .form import ToolForm
+from . import layers, placing, reading
+from .form import ToolForm, shrinkable
 from .log import explain, guarded
 from .qt import QtCore, QtGui, QtWidgets, owned
+from .receipts_box import ReceiptsBox, wrapped
 from .runner import Outcome, Planner, Runner
-from .vendored import errors, host, paths, receipt, toolbox, wire
+from .vendored import errors, host, paths, toolbox, wire, words
 
 DOCKER_ID = "nss_docker"
 _POLL_MS = 500
 _DEBOUNCE_MS = 300
 _MESSAGE_MS = 6000
 _GOOD_HEIGHT = 540
+_SETTINGS, _COMMERCIAL = "nss", "commercial_only"
 _PATHS = (
     ("auto", "Automatic", "The real model where this machine can run it in reasonable time."),
     (wire.REAL, "Real model only", "The real model, or a sentence that says why it cannot run."),
     (wire.CLASSICAL, "Classical only", "Never a model: a classical algorithm."),
 )
+_APPLY_HELP = {
+    toolbox.Returns.PIXELS: "Adds the result as a new layer above each selected layer.",
+    toolbox.Returns.MASK: "Adds a new layer above each selected layer, or selects, as you chose.",
+    toolbox.Returns.BELOW: "Adds a new layer below each selected layer.",
+    toolbox.Returns.LAYER: "Adds a new layer above the selected one.",
+    toolbox.Returns.SCALED: "Opens the result as a new picture.",
+    toolbox.Returns.TEXT: "Shows what was found as words; no layer is changed or added.",
+}
 
 
 @dataclass(frozen=True)
@@ -44,14 +54,11 @@ class NssDocker(DockWidget):
     def __init__(self, runner: Runner, places: paths.Paths) -> None:
         super().__init__()
         self._runner = runner
-        self._planner = Planner(places, layers.version())
+        self._planner = Planner(places, placing.version())
         self._paths = places
         self._asked: Question | None = None
         self._answered: Question | None = None
-        self._receipt_of: tuple[object, ...] = ()
         self._wanted: Question | None = None
-        self._shown_receipts: tuple[str, ...] = ()
-        self._labels: list[receipts.Labelled] = []
         self._own_run = False
         self._forms: list[ToolForm] = []
         # A setting, the layer or the document has changed and has not been looked at yet.
@@ -125,6 +132,8 @@ class NssDocker(DockWidget):
         column.setContentsMargins(6, 2, 6, 2)
         self._tool = QtWidgets.QComboBox()
         self._tool.setObjectName("nss_tool")
+        self._tool.setMaxVisibleItems(len(toolbox.TOOLS))
+        shrinkable(self._tool)
         column.addWidget(self._tool)
         column.addLayout(self._build_path())
         for tool in toolbox.TOOLS:
@@ -137,7 +146,8 @@ class NssDocker(DockWidget):
             self._forms.append(form)
             column.addWidget(form)
         self._tool.currentIndexChanged.connect(self._pick_tool)
-        column.addWidget(self._build_receipts())
+        self._receipts = ReceiptsBox()
+        column.addWidget(self._receipts)
         column.addStretch(1)
         scroll = QtWidgets.QScrollArea()
         scroll.setWidgetResizable(True)
@@ -155,6 +165,7 @@ class NssDocker(DockWidget):
     def _build_path(self) -> Any:
         self._path = QtWidgets.QComboBox()
         self._path.setObjectName("nss_path")
+        shrinkable(self._path)
         for value, title, help_text in _PATHS:
             self._path.addItem(title, value)
             self._path.setItemData(
@@ -164,6 +175,16 @@ class NssDocker(DockWidget):
         row = QtWidgets.QFormLayout()
         row.setFieldGrowthPolicy(QtWidgets.QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         row.addRow("Made by:", self._path)
+        self._commercial = QtWidgets.QCheckBox("Only models that allow\ncommercial use")
+        self._commercial.setObjectName("nss_commercial")
+        self._commercial.setToolTip(
+            "<p>Leaves out models whose licence forbids commercial use; another model, or the "
+            "classical path, does the work instead.</p>"
+        )
+        remembered = Krita.instance().readSetting(_SETTINGS, _COMMERCIAL, "false")
+        self._commercial.setChecked(remembered == "true")
+        self._commercial.toggled.connect(self._remember_commercial)
+        row.addRow(self._commercial)
         return row
 
     def _build_plan(self) -> Any:
@@ -171,18 +192,20 @@ class NssDocker(DockWidget):
         column = QtWidgets.QVBoxLayout(box)
         column.setContentsMargins(6, 4, 6, 4)
         column.setSpacing(4)
-        self._layer = _wrapped("nss_layer")
-        self._plan_text = _wrapped("nss_plan")
+        self._layer = wrapped("nss_layer")
+        self._plan_text = wrapped("nss_plan")
         self._consent = QtWidgets.QCheckBox()
         self._consent.setObjectName("nss_consent")
+        _let_shrink(self._consent)
         self._consent.setToolTip(
             "<p>The model is fetched once, verified and kept on this computer. Your picture is "
             "never uploaded.</p>"
         )
         self._consent.toggled.connect(self._show_consent)
-        self._consent_facts = _wrapped("nss_consent_facts")
+        self._consent_facts = wrapped("nss_consent_facts")
         self._insist = QtWidgets.QPushButton()
         self._insist.setObjectName("nss_insist")
+        _let_shrink(self._insist)
         self._insist.clicked.connect(self._apply_real)
         for widget in (
             self._layer,
@@ -198,7 +221,6 @@ class NssDocker(DockWidget):
         self._apply = QtWidgets.QPushButton("Apply")
         self._apply.setObjectName("nss_apply")
         self._apply.setAutoDefault(True)
-        self._apply.setToolTip("<p>Adds the result as a new layer above each selected layer.</p>")
         self._apply.clicked.connect(self._apply_clicked)
         self._cancel = QtWidgets.QPushButton("Cancel")
         self._cancel.setObjectName("nss_cancel")
@@ -210,7 +232,7 @@ class NssDocker(DockWidget):
         self._bar.setObjectName("nss_progress")
         self._bar.setTextVisible(False)
         self._bar.setMaximumHeight(10)
-        self._status = _wrapped("nss_status")
+        self._status = wrapped("nss_status")
         self._status.setVisible(False)
         box = QtWidgets.QWidget()
         column = QtWidgets.QVBoxLayout(box)
@@ -219,28 +241,6 @@ class NssDocker(DockWidget):
         column.addWidget(self._bar)
         column.addWidget(self._status)
         column.addLayout(row)
-        return box
-
-    def _build_receipts(self) -> Any:
-        box = QtWidgets.QGroupBox("Receipts of this document")
-        column = QtWidgets.QVBoxLayout(box)
-        self._list = QtWidgets.QListWidget()
-        self._list.setObjectName("nss_receipts")
-        self._list.setWordWrap(True)
-        self._list.setFixedHeight(84)
-        self._list.setHorizontalScrollBarPolicy(QtCore.Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self._list.currentRowChanged.connect(self._show_details)
-        self._details = QtWidgets.QTreeWidget()
-        self._details.setObjectName("nss_receipt_details")
-        self._details.setHeaderHidden(True)
-        self._details.setColumnCount(2)
-        self._details.setRootIsDecorated(False)
-        self._details.setFixedHeight(180)
-        self._details.setVisible(False)
-        self._own_receipt = _wrapped("nss_layer_receipt")
-        column.addWidget(self._own_receipt)
-        column.addWidget(self._list)
-        column.addWidget(self._details)
         return box
 
     # Where the user is
@@ -265,6 +265,7 @@ class NssDocker(DockWidget):
             tool=str(self._tool.currentData()),
             parameters=self._forms[self._tool.currentIndex()].values(),
             path=path or str(self._path.currentData()),
+            commercial_only=bool(self._commercial.isChecked()),
         )
 
     def _consents(self, order: host.Order) -> str:
@@ -288,7 +289,14 @@ class NssDocker(DockWidget):
         index = self._tool.currentIndex()
         for place, form in enumerate(self._forms):
             form.setVisible(place == index)
-        self._tool.setToolTip(f"<p>{toolbox.TOOLS[index].help}</p>")
+        tool = toolbox.TOOLS[index]
+        self._tool.setToolTip(f"<p>{tool.help}</p>")
+        self._apply.setToolTip(f"<p>{_APPLY_HELP[tool.returns]}</p>")
+        self._settings_changed()
+
+    @guarded
+    def _remember_commercial(self, on: bool) -> None:
+        Krita.instance().writeSetting(_SETTINGS, _COMMERCIAL, "true" if on else "false")
         self._settings_changed()
 
     @guarded
@@ -307,9 +315,9 @@ class NssDocker(DockWidget):
             self._layer.setText("No picture is open.")
             self._show_text("Open a picture to see what would be done.")
             self._asked = self._wanted = None
-            self._list_receipts(None)
+            self._receipts.show_document(None)
             return
-        self._list_receipts(document)
+        self._receipts.show_document(document)
         node = document.activeNode()
         if node is None:
             self._layer.setText("No layer is selected.")
@@ -320,8 +328,15 @@ class NssDocker(DockWidget):
 
     def _look_at(self, document: Any, node: Any) -> None:
         """Ask for the plan of this layer unless it is the one that was asked for last."""
+        order = self._order()
+        tool = toolbox.tool(order.tool)
+        task = host.Task(tool, tool.parse(order.parameters))
         try:
-            area = layers.area_of(document, node)
+            area = reading.task_area(document, node, task)
+            if task.strokes:
+                reading.strokes_above(node)
+            width, height = reading.worked_size(document, area, task)
+            where = reading.destination(document, node, task)
         except errors.NssError as error:
             self._layer.setText(f"“{node.name()}”")
             self._show_text(str(error))
@@ -330,19 +345,11 @@ class NssDocker(DockWidget):
         view = self._view()
         count = len(owned(view.selectedNodes())) if view is not None else 1
         more = f", one of {count} selected layers" if count > 1 else ""
-        self._layer.setText(f"“{node.name()}”, {area.width} × {area.height}{more}")
+        arrow = f" → {where}" if where else ""
+        self._layer.setText(f"“{node.name()}”, {area.width} × {area.height}{more}{arrow}")
         place = document.rootNode().uniqueId().toString(), node.uniqueId().toString()
-        if self._receipt_of != (*place, self._shown_receipts):
-            self._receipt_of = (*place, self._shown_receipts)
-            self._show_own_receipt(document, node)
-        width, height = layers.worked_size(document, area)
-        question = Question(
-            document=place[0],
-            layer=place[1],
-            width=width,
-            height=height,
-            order=self._order(),
-        )
+        self._receipts.show_layer(document, node)
+        question = Question(*place, width=width, height=height, order=order)
         if question not in (self._asked, self._wanted):
             self._wanted = question
             self._ask_timer.start()
@@ -408,7 +415,8 @@ class NssDocker(DockWidget):
             self.tell("No picture is open. Open one and try again.")
             return
         self._own_run = True
-        place = layers.KritaHost(document, owned(view.selectedNodes()), self._paths)
+        nodes = owned(view.selectedNodes())
+        place = layers.KritaHost(document, nodes, self._paths, self._window())
         self._runner.run(place, order, place.title)
 
     @guarded
@@ -437,10 +445,13 @@ class NssDocker(DockWidget):
         self._forget_plan()
         self._status.setText(outcome.sentence)
         self._status.setVisible(True)
-        if self._own_run:
-            self._own_run = False
+        self._receipts.look_again()
+        own_run, self._own_run = self._own_run, False
+        if own_run:
             self.tell(outcome.sentence)
         self._poll()
+        if own_run and outcome.receipts and words.words(outcome.receipts[-1]):
+            self._receipts.pick_newest()
 
     # Showing
 
@@ -459,68 +470,12 @@ class NssDocker(DockWidget):
         self._answered = None
         self._show_consent()
 
-    def _list_receipts(self, document: Any) -> None:
-        found = receipts.present(document) if document is not None else ()
-        if found == self._shown_receipts:
-            return
-        self._shown_receipts = found
-        self._labels = receipts.of_document(document) if document is not None else []
-        self._list.clear()
-        for label in self._labels:
-            item = QtWidgets.QListWidgetItem(receipt.sentence(label.receipt))
-            item.setToolTip(label.layer)
-            self._list.addItem(item)
-        self._details.setVisible(False)
 
-    def _show_own_receipt(self, document: Any, node: Any) -> None:
-        label = receipts.of_layer(document, node)
-        text = "no receipt."
-        if label is not None:
-            changed = "" if receipts.untouched(node, label) else " Changed since."
-            text = receipt.sentence(label.receipt) + changed
-        self._own_receipt.setText(f"“{node.name()}”: {text}")
-
-    @guarded
-    def _show_details(self, row: int) -> None:
-        self._details.clear()
-        shown = 0 <= row < len(self._labels)
-        self._details.setVisible(shown)
-        if not shown:
-            return
-        label = self._labels[row]
-        _add_fields(self._details, {"layer": label.layer, **receipt.to_dict(label.receipt)})
-        self._details.expandAll()
-        self._details.resizeColumnToContents(0)
-
-
-def _wrapped(name: str) -> Any:
-    label = QtWidgets.QLabel()
-    label.setObjectName(name)
-    label.setWordWrap(True)
-    label.setTextFormat(QtCore.Qt.TextFormat.PlainText)
-    label.setTextInteractionFlags(QtCore.Qt.TextInteractionFlag.TextSelectableByMouse)
-    return label
+def _let_shrink(widget: Any) -> None:
+    """Keep a long text from widening the panel."""
+    policy = QtWidgets.QSizePolicy.Policy
+    widget.setSizePolicy(policy.Ignored, policy.Fixed)
 
 
 def _upper(text: str) -> str:
     return text[:1].upper() + text[1:]
-
-
-def _add_fields(parent: Any, fields: dict[str, Any]) -> None:
-    for name, value in fields.items():
-        if value is None or value == {}:
-            continue
-        nested = isinstance(value, dict)
-        title = name.replace("_", " ")
-        item = QtWidgets.QTreeWidgetItem(parent, [title, "" if nested else _written(value)])
-        item.setToolTip(1, "" if nested else str(value))
-        if nested:
-            _add_fields(item, value)
-
-
-def _written(value: object) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float):
-        return f"{value:.3g}"
-    return str(value)

@@ -6,7 +6,7 @@ from typing import Any
 
 from krita import DockWidgetFactory, DockWidgetFactoryBase, Extension, Krita
 
-from . import layers, log
+from . import log, placing
 from .docker import DOCKER_ID, NssDocker
 from .log import LOG
 from .qt import QtWidgets
@@ -28,7 +28,7 @@ class NssExtension(Extension):
         super().__init__(parent)
         log.start()
         self._paths = paths.paths()
-        self.runner = Runner(self._paths, layers.version())
+        self.runner = Runner(self._paths, placing.version())
         self._dockers: list[NssDocker] = []
         self._kept: list[Any] = []
 

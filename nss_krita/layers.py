@@ -1,4 +1,4 @@
-"""Krita as a host of the tools: reads the selected layers, adds results above them."""
+"""Krita as a host of the tools: reads the selected layers, hands on what is to be placed."""
 
 from __future__ import annotations
 
@@ -9,21 +9,12 @@ from typing import Any
 
 from krita import Krita
 
-from . import receipts, spaces
-from .qt import QtCore, owned
-from .vendored import arena, errors, host, paths, receipt, wire
+from . import placing, reading, receipts, spaces
+from .placing import Area
+from .qt import owned
+from .vendored import arena, errors, host, paths, receipt, toolbox, wire
 
-_READABLE = {
-    "paintlayer": "paint layer",
-    "grouplayer": "group",
-    "vectorlayer": "vector layer",
-    "filllayer": "fill layer",
-    "filelayer": "file layer",
-    "clonelayer": "clone layer",
-}
-# What hides or changes the pixels of a paint layer, so that they differ from what is seen.
-_SHAPING_MASKS = frozenset({"transparencymask", "filtermask", "transformmask", "colorizemask"})
-_SIZE_LIMIT = (1 << 31) - 1
+_LIMITING = (toolbox.Selects.LIMITS, toolbox.Selects.NEEDED)
 
 
 @dataclass(frozen=True)
@@ -35,106 +26,39 @@ class Target:
 
 
 @dataclass(frozen=True)
-class Area:
-    """A rectangle in the document's pixels."""
-
-    x: int
-    y: int
-    width: int
-    height: int
-
-    @property
-    def rectangle(self) -> tuple[int, int, int, int]:
-        """As libkis takes it: x, y, width, height."""
-        return self.x, self.y, self.width, self.height
-
-
-@dataclass(frozen=True)
 class Native:
-    """Where and how a layer's own pixels lie; ``kept`` and ``mask`` only where it matters."""
+    """How to go back: where the result lies and in which colour space.
+
+    ``back`` is the colour space of the result. ``kept`` are the layer's own bytes and ``mask`` the
+    selection where the colours were converted and what is not selected must stay as it was.
+    """
 
     area: Area
     space: spaces.Space
+    back: spaces.Space
+    opens: bool
     kept: bytes | None
     mask: bytes | None
-
-
-def version() -> str:
-    """Krita's version, without the words of a build made from a branch."""
-    return str(Krita.instance().version()).split(" ")[0]
-
-
-def area_of(document: Any, node: Any) -> Area:
-    """The rectangle of a layer that is worked on: all of it, or where that is absurd the canvas.
-
-    ``BadInput`` when the node is no layer with pixels, is empty, or is too large.
-    """
-    kind, name = node.type(), node.name()
-    if kind not in _READABLE:
-        what = "a mask" if kind.endswith("mask") else "a layer without pixels of its own"
-        raise errors.BadInput(f"“{name}” is {what}. Select a layer with pixels and try again.")
-    canvas = QtCore.QRect(0, 0, document.width(), document.height())
-    bounds = canvas if kind == "filllayer" else node.bounds()
-    pixel_size = max(4, spaces.of_node(node).pixel_size, spaces.MIDDLE.pixel_size)
-    if bounds.width() * bounds.height() * pixel_size > _SIZE_LIMIT:
-        bounds = bounds.intersected(canvas)
-    if bounds.isEmpty():
-        raise errors.BadInput(
-            f"The layer “{name}” is empty. Select a layer with pixels and try again."
-        )
-    if bounds.width() * bounds.height() * pixel_size > _SIZE_LIMIT:
-        raise errors.BadInput(
-            f"The layer “{name}” has {bounds.width()} × {bounds.height()} pixels, which is too "
-            "large to be worked on at once. Crop it or scale it down."
-        )
-    return Area(bounds.x(), bounds.y(), bounds.width(), bounds.height())
-
-
-def worked_size(document: Any, area: Area) -> tuple[int, int]:
-    """Width and height of the part of ``area`` that a tool would work on."""
-    selection = document.selection()
-    if selection is None:
-        return area.width, area.height
-    box = QtCore.QRect(selection.x(), selection.y(), selection.width(), selection.height())
-    box = box.intersected(QtCore.QRect(*area.rectangle))
-    return host.worked_size(area.width, area.height, (box.width(), box.height()))
-
-
-def shows_more_than_pixels(node: Any) -> bool:
-    """Whether what a layer shows differs from its pixels, or it has no pixels of its own."""
-    if node.type() != "paintlayer":
-        return True
-    return any(
-        child.type() in _SHAPING_MASKS and child.visible() for child in owned(node.childNodes())
-    )
-
-
-def check_parents(node: Any) -> None:
-    """``BadInput`` when a group around the layer is locked, so that no layer may be added there."""
-    parent = node.parentNode()
-    while parent is not None:
-        above = parent.parentNode()
-        if above is not None and parent.locked():
-            raise errors.BadInput(
-                f"The group “{parent.name()}” around the layer “{node.name()}” is locked, so no "
-                "result can be added there. Unlock the group and try again."
-            )
-        parent = above
 
 
 class KritaHost:
     """One document of Krita, and the layers and the selection it had when the user pressed Apply.
 
-    All methods are for Krita's own thread. Conversions let Krita's event loop run meanwhile.
+    New documents are shown in ``window``. All methods are for Krita's own thread. Conversions let
+    Krita's event loop run meanwhile.
     """
 
     name = "Krita"
 
-    def __init__(self, document: Any, nodes: Sequence[Any], places: paths.Paths) -> None:
-        self.version = version()
+    def __init__(
+        self, document: Any, nodes: Sequence[Any], places: paths.Paths, window: Any
+    ) -> None:
+        self.version = placing.version()
         self.paths = places
         self.document = document
         self.title = PurePath(document.fileName()).name or document.name() or "the document"
+        self._window = window
+        self._resolution = document.xRes()
         self._targets = [
             Target(node.uniqueId().toString(), node.name())
             for node in nodes
@@ -143,52 +67,61 @@ class KritaHost:
         selection = document.selection()
         self._selection = selection.duplicate() if selection is not None else None
 
-    def layers(self) -> Sequence[Target]:
+    def layers(self, task: host.Task) -> Sequence[Target]:
         """The selected layers, from bottom to top; ``BadInput`` when one cannot be used."""
         if not self._targets:
             raise errors.BadInput("No layer is selected. Select a layer and try again.")
+        if task.outcome is toolbox.Returns.SELECTION and len(self._targets) > 1:
+            raise errors.BadInput(
+                f"A selection is made from one layer, and {len(self._targets)} are selected. "
+                "Select one of them and try again."
+            )
         for target in self._targets:
             node = self._node(target)
-            area = area_of(self.document, node)
-            check_parents(node)
-            if self._selection is not None:
-                self._check_selection(target, area)
+            area = reading.task_area(self.document, node, task)
+            if self._adds_layer(node, task):
+                reading.check_parents(reading.anchor_of(node))
+            if task.strokes:
+                reading.strokes_above(node)
+            if self._selection is not None and self._limits(task) and self._mask(area) is None:
+                raise errors.BadInput(
+                    f"The selection lies outside the layer “{target.name}”. Select a part of the "
+                    "layer, or nothing for all of it, and try again."
+                )
         return tuple(self._targets)
 
-    def read(self, layer: Target, files: arena.Arena) -> host.Source:
-        """The layer's pixels as the worker takes them, and the selection over them."""
+    def read(self, layer: Target, files: arena.Arena, task: host.Task) -> host.Source:
+        """The layer's pixels as the worker takes them, the selection over them, and strokes."""
         node = self._node(layer)
-        area = area_of(self.document, node)
-        space = spaces.of_node(node)
-        if shows_more_than_pixels(node):
-            data = bytes(node.projectionPixelData(*area.rectangle))
-        else:
-            data = bytes(node.pixelData(*area.rectangle))
-        if data.count(0) == len(data):
-            raise errors.BadInput(
-                f"The layer “{layer.name}” is empty. Select a layer with pixels and try again."
-            )
-        label = receipts.of_layer(self.document, node)
-        mask = self._mask(area) if self._selection is not None else None
-        size = area.width, area.height
-        kept = None
-        if space.crossing is None:
-            kept = data if mask is not None else None
-            data = spaces.convert(data, *size, space, spaces.MIDDLE)
-        depth, order, curve = space.crossing or spaces.MIDDLE_CROSSING
-        pixels = files.create(*size, depth, order, curve, space.grey)
-        files.write(pixels, data)
-        mask_file = None
-        if mask is not None:
-            mask_file = files.create(*size, "u8", "mask")
-            files.write(mask_file, mask)
+        area = reading.task_area(self.document, node, task)
+        space = reading.space_of(self.document, node, task)
+        crossing = spaces.MIDDLE if space.crossing is None else space
+        mask = self._mask(area) if task.selection else None
+        pixels = _file(files, area, crossing, space.grey)
+        kept = previous = None
+        if not reading.makes_picture(task):
+            data = reading.pixels_of(node, area)
+            label = receipts.of_layer(self.document, node)
+            previous = receipt.to_dict(label.receipt) if label else None
+            if space != crossing and mask is not None and self._limits(task):
+                kept = data
+            data = spaces.convert(data, area.width, area.height, space, crossing)
+            files.write(pixels, data)
         return host.Source(
             name=layer.name,
             selected=None if mask is None else arena.selected_size(mask, area.width),
             pixels=pixels,
-            mask=mask_file,
-            previous=receipt.to_dict(label.receipt) if label else None,
-            private=Native(area, space, kept, mask),
+            mask=None if mask is None else _mask_file(files, area, mask),
+            strokes=self._strokes(node, area, crossing, files) if task.strokes else None,
+            previous=previous,
+            private=Native(
+                area=area,
+                space=space,
+                back=reading.result_space(self.document, space, task),
+                opens=reading.opens_document(self.document, space, task),
+                kept=kept,
+                mask=mask,
+            ),
         )
 
     def write(
@@ -196,43 +129,71 @@ class KritaHost:
         layer: Target,
         source: host.Source,
         files: arena.Arena,
-        result: wire.PixelFile,
+        result: host.Result,
         label: receipt.Receipt,
     ) -> None:
-        """The result as a new layer above the source, in one undo step, with its receipt."""
+        """Place the result as its outcome says, in one undo step, with its receipt."""
         native: Native = source.private
-        area, space = native.area, native.space
-        data = files.read(result)
-        if space.crossing is None:
-            data = spaces.convert(data, area.width, area.height, spaces.MIDDLE, space)
-            if native.kept is not None and native.mask is not None:
-                data = arena.keep_unselected(native.kept, data, native.mask, space.pixel_size)
-        node = self._node(layer)
-        check_parents(node)
+        matte = files.read(result.matte) if result.matte is not None else None
+        if result.pixels is None:
+            self._write_without_layer(layer, native.area, matte, label)
+            return
+        data = self._native_bytes(native, result.pixels, files.read(result.pixels))
         name = receipt.layer_name(source.name, receipt.tool_title(label.tool), label)
-        if spaces.of_document(self.document) == space:
-            self._add(self.document, name, data, area, label, node)
+        size = result.pixels.width, result.pixels.height
+        if native.opens:
+            piece = placing.Piece(name, data, Area(0, 0, *size), native.back)
+            placing.open_document(self._window, size, self._resolution, piece, label)
+            return
+        node = reading.anchor_of(self._node(layer))
+        reading.check_parents(node)
+        piece = placing.Piece(name, data, native.area, native.back, matte)
+        if result.outcome is toolbox.Returns.BELOW:
+            placing.below(self.document, node, piece, label)
         else:
-            # A layer keeps the colour space of the document that made it.
-            with spaces.Temporary(1, 1, space) as maker:
-                self._add(maker, name, data, area, label, node)
-                del maker
+            placing.above(self.document, node, piece, label)
 
-    def _add(
-        self, maker: Any, name: str, data: bytes, area: Area, label: receipt.Receipt, above: Any
+    def _write_without_layer(
+        self, layer: Target, area: Area, matte: bytes | None, label: receipt.Receipt
     ) -> None:
-        """The pixels go in while the layer is detached: afterwards they would corrupt the undo.
-
-        The receipt comes first too, so that nothing can fail once the layer is there.
-        """
-        added = maker.createNode(name, "paintlayer")
-        added.setPixelData(data, *area.rectangle)
-        receipts.attach(self.document, added, label)
-        if not above.parentNode().addChildNode(added, above):
-            receipts.detach(self.document, added)
-            raise errors.CouldNotBeDone(
-                f"Krita did not take the new layer “{name}”. The document was not changed."
+        self._node(layer)
+        if matte is None:
+            receipts.attach_words(self.document, layer.uuid, label)
+            return
+        if matte.count(0) == len(matte):
+            raise errors.BadInput(
+                f"{receipt.tool_title(label.tool)} found nothing to select in the layer "
+                f"“{layer.name}”, so the selection is as it was. Choose another layer, or mark "
+                "roughly what you want with a selection."
             )
+        placing.select(self.document, matte, area)
+        receipts.attach_selection(self.document, layer.uuid, label)
+
+    @staticmethod
+    def _native_bytes(native: Native, file: wire.PixelFile, data: bytes) -> bytes:
+        """A result's pixels in the colour space where they go."""
+        if native.space.crossing is None:
+            data = spaces.convert(data, file.width, file.height, spaces.MIDDLE, native.back)
+        if native.kept is not None and native.mask is not None and native.back == native.space:
+            size = native.space.pixel_size
+            data = arena.keep_unselected(native.kept, data, native.mask, size)
+        return data
+
+    def _strokes(
+        self, node: Any, area: Area, crossing: spaces.Space, files: arena.Arena
+    ) -> wire.PixelFile:
+        above = reading.strokes_above(node)
+        data = reading.pixels_of(above, area)
+        file = _file(files, area, crossing, False)
+        space = spaces.of_node(above)
+        files.write(file, spaces.convert(data, area.width, area.height, space, crossing))
+        return file
+
+    def _adds_layer(self, node: Any, task: host.Task) -> bool:
+        if task.outcome in (toolbox.Returns.TEXT, toolbox.Returns.SELECTION):
+            return False
+        space = reading.space_of(self.document, node, task)
+        return not reading.opens_document(self.document, space, task)
 
     def _node(self, target: Target) -> Any:
         """The layer as it is now; ``BadInput`` when it, or the whole document, has gone."""
@@ -249,14 +210,26 @@ class KritaHost:
             )
         return node
 
-    def _check_selection(self, target: Target, area: Area) -> None:
-        mask = self._mask(area)
-        if mask.count(0) == len(mask):
-            raise errors.BadInput(
-                f"The selection lies outside the layer “{target.name}”. Select a part of the "
-                "layer, or nothing for all of it, and try again."
-            )
+    @staticmethod
+    def _limits(task: host.Task) -> bool:
+        return task.tool.selects in _LIMITING
 
-    def _mask(self, area: Area) -> bytes:
-        assert self._selection is not None
-        return bytes(self._selection.pixelData(*area.rectangle))
+    def _mask(self, area: Area) -> bytes | None:
+        """The selection over an area; None where nothing of it is selected."""
+        if self._selection is None:
+            return None
+        mask = bytes(self._selection.pixelData(*area.rectangle))
+        return None if mask.count(0) == len(mask) else mask
+
+
+def _file(files: arena.Arena, area: Area, space: spaces.Space, grey: bool) -> wire.PixelFile:
+    """A pixel file, all zeros, for an area of a colour space that crosses as it is."""
+    assert space.crossing is not None
+    depth, order, curve = space.crossing
+    return files.create(area.width, area.height, depth, order, curve, grey)
+
+
+def _mask_file(files: arena.Arena, area: Area, mask: bytes) -> wire.PixelFile:
+    file = files.create(area.width, area.height, "u8", "mask")
+    files.write(file, mask)
+    return file

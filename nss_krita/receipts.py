@@ -1,7 +1,9 @@
 """Receipts in a document: one annotation for each result layer, found again by the layer's id.
 
 They stay after undo, since redo brings the layer back with the same id; while the layer is absent
-they are hidden. A copy of a layer has another id and is recognised by its pixels alone.
+they are hidden. A copy of a layer has another id and is recognised by its pixels alone. Words and
+selections made from a layer are no layers: their receipts stand under names of their own, with the
+id of the layer that they were made from.
 """
 
 from __future__ import annotations
@@ -14,13 +16,20 @@ from typing import Any
 from .qt import QtCore, owned
 from .vendored import errors, receipt
 
-PREFIX = "nss/receipt/"
+LAYER, WORDS, SELECTION = "nss/receipt/", "nss/tags/", "nss/selection/"
+_KINDS = (LAYER, WORDS, SELECTION)
 
 
 @dataclass(frozen=True)
 class Labelled:
-    """A result layer and its receipt; ``pixels`` and ``size`` are those of the untouched result."""
+    """A result and its receipt.
 
+    ``uuid`` and ``layer`` are those of the result layer, or of the layer that words or a selection
+    were made from; ``kind`` is LAYER, WORDS or SELECTION. ``pixels`` and ``size`` are those of the
+    untouched result layer.
+    """
+
+    kind: str
     uuid: str
     layer: str
     receipt: receipt.Receipt
@@ -45,24 +54,66 @@ def attach(document: Any, node: Any, label: receipt.Receipt) -> None:
         "pixels": fingerprint(node),
         "size": [area.width(), area.height()],
     }
-    body = receipt.dump(wrapper).encode("ascii")
-    key = PREFIX + node.uniqueId().toString()
-    document.setAnnotation(key, receipt.sentence(label), QtCore.QByteArray(body))
+    _write(document, LAYER + node.uniqueId().toString(), label, wrapper)
 
 
 def detach(document: Any, node: Any) -> None:
     """Take the receipt of ``node`` out of the document again."""
-    document.removeAnnotation(PREFIX + node.uniqueId().toString())
+    document.removeAnnotation(LAYER + node.uniqueId().toString())
+
+
+def attach_words(document: Any, uuid: str, label: receipt.Receipt) -> None:
+    """Write the receipt of what was found out about a layer; the one before it goes."""
+    _write(document, WORDS + uuid, label, {"receipt": receipt.to_dict(label)})
+
+
+def attach_selection(document: Any, uuid: str, label: receipt.Receipt) -> None:
+    """Write the receipt of the document's selection, which was made from a layer."""
+    wrapper = {"receipt": receipt.to_dict(label), "box": _selected_box(document)}
+    _write(document, SELECTION + uuid, label, wrapper)
+
+
+def _write(document: Any, key: str, label: receipt.Receipt, wrapper: dict[str, Any]) -> None:
+    body = receipt.dump(wrapper).encode("ascii")
+    document.setAnnotation(key, receipt.sentence(label), QtCore.QByteArray(body))
+
+
+def _selected_box(document: Any) -> list[int] | None:
+    selection = document.selection()
+    if selection is None:
+        return None
+    return [selection.x(), selection.y(), selection.width(), selection.height()]
 
 
 def keys(document: Any) -> tuple[str, ...]:
-    """The ids of all layers, present or not, that have a receipt."""
-    return tuple(key[len(PREFIX) :] for key in document.annotationTypes() if key.startswith(PREFIX))
+    """The names of all receipts, whether what they speak of is there or not."""
+    return tuple(key for key in document.annotationTypes() if key.startswith(_KINDS))
 
 
 def present(document: Any) -> tuple[str, ...]:
-    """The ids of the layers in the document that have a receipt."""
-    return tuple(uuid for uuid in keys(document) if node_of(document, uuid) is not None)
+    """The names of the receipts of what is there."""
+    return tuple(key for key in keys(document) if _is_present(document, key))
+
+
+def _is_present(document: Any, key: str) -> bool:
+    kind, uuid = _parts(key)
+    if node_of(document, uuid) is None:
+        return False
+    # A selection that was undone or changed since is no longer what the receipt speaks of.
+    return kind != SELECTION or _wrapper(document, key).get("box") == _selected_box(document)
+
+
+def _parts(key: str) -> tuple[str, str]:
+    kind = next(kind for kind in _KINDS if key.startswith(kind))
+    return kind, key[len(kind) :]
+
+
+def _wrapper(document: Any, key: str) -> dict[str, Any]:
+    try:
+        found = json.loads(bytes(document.annotation(key)))
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def node_of(document: Any, uuid: str) -> Any:
@@ -71,28 +122,30 @@ def node_of(document: Any, uuid: str) -> Any:
     return found[0] if found else None
 
 
-def read(document: Any, uuid: str) -> Labelled | None:
-    """The receipt stored for a layer that is there; None for none or a damaged one."""
+def read(document: Any, key: str) -> Labelled | None:
+    """The receipt of that name, whose layer is there; None for none or a damaged one."""
+    kind, uuid = _parts(key)
     node = node_of(document, uuid)
     if node is None:
         return None
+    wrapper = _wrapper(document, key)
     try:
-        wrapper = json.loads(bytes(document.annotation(PREFIX + uuid)))
         width, height = wrapper.get("size", (0, 0))
         return Labelled(
+            kind=kind,
             uuid=uuid,
             layer=node.name(),
             receipt=receipt.from_dict(wrapper["receipt"]),
-            pixels=str(wrapper["pixels"]),
+            pixels=str(wrapper.get("pixels", "")),
             size=(int(width), int(height)),
         )
-    except (ValueError, TypeError, KeyError, AttributeError, errors.NssError):
+    except (ValueError, TypeError, KeyError, errors.NssError):
         return None
 
 
 def of_document(document: Any) -> list[Labelled]:
-    """The receipts of the layers that are there, the newest first."""
-    found = [read(document, uuid) for uuid in keys(document)]
+    """The receipts of what is there, the newest first."""
+    found = [read(document, key) for key in present(document)]
     return sorted(
         (label for label in found if label), key=lambda label: label.receipt.started, reverse=True
     )
@@ -107,15 +160,17 @@ def untouched(node: Any, label: Labelled) -> bool:
 
 def of_layer(document: Any, node: Any) -> Labelled | None:
     """The receipt of a layer: its own, else that of the layer whose untouched copy it is."""
-    uuid = node.uniqueId().toString()
-    known = keys(document)
-    if uuid in known:
-        return read(document, uuid)
+    own = LAYER + node.uniqueId().toString()
+    known = [key for key in keys(document) if key.startswith(LAYER)]
+    if own in known:
+        return read(document, own)
     if not known or node.type() != "paintlayer":
         return None
     area = node.bounds()
     alike = [
-        label for label in of_document(document) if label.size == (area.width(), area.height())
+        label
+        for label in of_document(document)
+        if label.kind == LAYER and label.size == (area.width(), area.height())
     ]
     if not alike:
         return None

@@ -17,6 +17,7 @@ _CHANNELS = {"RGBA": 4, "GRAYA": 2, "CMYKA": 5, "LABA": 4, "XYZA": 4, "YCBCRA": 
 _BYTES = {"U8": 1, "U16": 2, "F16": 2, "F32": 4}
 _DEPTHS: dict[str, wire.Depth] = {"U8": "u8", "U16": "u16", "F32": "f32"}
 _LINEAR_PROFILE = "sRGB-elle-V2-g10.icc"
+_SRGB_PROFILE = "sRGB-elle-V2-srgbtrc.icc"
 # Profiles known to have sRGB's primaries and its curve, by the names Krita shows.
 _SRGB_CURVE = re.compile(
     r"sRGB(-elle-V[24]-srgbtrc(\.icc)?| built-in|\.icc| IEC61966-2[.-]1.*| Color Space Profile.*)?",
@@ -64,7 +65,11 @@ class Space:
 
 # Unclipped and linear: what is converted to it and back comes back bit-exactly.
 MIDDLE = Space("RGBA", "F32", _LINEAR_PROFILE)
-MIDDLE_CROSSING: tuple[wire.Depth, wire.Order, wire.Curve] = ("f32", "rgba", "linear")
+
+
+def in_colour(space: Space) -> Space:
+    """RGB of the same depth, with the profile that Krita gives new pictures of that depth."""
+    return Space("RGBA", space.depth, _SRGB_PROFILE if space.depth == "U8" else _LINEAR_PROFILE)
 
 
 def of_node(node: Any) -> Space:
@@ -115,6 +120,8 @@ def convert(data: bytes, width: int, height: int, source: Space, target: Space) 
 
     ``CouldNotBeDone`` when Krita does not know one of the spaces.
     """
+    if source == target:
+        return data
     with Temporary(width, height, source) as document:
         layer = document.topLevelNodes()[0]
         try:

@@ -141,6 +141,8 @@ def _order(options: argparse.Namespace) -> Order:
         if not equals:
             raise UsageError(f"-p takes NAME=VALUE, not {pair!r}.")
         given[name] = value
+    if options.seed is not None:
+        given["seed"] = options.seed
     if options.budget is not None and not 0 < options.budget < math.inf:
         raise UsageError(f"--budget takes a number of seconds above 0, not {options.budget:g}.")
     order = Order(
@@ -149,19 +151,38 @@ def _order(options: argparse.Namespace) -> Order:
         path=options.path,
         consent=ANY if getattr(options, "yes", False) else "",
         budget_seconds=options.budget,
-        seed=getattr(options, "seed", None),
+        commercial_only=options.commercial,
     )
     toolbox.tool(order.tool).parse(order.parameters)
     return order
 
 
-def _plan(options: argparse.Namespace) -> int:
+def _size(options: argparse.Namespace) -> tuple[int, int]:
+    """Width and height of the picture, or of the empty canvas."""
     from .imagefile import probe
 
-    order = _order(options)
+    if options.image is None:
+        tool = toolbox.tool(options.tool)
+        if tool.returns is not toolbox.Returns.LAYER:
+            raise UsageError(f"{tool.title} needs a picture: name a file.")
+        width, height = options.size
+        return int(width), int(height)
     header = probe(options.image)
+    return header.width, header.height
+
+
+def _canvas(text: str) -> tuple[int, int]:
+    """WIDTHxHEIGHT as two numbers."""
+    width, times, height = text.lower().replace("×", "x").partition("x")
+    if not (times and width.isdecimal() and height.isdecimal() and int(width) and int(height)):
+        raise argparse.ArgumentTypeError(f"takes WIDTHxHEIGHT, such as 768x512, not {text!r}")
+    return int(width), int(height)
+
+
+def _plan(options: argparse.Namespace) -> int:
+    order = _order(options)
     client = _client()
-    plan = client.ask(ask_plan(order, header.width, header.height), wire.PlanReply).plan
+    plan = client.ask(ask_plan(order, *_size(options)), wire.PlanReply).plan
     client.close()
     if options.json:
         _print(asdict(plan))
@@ -176,17 +197,18 @@ def _plan(options: argparse.Namespace) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     from .bridge import receipt as receipts
+    from .bridge.words import words
     from .cli_host import FileHost
 
     order = _order(options)
-    if options.output is None:
-        raise UsageError("-o OUT is needed: where the result goes, a .png or .tif file.")
-    host = FileHost(paths(), options.image, options.output, options.mask)
+    host = FileHost(
+        paths(), options.image, options.output, options.mask, options.strokes, options.size
+    )
     if options.receipt:
         _check_receipt_target(options.receipt, (options.image, options.output, options.mask))
     client = _client()
     if sys.stdin.isatty() and sys.stderr.isatty() and not order.consent:
-        order = _asked(order, client, options.image)
+        order = _asked(order, client, _size(options))
     with _Screen() as screen:
         [made] = run_here(apply_tool(host, order), client, screen)
     client.close()
@@ -194,11 +216,18 @@ def _run(options: argparse.Namespace) -> int:
         try:
             options.receipt.write_text(receipts.to_json(made) + "\n", "utf-8")
         except OSError as error:
+            kept = " It is in the picture too: nss receipt reads it." if options.output else ""
             raise CouldNotBeDone(
-                f"{options.output} is done, but its receipt {options.receipt} could not be written "
-                f"({error.strerror or error}). It is in the picture too: nss receipt reads it."
+                f"The result is done, but its receipt {options.receipt} could not be written "
+                f"({error.strerror or error}).{kept}"
             ) from None
-    print(f"{options.output}: {receipts.sentence(made)}")
+    if found := words(made):
+        print(found)
+    print(
+        f"{options.output}: {receipts.sentence(made)}"
+        if options.output
+        else receipts.sentence(made)
+    )
     return 0
 
 
@@ -214,14 +243,11 @@ def _check_receipt_target(target: Path, pictures: Sequence[Path | None]) -> None
         )
 
 
-def _asked(order: Order, client: Client, image: Path) -> Order:
+def _asked(order: Order, client: Client, size: tuple[int, int]) -> Order:
     """On a terminal: ask for the consent to a download that the plan proposes."""
     from dataclasses import replace
 
-    from .imagefile import probe
-
-    header = probe(image)
-    plan = client.ask(ask_plan(order, header.width, header.height), wire.PlanReply).plan
+    plan = client.ask(ask_plan(order, *size), wire.PlanReply).plan
     if not plan.download or order.path == wire.CLASSICAL:
         return order
     print(f"{plan.consent()}? [y/N] ", end="", file=sys.stderr, flush=True)
@@ -366,19 +392,30 @@ def _parser() -> argparse.ArgumentParser:
     ):
         sub = command(name, action, text)
         sub.add_argument("tool", metavar="TOOL")
-        sub.add_argument("image", metavar="IMAGE", type=Path)
+        sub.add_argument("image", metavar="IMAGE", type=Path, nargs="?")
+        sub.add_argument(
+            "--size",
+            metavar="WxH",
+            type=_canvas,
+            default=(512, 512),
+            help="of the canvas where there is no IMAGE (text-to-image)",
+        )
         sub.add_argument("--path", choices=wire.PATHS, default="auto", help="which path to take")
         sub.add_argument("-p", metavar="NAME=VALUE", action="append", default=[], help="parameter")
         sub.add_argument(
             "--budget", metavar="SECONDS", type=float, help="longest time the real path may take"
         )
+        sub.add_argument(
+            "--commercial", action="store_true", help="only models that allow commercial use"
+        )
+        sub.add_argument("--seed", type=int, help="seed of random choices")
         if name == "plan":
             with_json(sub)
             continue
         sub.add_argument("-o", dest="output", metavar="OUT", type=Path, help="PNG or TIFF")
         sub.add_argument("--mask", metavar="MASK", type=Path, help="grey picture: the selection")
         sub.add_argument("--receipt", metavar="FILE.json", type=Path, help="write the receipt")
-        sub.add_argument("--seed", type=int, help="seed of random choices")
+        sub.add_argument("--strokes", metavar="FILE", type=Path, help="picture with colour strokes")
         sub.add_argument("--yes", action="store_true", help="consent to a model's download")
 
     sub = with_json(command("doctor", _doctor, "Say what this machine can run."))

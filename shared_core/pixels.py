@@ -103,16 +103,17 @@ class Raster:
 class Picture:
     """One layer's raw bytes seen as straight-alpha sRGB-encoded RGB float32 in 0..1.
 
-    ``source`` and ``result`` are arrays of ``raster.shape`` and ``raster.dtype`` (memory maps do),
-    ``mask`` is the selection, u8 of (height, width), or None where everything is selected.
-    ``region`` is the part a tool works on: the selection's bounding box with ``context`` pixels
-    around it, of no size where nothing is selected. Raises ``BadInput`` when they do not fit.
+    ``source`` and ``result`` are arrays of ``raster.shape`` and ``raster.dtype`` (memory maps do);
+    ``result`` is None where the picture is only looked at. ``mask`` is the selection, u8 of
+    (height, width), or None where everything is selected. ``region`` is the part a tool works on:
+    the selection's bounding box with ``context`` pixels around it, of no size where nothing is
+    selected. Raises ``BadInput`` when they do not fit.
     """
 
     def __init__(
         self,
         source: Samples,
-        result: Samples,
+        result: Samples | None,
         raster: Raster,
         mask: NDArray[np.uint8] | None = None,
         *,
@@ -138,6 +139,8 @@ class Picture:
         """Copy everything outside ``region`` from source to result, byte by byte."""
         region = self.region
         source, result = self._source, self._result
+        if result is None:
+            return
         result[: region.top] = source[: region.top]
         rows = slice(region.top, region.bottom)
         result[rows, : region.left] = source[rows, : region.left]
@@ -177,13 +180,17 @@ class Picture:
             visible &= self._mask[box.slices] > 0
         return bool(visible.any())
 
-    def write(self, box: Box, rgb: NDArray[np.floating[Any]]) -> None:
+    def write(
+        self, box: Box, rgb: NDArray[np.floating[Any]], opacity: Floats | None = None
+    ) -> None:
         """Blend ``rgb`` (height, width, 3) in 0..1 into the result, through the selection mask.
 
         The blend is source + mask · (new - source) in the layer's own depth and curve. Where the
         mask or the alpha is 0 the source's bytes stay, as do alpha itself, values that are not
-        finite, and what lies outside 0..1 is added back. Raises ``WrongOutput``.
+        finite, and what lies outside 0..1 is added back. ``opacity`` (height, width) in 0..1, where
+        given, is what the alpha is multiplied by. Raises ``WrongOutput``.
         """
+        assert self._result is not None, "this picture is only looked at"
         if rgb.shape != (box.height, box.width, 3):
             raise WrongOutput(
                 f"The tool gave colours of shape {rgb.shape} for {box.width} by {box.height} "
@@ -197,7 +204,7 @@ class Picture:
             )
         colours = np.clip(colours, np.float32(0), np.float32(1))
         if self.raster.grey:
-            colours = _luma(colours)
+            colours = luma(colours)
         if self.raster.curve == "linear":
             colours = decode(colours)
         raw = self._raw(box)
@@ -210,6 +217,9 @@ class Picture:
         blended = np.empty_like(raw)
         red, blue = (0, 2) if self.raster.order == "rgba" else (2, 0)
         cv2.mixChannels([new, raw], [blended], [0, red, 1, 1, 2, blue, 6, 3])
+        if opacity is not None:
+            faded = raw[..., 3] * np.clip(opacity, np.float32(0), np.float32(1))
+            blended[..., 3] = faded if self.raster.depth == "f32" else np.rint(faded)
         self._result[box.slices] = blended
 
     def _raw(self, box: Box) -> Samples:
@@ -265,11 +275,13 @@ class Picture:
 
 
 def _check_arrays(
-    source: Samples, result: Samples, raster: Raster, mask: NDArray[np.uint8] | None
+    source: Samples, result: Samples | None, raster: Raster, mask: NDArray[np.uint8] | None
 ) -> None:
     if raster.width < 1 or raster.height < 1:
         raise BadInput("The layer has no pixels. Paint something on it or choose another layer.")
     for name, array in (("layer", source), ("result", result)):
+        if array is None:
+            continue
         if array.shape != raster.shape or array.dtype != raster.dtype:
             raise BadInput(
                 f"The {name}'s pixels are {array.shape} {array.dtype} where {raster.shape} "
@@ -291,7 +303,7 @@ def _clipped(values: Floats) -> Floats:
     return clipped
 
 
-def _luma(rgb: Floats) -> Floats:
+def luma(rgb: Floats) -> Floats:
     """``rgb`` with its Rec. 709 luma in all three channels; equal channels stay as they are."""
     green = rgb[..., 1]
     luma = np.float32(0.2126) * (rgb[..., 0] - green)

@@ -1,60 +1,43 @@
-"""GIMP as a host of the tools: reads the chosen layers, adds results above them."""
+"""GIMP as a host of the tools: reads the chosen layers, and has their results placed."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import gi
 
-gi.require_version("Babl", "0.1")
 gi.require_version("Gegl", "0.4")
 gi.require_version("Gimp", "3.0")
 
-from gi.repository import Babl, Gegl, Gimp  # noqa: E402
-from vendored import arena, errors, host, paths, receipt, toolbox, wire  # noqa: E402
+from crossing import (  # noqa: E402
+    MATTES,
+    Area,
+    Crossing,
+    area_of,
+    crossing_of,
+    mask_over,
+    matte_depth,
+    over,
+    own_format,
+    pixels,
+    with_alpha_times,
+)
+from gi.repository import Gegl, Gimp  # noqa: E402
+from placing import Kept, Native, Placer, label_of  # noqa: E402
+from vendored import arena, errors, host, paths, receipt, toolbox, wire, words  # noqa: E402
 
-PARASITE = "nss-receipt"
-# Precision -> how sRGB pixels cross to the worker: Babl format, depth, curve. Every other
-# precision and every other profile crosses as float in linear light, unclipped.
-_CROSSING: dict[Any, tuple[str, wire.Depth, wire.Curve]] = {
-    Gimp.Precision.U8_NON_LINEAR: ("R'G'B'A u8", "u8", "srgb"),
-    Gimp.Precision.U8_PERCEPTUAL: ("R'G'B'A u8", "u8", "srgb"),
-    Gimp.Precision.U16_NON_LINEAR: ("R'G'B'A u16", "u16", "srgb"),
-    Gimp.Precision.U16_PERCEPTUAL: ("R'G'B'A u16", "u16", "srgb"),
-    Gimp.Precision.U16_LINEAR: ("RGBA u16", "u16", "linear"),
-    Gimp.Precision.FLOAT_LINEAR: ("RGBA float", "f32", "linear"),
-    Gimp.Precision.FLOAT_NON_LINEAR: ("R'G'B'A float", "f32", "srgb"),
-    Gimp.Precision.FLOAT_PERCEPTUAL: ("R'G'B'A float", "f32", "srgb"),
-}
-_MIDDLE: tuple[str, wire.Depth, wire.Curve] = ("RGBA float", "f32", "linear")
-
-
-@dataclass(frozen=True)
-class Kept:
-    """The selection over a layer, one byte a pixel, and the layer's bytes in its own format."""
-
-    mask: bytes
-    native: bytes
-
-
-@dataclass(frozen=True)
-class Native:
-    """Where a layer's pixels lay; Babl formats: the one in which they crossed, and its own.
-
-    ``kept`` only where these differ and there is a selection.
-    """
-
-    place: tuple[int, int]
-    crossing: str
-    own: str
-    kept: Kept | None
+Returns = toolbox.Returns
+_NO_LAYER = "Canvas"
 
 
 class GimpHost:
-    """One image and the drawables that a procedure was called with."""
+    """One image and the drawables that a procedure was called with.
+
+    Where none is chosen, and a tool makes a picture of its own, the layer is None.
+    ``opened`` are the new images that results went to.
+    """
 
     name = "GIMP"
 
@@ -62,142 +45,223 @@ class GimpHost:
         Gegl.init(None)
         self.version = str(Gimp.version())
         self.paths = places
+        self.opened: list[Any] = []
+        self._texts: list[tuple[str, str]] = []
         self._image = image
         self._drawables = list(drawables)
-        self._opened: list[Any] = []
+        self._selection: Any = None
+        self._placer = Placer(image)
 
     @property
-    def opens_new_image(self) -> bool:
-        """Whether the image cannot hold the result: an indexed one has no colours of its own."""
-        return bool(self._image.get_base_type() == Gimp.ImageBaseType.INDEXED)
+    def text(self) -> str:
+        """What the results so far say in words, with the layers' names where there are several."""
+        if len(self._texts) == 1:
+            return self._texts[0][1]
+        return "\n\n".join(f"{name}\n{text}" for name, text in self._texts)
 
-    def layers(self) -> Sequence[Any]:
-        """The layers; ``BadInput`` when there is none, or one that cannot be worked on."""
+    def opens_new_image(self, task: host.Task) -> bool:
+        """Whether the result goes to an image of its own: this one cannot hold it."""
+        if task.outcome in (Returns.SELECTION, Returns.TEXT):
+            return False
+        base = self._image.get_base_type()
+        grey = base == Gimp.ImageBaseType.GRAY and task.tool.colours
+        return bool(task.outcome is Returns.SCALED or base == Gimp.ImageBaseType.INDEXED or grey)
+
+    def destination(self, layer: Any, task: host.Task) -> str:
+        """Where the result for a layer will go, in words for the plan."""
+        area = self.source_area(layer, task)
+        if task.outcome is Returns.SCALED:
+            width, height = task.tool.result_size(task.parameters, *area.size)
+            return f"The result opens as a new image, {width} × {height}."
+        if self.opens_new_image(task):
+            if self._image.get_base_type() == Gimp.ImageBaseType.GRAY:
+                return "A grey image cannot hold colours, so the result opens as a new RGB image."
+            return "An indexed image cannot hold the result, so it opens as a new RGB image."
+        if layer is None:
+            return f"The result is a new layer on top, {area.width} × {area.height}."
+        return {
+            Returns.PIXELS: "The result is a new layer above it.",
+            Returns.MASK: "The result is a new layer with a layer mask above it.",
+            Returns.SELECTION: "The result is the image's selection.",
+            Returns.BELOW: f"The result is a new layer below it, {area.width} × {area.height}.",
+            Returns.LAYER: f"The result is a new layer above it, {area.width} × {area.height}.",
+            Returns.TEXT: "The result is a text. No pixel changes.",
+        }[task.outcome]
+
+    def layers(self, task: host.Task) -> Sequence[Any]:
+        """The layers; ``BadInput`` when there is none, or one that cannot be worked on.
+
+        What is selected now counts for all of them.
+        """
+        self._remember_selection()
+        if task.tool.selects is toolbox.Selects.NEEDED and self._selection is None:
+            raise errors.BadInput(
+                f"{task.tool.title} works on what is selected, and nothing is. Select it and try "
+                "again."
+            )
         if not self._drawables:
+            if task.outcome is Returns.LAYER:
+                return [None]
             raise errors.BadInput("No layer is selected. Select a layer and try again.")
+        beside = task.outcome in (Returns.PIXELS, Returns.MASK, Returns.BELOW, Returns.LAYER)
         for drawable in self._drawables:
             if not isinstance(drawable, Gimp.Layer):
                 what = "a layer mask" if isinstance(drawable, Gimp.LayerMask) else "a channel"
                 raise errors.BadInput(
                     f"“{drawable.get_name()}” is {what}. Select a layer and try again."
                 )
-            if drawable.is_group() and not drawable.get_children():
+            empty = drawable.is_group() and not drawable.get_children()
+            if empty and task.outcome is not Returns.LAYER:
                 raise _empty(drawable.get_name())
-            if not self.opens_new_image:
-                _check_parents(drawable)
-            if not Gimp.Selection.is_empty(self._image):
+            if beside and not self.opens_new_image(task):
+                check_parents(drawable)
+            if task.selection and not task.tool.canvas:
                 self._check_selection(drawable)
         return self._drawables
 
-    def read(self, layer: Any, files: arena.Arena) -> host.Source:
-        """The layer's pixels (a group's projection) and the selection over it."""
-        with _as_shown(layer) as shown:
-            size = shown.get_width(), shown.get_height()
-            _, x, y = shown.get_offsets()
-            crossing, depth, curve = self._crossing(shown)
-            buffer = shown.get_buffer()
-            data = _pixels(buffer, 0, 0, *size, crossing)
-            if data.count(0) == len(data):
-                raise _empty(layer.get_name())
-            grey = bool(self._image.get_base_type() == Gimp.ImageBaseType.GRAY)
-            pixels = files.create(*size, depth, "rgba", curve, grey)
-            files.write(pixels, data)
+    def read(self, layer: Any, files: arena.Arena, task: host.Task) -> host.Source:
+        """The layer's pixels (a group's projection), the selection and the strokes over it."""
+        name = layer.get_name() if layer is not None else _NO_LAYER
+        strokes = self._strokes_layer(layer) if task.strokes else None
+        with self._as_shown(layer) as shown:
+            area = self._canvas() if task.tool.canvas else area_of(shown)
+            crossing = crossing_of(shown, self._image.get_precision())
+            # What the layer's mask hides is not in the way of what comes below.
+            data = over(shown, area, crossing.name)
+            if task.tool.canvas:
+                data = _without_hidden(data, layer, area, crossing)
+            if data.count(0) == len(data) and task.outcome is not Returns.LAYER:
+                raise _empty(name)
+            pixel_file = self._file(files, area, crossing, data)
             del data
-            own = Babl.get_name(shown.get_format())
-            kept, mask_file, selected = None, None, None
-            if not Gimp.Selection.is_empty(self._image):
-                mask = self._mask(x, y, *size)
-                if own != crossing:
-                    kept = Kept(mask, _pixels(buffer, 0, 0, *size, None))
-                mask_file = files.create(*size, "u8", "mask")
-                files.write(mask_file, mask)
-                selected = arena.selected_size(mask, size[0])
-            native = Native((x, y), crossing, own, kept)
+            own = own_format(shown)
+            mask = self._mask(area) if task.selection else None
+            kept = None
+            limited = task.tool.selects in (toolbox.Selects.LIMITS, toolbox.Selects.NEEDED)
+            if mask is not None and limited and own != crossing.name:
+                kept = Kept(mask, over(shown, area, None), own)
+        mask_file, selected, strokes_file = None, None, None
+        if mask is not None:
+            mask_file = files.create(*area.size, "u8", "mask")
+            files.write(mask_file, mask)
+            selected = arena.selected_size(mask, area.width)
+        if strokes is not None:
+            strokes_file = self._strokes(files, name, strokes, area, crossing)
         return host.Source(
-            name=layer.get_name(),
-            pixels=pixels,
+            name=name,
+            pixels=pixel_file,
             mask=mask_file,
+            strokes=strokes_file,
             selected=selected,
-            previous=_previous(layer),
-            private=native,
+            # A generated picture is not made from the layer that it lies above.
+            previous=None if task.outcome is Returns.LAYER else _previous(layer),
+            matte_depth=matte_depth(self._image.get_precision()),
+            private=Native(task, area, crossing, kept, strokes),
         )
 
-    def worked_size(self, layer: Any) -> tuple[int, int]:
+    def source_area(self, layer: Any, task: host.Task) -> Area:
+        """The rectangle of the image that a tool would look at."""
+        return self._canvas() if task.tool.canvas or layer is None else area_of(layer)
+
+    def worked_size(self, layer: Any, task: host.Task) -> tuple[int, int]:
         """Width and height of the part of a layer that a tool would work on."""
-        selected = None
-        if not Gimp.Selection.is_empty(self._image):
-            touched, _, _, width, height = layer.mask_intersect()
+        area, selected = self.source_area(layer, task), None
+        if task.selection and self._selection is not None:
+            if task.tool.canvas:
+                _, touched, left, top, right, bottom = Gimp.Selection.bounds(self._image)
+                width, height = right - left, bottom - top
+            else:
+                touched, _, _, width, height = layer.mask_intersect()
             selected = (width, height) if touched else (0, 0)
-        return host.worked_size(layer.get_width(), layer.get_height(), selected)
+        return host.worked_size(*area.size, selected)
 
     def write(
         self,
         layer: Any,
         source: host.Source,
         files: arena.Arena,
-        result: wire.PixelFile,
+        result: host.Result,
         label: receipt.Receipt,
     ) -> None:
-        """The result as a new layer above the source, in one undo step, with its receipt.
+        """Place the result in one undo step, with its receipt.
 
-        An indexed image cannot hold it: the result opens as a new RGB image instead.
+        A new layer, or the selection, or words; where the image cannot hold it, and for a picture
+        of another size, a new image.
         """
         self._check_presence(layer, source.name)
-        name = receipt.layer_name(source.name, toolbox.tool(label.tool).title, label)
-        size = result.width, result.height
-        image = self._image
-        if self.opens_new_image:
-            image = _new_image(self._image, *size)
-            made = Gimp.Layer.new(
-                image, name, *size, Gimp.ImageType.RGBA_IMAGE, 100, Gimp.LayerMode.NORMAL
-            )
-            parent, position = None, 0
-        else:
-            _check_parents(layer)
-            made = Gimp.Layer.new(image, name, *size, layer.type(), 100, Gimp.LayerMode.NORMAL)
-            parent, position = layer.get_parent(), image.get_item_position(layer)
-            made.set_offsets(*source.private.place)
-        _fill(made, source.private, files.read(result))
-        image.undo_group_start()
-        try:
-            done = image.insert_layer(made, parent, position)
-            done = done and made.attach_parasite(_parasite(label))
-            if not self.opens_new_image:
-                done = done and _copy_mask(layer, made)
-        finally:
-            image.undo_group_end()
-        if not done:
-            raise errors.CouldNotBeDone(
-                f"GIMP did not take the new layer “{name}”. Undo takes back what there is of it."
-            )
-        if self.opens_new_image:
-            image.clean_all()
-            self._opened.append(image)
+        if result.outcome is Returns.TEXT:
+            self._placer.note(layer, label)
+            self._texts.append((source.name, words.words(label)))
+            return
+        matte = files.read(result.matte) if result.matte is not None else b""
+        if result.outcome is Returns.SELECTION:
+            self._placer.select(layer, source, matte, label)
+            return
+        assert result.pixels is not None
+        data = files.read(result.pixels)
+        if not self.opens_new_image(source.private.task):
+            if layer is not None:
+                check_parents(layer)
+            self._placer.add(layer, source, data, matte, label)
+            return
+        below = files.read(source.pixels) if result.outcome is Returns.BELOW else None
+        size = result.pixels.width, result.pixels.height
+        self.opened.append(self._placer.open(layer, source, size, data, matte, label, below))
 
-    def show_new_images(self) -> None:
-        """Give the results that opened as new images a window each."""
-        for image in self._opened:
-            Gimp.Display.new(image)
+    def _file(
+        self, files: arena.Arena, area: Area, crossing: Crossing, data: bytes
+    ) -> wire.PixelFile:
+        grey = bool(self._image.get_base_type() == Gimp.ImageBaseType.GRAY)
+        made = files.create(*area.size, crossing.depth, "rgba", crossing.curve, grey)
+        files.write(made, data)
+        return made
 
-    def _crossing(self, layer: Any) -> tuple[str, wire.Depth, wire.Curve]:
-        """Babl format, depth and curve in which a layer's pixels cross."""
-        # Babl names the colour space of a format unless it is sRGB.
-        if "-space-" in Babl.get_name(layer.get_format()):
-            return _MIDDLE
-        return _CROSSING.get(self._image.get_precision(), _MIDDLE)
+    def _strokes(
+        self, files: arena.Arena, name: str, strokes: Any, area: Area, crossing: Crossing
+    ) -> wire.PixelFile:
+        """The strokes over the source's rectangle; ``BadInput`` when there is nothing."""
+        with self._as_shown(strokes) as shown:
+            data = over(shown, area, crossing.name)
+        data = _without_hidden(data, strokes, area, crossing)
+        if data.count(0) == len(data):
+            raise _no_strokes(name, f"“{strokes.get_name()}” has nothing there")
+        return self._file(files, area, crossing, data)
 
-    def _mask(self, x: int, y: int, width: int, height: int) -> bytes:
-        """The selection over a rectangle of the image, one byte a pixel."""
-        return _pixels(self._image.get_selection().get_buffer(), x, y, width, height, "Y u8")
+    def _canvas(self) -> Area:
+        return Area(0, 0, self._image.get_width(), self._image.get_height())
+
+    def _remember_selection(self) -> None:
+        """Keep a copy: a result that becomes the selection is no hint for the next layer."""
+        empty = Gimp.Selection.is_empty(self._image)
+        self._selection = None if empty else self._image.get_selection().get_buffer().dup()
+
+    def _mask(self, area: Area) -> bytes | None:
+        """The selection over a rectangle of the image, one byte a pixel; None without one."""
+        return None if self._selection is None else pixels(self._selection, area, MATTES["u8"])
 
     def _check_selection(self, layer: Any) -> None:
-        _, x, y = layer.get_offsets()
-        mask = self._mask(x, y, layer.get_width(), layer.get_height())
-        if mask.count(0) == len(mask):
+        mask = self._mask(area_of(layer))
+        if mask is not None and mask.count(0) == len(mask):
             raise errors.BadInput(
                 f"The selection lies outside the layer “{layer.get_name()}”. Select a part of the "
                 "layer, or nothing for all of it, and try again."
             )
+
+    def _strokes_layer(self, layer: Any) -> Any:
+        """The layer above one, which holds the user's strokes; ``BadInput`` without one."""
+        name = layer.get_name()
+        if self._image.get_base_type() == Gimp.ImageBaseType.GRAY:
+            raise errors.BadInput(
+                "The layers of a grey image hold no colours, so there are no strokes to read. "
+                "Choose Image ▸ Mode ▸ RGB first, or no strokes."
+            )
+        position = self._image.get_item_position(layer)
+        if position == 0:
+            raise _no_strokes(name, "there is no layer")
+        strokes = _siblings(self._image, layer)[position - 1]
+        if label_of(strokes) is not None:
+            raise _no_strokes(name, f"“{strokes.get_name()}” is itself a result")
+        return strokes
 
     def _check_presence(self, layer: Any, name: str) -> None:
         """``BadInput`` when the user has closed the image or deleted the layer meanwhile."""
@@ -206,55 +270,35 @@ class GimpHost:
                 "The image was closed meanwhile, so there is no place for the result. "
                 "Open it and run the tool again."
             )
-        if not layer.is_valid() or layer.get_image() is None:
+        if layer is not None and (not layer.is_valid() or layer.get_image() is None):
             raise errors.BadInput(
                 f"The layer “{name}” was deleted meanwhile, so there is no place for the result. "
                 "Undo the deletion and run the tool again."
             )
 
-
-@contextlib.contextmanager
-def _as_shown(layer: Any) -> Iterator[Any]:
-    """The layer, or where it has filters that GIMP applies on the fly a copy with them applied."""
-    if layer.is_group() or not layer.get_filters():
-        yield layer
-        return
-    copied = layer.copy()
-    copied.set_lock_content(False)
-    try:
-        yield copied if copied.merge_filters() else layer
-    finally:
-        copied.delete()
-
-
-def label_of(layer: Any) -> receipt.Receipt | None:
-    """The receipt that a layer carries; None where there is none or it is damaged."""
-    parasite = layer.get_parasite(PARASITE)
-    if parasite is None:
-        return None
-    try:
-        return receipt.from_json(bytes(parasite.get_data()))
-    except (errors.NssError, ValueError):
-        return None
+    @contextlib.contextmanager
+    def _as_shown(self, layer: Any) -> Iterator[Any]:
+        """The layer, or a copy where it has filters that GIMP applies on the fly; for None an
+        empty one."""
+        if layer is None:
+            kind = self._placer.layer_type(self._image, alpha=True)
+            blank = Gimp.Layer.new(self._image, "", 1, 1, kind, 100, Gimp.LayerMode.NORMAL)
+            try:
+                yield blank
+            finally:
+                blank.delete()
+        elif layer.is_group() or not layer.get_filters():
+            yield layer
+        else:
+            copied = layer.copy()
+            copied.set_lock_content(False)
+            try:
+                yield copied if copied.merge_filters() else layer
+            finally:
+                copied.delete()
 
 
-def _previous(layer: Any) -> dict[str, Any] | None:
-    label = label_of(layer)
-    return receipt.to_dict(label) if label is not None else None
-
-
-def _parasite(label: receipt.Receipt) -> Any:
-    flags = Gimp.PARASITE_PERSISTENT | Gimp.PARASITE_UNDOABLE
-    return Gimp.Parasite.new(PARASITE, flags, receipt.to_json(label).encode("ascii"))
-
-
-def _empty(name: str) -> errors.BadInput:
-    return errors.BadInput(
-        f"The layer “{name}” is empty. Select a layer with pixels and try again."
-    )
-
-
-def _check_parents(layer: Any) -> None:
+def check_parents(layer: Any) -> None:
     """``BadInput`` when a group around the layer is locked: libgimp would add a layer there."""
     parent = layer.get_parent()
     while parent is not None:
@@ -266,55 +310,30 @@ def _check_parents(layer: Any) -> None:
         parent = parent.get_parent()
 
 
-def _new_image(old: Any, width: int, height: int) -> Any:
-    """An RGB image with the colour profile and the resolution of ``old``."""
-    image = Gimp.Image.new(width, height, Gimp.ImageBaseType.RGB)
-    profile = old.get_color_profile()
-    if profile is not None:
-        image.set_color_profile(profile)
-    found, across, down = old.get_resolution()
-    if found:
-        image.set_resolution(across, down)
-    return image
+def _without_hidden(data: bytes, layer: Any, area: Area, crossing: Crossing) -> bytes:
+    """A layer's pixels with what its layer mask hides made transparent."""
+    shown = mask_over(layer, area, crossing.depth) if layer is not None else None
+    return data if shown is None else with_alpha_times(data, shown, crossing.depth)
 
 
-def _copy_mask(layer: Any, made: Any) -> bool:
-    """Give the result a copy of the source's layer mask, so that it shows as much as that one."""
-    mask = layer.get_mask()
-    if mask is None:
-        return True
-    _, x, y = made.get_offsets()
-    _, mask_x, mask_y = mask.get_offsets()
-    size = made.get_width(), made.get_height()
-    name = Babl.get_name(mask.get_format())
-    copied = made.create_mask(Gimp.AddMaskType.WHITE)
-    buffer = copied.get_buffer()
-    data = _pixels(mask.get_buffer(), x - mask_x, y - mask_y, *size, name)
-    buffer.set(Gegl.Rectangle.new(0, 0, *size), name, data)
-    buffer.flush()
-    added = made.add_mask(copied) and made.set_edit_mask(False)
-    return bool(added and made.set_apply_mask(layer.get_apply_mask()))
+def _siblings(image: Any, layer: Any) -> Any:
+    parent = layer.get_parent()
+    return image.get_layers() if parent is None else parent.get_children()
 
 
-def _pixels(buffer: Any, x: int, y: int, width: int, height: int, name: str | None) -> bytes:
-    """A rectangle of a buffer in the Babl format ``name``, or in the buffer's own."""
-    rectangle = Gegl.Rectangle.new(x, y, width, height)
-    return bytes(buffer.get(rectangle, 1.0, name, Gegl.AbyssPolicy.NONE))
+def _previous(layer: Any) -> dict[str, Any] | None:
+    label = label_of(layer) if layer is not None else None
+    return receipt.to_dict(label) if label is not None else None
 
 
-def _fill(made: Any, native: Native, data: bytes) -> None:
-    """Put the result into a layer that is not in the image yet: no undo, no selection applies.
+def _empty(name: str) -> errors.BadInput:
+    return errors.BadInput(
+        f"The layer “{name}” is empty. Select a layer with pixels and try again."
+    )
 
-    Where colours were converted, pixels outside the selection get the source's own bytes back.
-    """
-    width, height = made.get_width(), made.get_height()
-    rectangle = Gegl.Rectangle.new(0, 0, width, height)
-    buffer = made.get_buffer()
-    buffer.set(rectangle, native.crossing, data)
-    kept = native.kept
-    if kept is not None and Babl.get_name(made.get_format()) == native.own:
-        new = _pixels(buffer, 0, 0, width, height, None)
-        pixel_size = len(new) // (width * height)
-        mixed = arena.keep_unselected(kept.native, new, kept.mask, pixel_size)
-        buffer.set(rectangle, native.own, mixed)
-    buffer.flush()
+
+def _no_strokes(name: str, why: str) -> errors.BadInput:
+    return errors.BadInput(
+        f"The colour strokes are read from the layer above “{name}”, but {why}. Paint strokes on "
+        "a new layer directly above it, or choose no strokes, and try again."
+    )

@@ -3,20 +3,33 @@
 
 from __future__ import annotations
 
+import json
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gi
 
 gi.require_version("Gimp", "3.0")
 
-from gi.repository import Gimp, GLib, GObject  # noqa: E402
+from arguments import FLAGS, declare, filled, order_of  # noqa: E402
+from gi.repository import Gimp, GLib  # noqa: E402
 from vendored import client, errors, host, paths, receipt, toolbox, wire  # noqa: E402
+
+if TYPE_CHECKING:
+    from layers import GimpHost
 
 PREFIX = "plug-in-nss-"
 RECEIPTS = PREFIX + "receipts"
-FLAGS = GObject.ParamFlags.READWRITE
-PATH_TITLES = ("Automatic", "Real model only", "Classical only")
+_PLACES = {
+    toolbox.Returns.PIXELS: "The result is a new layer above each selected one.",
+    toolbox.Returns.MASK: "The result is a new layer with a layer mask above each selected one, "
+    "or what is chosen instead.",
+    toolbox.Returns.SELECTION: "The result is the image's selection.",
+    toolbox.Returns.BELOW: "The result is a new layer below each selected one.",
+    toolbox.Returns.LAYER: "The result is a new layer.",
+    toolbox.Returns.SCALED: "The result opens as a new image.",
+    toolbox.Returns.TEXT: "The result is a text; no pixel changes.",
+}
 
 
 class Watcher:
@@ -36,15 +49,6 @@ class Watcher:
     def cancelled(self) -> bool:
         """Never: there is no other way to cancel."""
         return False
-
-
-def order_of(tool: toolbox.Tool, config: Any, consent: str) -> host.Order:
-    """What the procedure's arguments ask for."""
-    given: dict[str, object] = {}
-    for parameter in tool.parameters:
-        automatic = parameter.auto and config.get_property(f"{parameter.id}-auto")
-        given[parameter.id] = toolbox.AUTO if automatic else config.get_property(parameter.id)
-    return host.Order(tool.id, given, config.get_property("path"), consent)
 
 
 def run(
@@ -83,14 +87,31 @@ def _run(
         consent = host.ANY if config.get_property("consent") else ""
     Gimp.progress_init(tool.title)
     flow = host.apply_tool(place, order_of(tool, config, consent))
-    made = host.run_here(flow, worker, Watcher())
-    worker.close()
+    try:
+        made = host.run_here(flow, worker, Watcher())
+    finally:
+        worker.close()
+        if mode != Gimp.RunMode.NONINTERACTIVE:
+            # Also those from before a failure.
+            for opened in place.opened:
+                Gimp.Display.new(opened)
     if mode != Gimp.RunMode.NONINTERACTIVE:
-        place.show_new_images()
-        Gimp.displays_flush()
-        Gimp.message(_message(made))
+        _show(place, made)
     Gimp.progress_end()
-    return _success(procedure, "[" + ",".join(receipt.to_json(one) for one in made) + "]")
+    receipts = "[" + ",".join(receipt.to_json(one) for one in made) + "]"
+    images = json.dumps([image.get_id() for image in place.opened])
+    return filled(_end(procedure, Gimp.PDBStatusType.SUCCESS), receipts, images, place.text)
+
+
+def _show(place: GimpHost, made: list[receipt.Receipt]) -> None:
+    """Words get a dialog, everything else a message."""
+    Gimp.displays_flush()
+    if place.text:
+        from panel import show_text
+
+        show_text(receipt.tool_title(made[-1].tool), receipt.sentence(made[-1]), place.text)
+    else:
+        Gimp.message(_message(made))
 
 
 def _message(made: list[receipt.Receipt]) -> str:
@@ -117,17 +138,10 @@ def show_receipts(
         found = receipts.of_image(image)
         if mode != Gimp.RunMode.NONINTERACTIVE:
             receipts.show(found)
-        return _success(procedure, receipts.to_json(found))
+        return filled(_end(procedure, Gimp.PDBStatusType.SUCCESS), receipts.to_json(found))
     except Exception as error:
         text = f"Something unexpected went wrong ({type(error).__name__}: {error})."
         return _end(procedure, Gimp.PDBStatusType.EXECUTION_ERROR, text)
-
-
-def _success(procedure: Any, text: str) -> Any:
-    values = _end(procedure, Gimp.PDBStatusType.SUCCESS)
-    values.remove(1)
-    values.append(GObject.Value(GObject.TYPE_STRING, text))
-    return values
 
 
 def _end(procedure: Any, status: Any, text: str = "") -> Any:
@@ -152,35 +166,17 @@ class Nss(Gimp.PlugIn):
             return self._receipts(name)
         tool = toolbox.tool(name.removeprefix(PREFIX))
         procedure = self._procedure(name, f"{tool.title}…", run, tool)
-        procedure.set_sensitivity_mask(
-            Gimp.ProcedureSensitivityMask.DRAWABLE | Gimp.ProcedureSensitivityMask.DRAWABLES
-        )
+        sensitive = Gimp.ProcedureSensitivityMask.DRAWABLE | Gimp.ProcedureSensitivityMask.DRAWABLES
+        if tool.returns is toolbox.Returns.LAYER:
+            sensitive |= Gimp.ProcedureSensitivityMask.NO_DRAWABLES
+        procedure.set_sensitivity_mask(sensitive)
         procedure.set_documentation(
             tool.help,
-            f"{tool.help} The result is a new layer above each selected one, with a receipt that "
-            "says whether a real model or a classical algorithm made it. Nothing is uploaded.",
+            f"{tool.help} {_PLACES[tool.returns]} A receipt says whether a real model or a "
+            "classical algorithm made it. Nothing is uploaded.",
             name,
         )
-        for parameter in tool.parameters:
-            _add(procedure, parameter)
-        procedure.add_choice_argument(
-            "path",
-            "_Made by",
-            "Automatic takes the real model where this machine can run it in reasonable time.",
-            _choice(wire.PATHS, PATH_TITLES),
-            wire.PATHS[0],
-            FLAGS,
-        )
-        procedure.add_boolean_argument(
-            "consent",
-            "Download the model",
-            "Consent to the download of the model that the real path needs.",
-            False,
-            FLAGS,
-        )
-        procedure.add_string_return_value(
-            "receipts", "Receipts", "One receipt for each new layer, a JSON list.", "", FLAGS
-        )
+        declare(procedure, tool)
         return procedure
 
     def _receipts(self, name: str) -> Any:
@@ -200,40 +196,6 @@ class Nss(Gimp.PlugIn):
         procedure.add_menu_path("<Image>/Filters/NSS")
         procedure.set_attribution("NSS", "The NSS for Krita and GIMP authors", "2026")
         return procedure
-
-
-def _add(procedure: Any, parameter: toolbox.Parameter) -> None:
-    """A parameter of the toolbox as an argument of the procedure."""
-    if parameter.kind is toolbox.Kind.CHOICE:
-        procedure.add_choice_argument(
-            parameter.id,
-            parameter.title,
-            parameter.help,
-            _choice(parameter.choices, parameter.choice_titles),
-            parameter.default,
-            FLAGS,
-        )
-        return
-    if parameter.auto:
-        procedure.add_boolean_argument(
-            f"{parameter.id}-auto",
-            f"Automatic {parameter.title.lower()}",
-            parameter.help,
-            parameter.default == toolbox.AUTO,
-            FLAGS,
-        )
-    start = parameter.start if parameter.default == toolbox.AUTO else parameter.default
-    title = f"{parameter.title} ({parameter.unit})" if parameter.unit else parameter.title
-    procedure.add_double_argument(
-        parameter.id, title, parameter.help, parameter.minimum, parameter.maximum, start, FLAGS
-    )
-
-
-def _choice(names: Any, titles: Any) -> Any:
-    choice = Gimp.Choice.new()
-    for number, (name, title) in enumerate(zip(names, titles, strict=True)):
-        choice.add(name, number, title, "")
-    return choice
 
 
 Gimp.main(Nss.__gtype__, sys.argv)

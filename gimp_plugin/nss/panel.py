@@ -1,4 +1,4 @@
-"""The dialog of a tool: its parameters, the plan before the click, consent to a download."""
+"""The dialogs of a tool: parameters, plan and consent before the click, and words afterwards."""
 
 from __future__ import annotations
 
@@ -9,11 +9,13 @@ from typing import Any
 
 import gi
 
+gi.require_version("Gdk", "3.0")
 gi.require_version("Gimp", "3.0")
 gi.require_version("GimpUi", "3.0")
 gi.require_version("Gtk", "3.0")
 
-from gi.repository import GimpUi, GLib, Gtk  # noqa: E402
+from arguments import COMMERCIAL, PATH, automatic, name_of, task_of  # noqa: E402
+from gi.repository import Gdk, GimpUi, GLib, Gtk  # noqa: E402
 from layers import GimpHost  # noqa: E402
 from vendored import client, errors, host, toolbox, wire  # noqa: E402
 
@@ -21,6 +23,11 @@ _DEBOUNCE_MS = 200
 _WIDTH = 460
 _WIDTH_CHARS = 52
 _SPACING = 6
+_HIGHEST = 400
+# A slider over more steps than this cannot be set to one of them.
+_SLIDER_STEPS = 10_000
+_COPY = 1
+_TEXT_WIDTH, _TEXT_HEIGHT = 420, 300
 
 
 class Planner:
@@ -88,10 +95,12 @@ class ToolDialog:
         place: GimpHost,
         order: Callable[[], host.Order],
     ) -> None:
+        self._tool = tool
         self._order = order
         self._place = place
-        layers = place.layers()
-        self._largest = max(layers, key=lambda one: one.get_width() * one.get_height())
+        self._task = self._newest_task()
+        self._layers = place.layers(self._task)
+        self._largest = max(self._layers, key=self._pixels)
         self._planner = Planner(place, self._show)
         self._plan: wire.Plan | None = None
         self._timer = 0
@@ -103,7 +112,7 @@ class ToolDialog:
             help_button.hide()
         self._ok = self._dialog.get_widget_for_response(Gtk.ResponseType.OK)
         self._fill(config, tool)
-        self._build_plan(_layers_line(layers, self._largest, place.opens_new_image))
+        self._build_plan()
         config.connect("notify", self._changed)
 
     def run(self) -> str | None:
@@ -120,23 +129,43 @@ class ToolDialog:
                 GLib.source_remove(self._timer)
             self._dialog.destroy()
 
+    def _newest_task(self) -> host.Task:
+        """The task as it is set now; the defaults where something cannot be used."""
+        try:
+            return task_of(self._order())
+        except errors.UsageError:
+            return host.Task(self._tool, self._tool.parse({}))
+
+    def _pixels(self, layer: Any) -> int:
+        area = self._place.source_area(layer, self._task)
+        return area.width * area.height
+
     def _fill(self, config: Any, tool: toolbox.Tool) -> None:
         names = []
         for parameter in tool.parameters:
-            if parameter.kind is toolbox.Kind.NUMBER:
-                self._dialog.get_scale_entry(parameter.id, 1.0)
+            name = name_of(parameter)
+            steps = parameter.maximum - parameter.minimum
+            if parameter.kind is toolbox.Kind.NUMBER and steps <= _SLIDER_STEPS:
+                self._dialog.get_scale_entry(name, 1.0)
             if parameter.auto:
-                automatic = f"{parameter.id}-auto"
-                names.append(automatic)
-                self._dialog.set_sensitive(parameter.id, True, config, automatic, True)
-            names.append(parameter.id)
-        self._dialog.fill([*names, "path"])
+                names.append(automatic(parameter))
+                self._dialog.set_sensitive(name, True, config, automatic(parameter), True)
+            names.append(name)
+        # A screen may be lower than the parameters are high.
+        box = self._dialog.fill_box("nss-parameters", [*names, PATH, COMMERCIAL])
+        scrolled = self._dialog.fill_scrolled_window("nss-scrolled", "nss-parameters")
+        scrolled.set_policy(Gtk.PolicyType.NEVER, Gtk.PolicyType.AUTOMATIC)
+        scrolled.set_shadow_type(Gtk.ShadowType.NONE)
+        self._dialog.fill(["nss-scrolled"])
+        scrolled.show_all()
+        _, height = box.get_preferred_height()
+        scrolled.set_min_content_height(min(height, _HIGHEST))
 
-    def _build_plan(self, layers_line: str) -> None:
+    def _build_plan(self) -> None:
         frame = GimpUi.Frame.new("Plan")
         column = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=_SPACING)
-        where = _wrapped(layers_line)
-        where.get_style_context().add_class("dim-label")
+        self._where = _wrapped("")
+        self._where.get_style_context().add_class("dim-label")
         self._text = _wrapped("Looking at this machine …")
         self._consent = Gtk.CheckButton()
         self._consent_text = _wrapped("")
@@ -146,7 +175,7 @@ class ToolDialog:
             "uploaded."
         )
         self._consent.connect("toggled", self._consented)
-        for widget in (where, self._text, self._consent):
+        for widget in (self._where, self._text, self._consent):
             column.pack_start(widget, False, False, 0)
         frame.add(column)
         frame.show_all()
@@ -162,12 +191,26 @@ class ToolDialog:
 
     def _ask(self) -> bool:
         self._timer = 0
-        size = self._place.worked_size(self._largest)
+        self._task = self._newest_task()
+        self._where.set_text(self._layers_line())
+        size = self._place.worked_size(self._largest, self._task)
         try:
             self._planner.ask(host.ask_plan(self._order(), *size))
         except errors.NssError as error:
             self._show(error)
         return False
+
+    def _layers_line(self) -> str:
+        """What is worked on, and where the result will go."""
+        place, task, layer = self._place, self._task, self._largest
+        destination = place.destination(layer, task)
+        if layer is None:
+            return destination
+        size = f"{layer.get_width()} × {layer.get_height()}"
+        what = f"“{layer.get_name()}”, {size}."
+        if len(self._layers) > 1:
+            what = f"{len(self._layers)} layers, each for itself; the largest {size}."
+        return f"{what} {destination}"
 
     def _show(self, answer: object) -> None:
         self._plan = answer if isinstance(answer, wire.Plan) else None
@@ -210,14 +253,31 @@ def ask(
     return ToolDialog(procedure, config, tool, place, order).run()
 
 
-def _layers_line(layers: Any, largest: Any, opens_new_image: bool) -> str:
-    size = f"{largest.get_width()} × {largest.get_height()}"
-    line = f"“{largest.get_name()}”, {size}"
-    if len(layers) > 1:
-        line = f"{len(layers)} layers, the largest {size}"
-    if opens_new_image:
-        line += "; an indexed image cannot hold the result, so it opens as a new RGB image"
-    return line
+def show_text(title: str, how: str, text: str) -> None:
+    """What a tool says in words, to read and to copy, and ``how`` it came about."""
+    GimpUi.init("nss-text")
+    dialog = GimpUi.Dialog(title=f"NSS: {title}", role="nss-text")
+    dialog.add_button("_Copy", _COPY)
+    dialog.add_button("_Close", Gtk.ResponseType.CLOSE)
+    dialog.set_default_response(Gtk.ResponseType.CLOSE)
+    dialog.set_default_size(_TEXT_WIDTH, _TEXT_HEIGHT)
+    view = Gtk.TextView(editable=False, cursor_visible=False, wrap_mode=Gtk.WrapMode.WORD)
+    view.get_buffer().set_text(text)
+    for side in ("left", "right", "top", "bottom"):
+        getattr(view, f"set_{side}_margin")(_SPACING)
+    scrolled = Gtk.ScrolledWindow(shadow_type=Gtk.ShadowType.IN)
+    scrolled.add(view)
+    column = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=12, border_width=12)
+    column.pack_start(scrolled, True, True, 0)
+    column.pack_start(_wrapped(how), False, False, 0)
+    dialog.get_content_area().pack_start(column, True, True, 0)
+    dialog.show_all()
+    while dialog.run() == _COPY:
+        clipboard = Gtk.Clipboard.get(Gdk.SELECTION_CLIPBOARD)
+        clipboard.set_text(text, -1)
+        # This process, which owns the text, ends with the dialog.
+        clipboard.store()
+    dialog.destroy()
 
 
 def _wrapped(text: str) -> Any:

@@ -10,7 +10,7 @@ import gi
 
 gi.require_version("Gimp", "3.0")
 
-from layers import label_of  # noqa: E402
+from placing import PARASITE, PREFIX, label_of  # noqa: E402
 from vendored import receipt  # noqa: E402
 
 _WIDTH, _HEIGHT, _LIST_HEIGHT = 560, 520, 140
@@ -18,16 +18,26 @@ _WIDTH, _HEIGHT, _LIST_HEIGHT = 560, 520, 140
 
 @dataclass(frozen=True)
 class Labelled:
-    """A layer's name and its receipt."""
+    """A layer's name and a receipt: of the layer itself, or of what was found out about it."""
 
     layer: str
     receipt: receipt.Receipt
 
 
 def of_image(image: Any) -> list[Labelled]:
-    """The receipts of all layers, also inside groups, from top to bottom."""
-    labels = ((layer.get_name(), label_of(layer)) for layer in _all(image.get_layers()))
-    return [Labelled(name, label) for name, label in labels if label is not None]
+    """The receipts of all layers, also inside groups, from top to bottom, then of the image.
+
+    The image keeps those of results that are no layers, each under the tattoo of its layer.
+    """
+    layers = list(_all(image.get_layers()))
+    found = [(layer.get_name(), label_of(layer)) for layer in layers]
+    names = {layer.get_tattoo(): layer.get_name() for layer in layers}
+    for name in sorted(image.get_parasite_list()):
+        if name.startswith(PREFIX) and name != PARASITE:
+            tattoo = name.rpartition("-")[2]
+            layer = names.get(int(tattoo)) if tattoo.isdigit() else None
+            found.append((layer or "a deleted layer", label_of(image, name)))
+    return [Labelled(name, label) for name, label in found if label is not None]
 
 
 def to_json(found: list[Labelled]) -> str:

@@ -15,8 +15,19 @@ if TYPE_CHECKING or find_spec("bridge") is None:
         receipt,
         toolbox,
         wire,
+        words,
     )
 else:
-    from bridge import arena, client, errors, host, paths, receipt, toolbox, wire
+    from bridge import arena, client, errors, host, paths, receipt, toolbox, wire, words
 
-__all__ = ["arena", "client", "errors", "host", "paths", "receipt", "toolbox", "wire"]
+__all__ = [
+    "arena",
+    "client",
+    "errors",
+    "host",
+    "paths",
+    "receipt",
+    "toolbox",
+    "wire",
+    "words",
+]

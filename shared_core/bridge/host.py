@@ -30,7 +30,30 @@ class Order:
     consent: str = ""
     budget_seconds: float | None = None
     memory_bytes: int | None = None
-    seed: int | None = None
+    commercial_only: bool = False
+
+
+@dataclass(frozen=True)
+class Task:
+    """A tool with the values of all its parameters: what a host is to read, and what it gets."""
+
+    tool: toolbox.Tool
+    parameters: dict[str, toolbox.Value]
+
+    @property
+    def outcome(self) -> toolbox.Returns:
+        """What will come back."""
+        return self.tool.outcome(self.parameters)
+
+    @property
+    def selection(self) -> bool:
+        """Whether the selection is to be read."""
+        return self.tool.selects is not toolbox.Selects.IGNORED
+
+    @property
+    def strokes(self) -> bool:
+        """Whether the layer above the source is to be read too."""
+        return self.tool.takes_strokes(self.parameters)
 
 
 @dataclass(frozen=True)
@@ -38,21 +61,38 @@ class Source:
     """One layer as read: its pixels, the selection over it, and what the host needs to go back.
 
     ``mask`` has the size of ``pixels``, 0 outside the selection to 255 inside; None without a
-    selection, whose box over the layer is ``selected`` wide and high. ``previous`` is the receipt
-    the layer carries.
+    selection, whose box over the layer is ``selected`` wide and high. ``strokes`` is the layer
+    above in the same rectangle, depth, order and curve. ``previous`` is the receipt the layer
+    carries. ``matte_depth`` is the depth of a layer mask in this document.
     """
 
     name: str
     pixels: wire.PixelFile
     mask: wire.PixelFile | None = None
+    strokes: wire.PixelFile | None = None
     selected: tuple[int, int] | None = None
     previous: dict[str, Any] | None = None
+    matte_depth: wire.Depth = "u8"
     private: Any = None
 
     @property
     def worked(self) -> tuple[int, int]:
         """Width and height of the part that is worked on."""
         return worked_size(self.pixels.width, self.pixels.height, self.selected)
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came back for one layer.
+
+    ``pixels`` is a layer or picture in the source's depth, order and curve; None for words alone,
+    which stand in the receipt. ``matte`` is the layer mask or the selection, 0 to the depth's
+    largest value.
+    """
+
+    outcome: toolbox.Returns
+    pixels: wire.PixelFile | None = None
+    matte: wire.PixelFile | None = None
 
 
 class Host(Protocol):
@@ -62,16 +102,16 @@ class Host(Protocol):
     version: str
     paths: Paths
 
-    def layers(self) -> Sequence[Any]:
+    def layers(self, task: Task) -> Sequence[Any]:
         """The layers to work on; ``BadInput`` when there is none or one cannot be used."""
 
-    def read(self, layer: Any, arena: Arena) -> Source:
-        """Copy a layer's pixels and the selection into files of ``arena``; changes nothing."""
+    def read(self, layer: Any, arena: Arena, task: Task) -> Source:
+        """Copy the pixels, selection and strokes for ``task`` into ``arena``; changes nothing."""
 
     def write(
-        self, layer: Any, source: Source, arena: Arena, result: wire.PixelFile, receipt: Receipt
+        self, layer: Any, source: Source, arena: Arena, result: Result, receipt: Receipt
     ) -> None:
-        """Add the result as a new layer above ``layer`` with its receipt, in one undo step."""
+        """Place the result as its outcome says, with its receipt, in one undo step."""
 
 
 Step = Callable[[Client, Watcher], Any]
@@ -86,23 +126,40 @@ def apply_tool(host: Host, order: Order) -> Flow:
     and writing happen between the yields, on the caller's thread. Closing the generator deletes
     the pixel files. Returns the receipts of the new layers.
     """
-    chosen = toolbox.tool(order.tool)
-    parameters = chosen.parse(order.parameters)
-    layers = host.layers()
+    tool = toolbox.tool(order.tool)
+    task = Task(tool, tool.parse(order.parameters))
+    layers = host.layers(task)
     if not layers:
-        raise BadInput(f"{chosen.title}: there is no layer to work on. Select one and try again.")
+        raise BadInput(f"{tool.title}: there is no layer to work on. Select one and try again.")
     receipts: list[Receipt] = []
     for layer in layers:
         with Arena(host.paths) as arena:
-            source = host.read(layer, arena)
-            pixels = source.pixels
-            result = arena.create(
-                pixels.width, pixels.height, pixels.depth, pixels.order, pixels.curve, pixels.grey
-            )
-            receipt = yield _compute(order, parameters, source, result)
+            source = host.read(layer, arena, task)
+            if tool.selects is toolbox.Selects.NEEDED and source.mask is None:
+                raise BadInput(
+                    f"{tool.title} needs a selection, and nothing is selected. Select what it is "
+                    "to work on and try again."
+                )
+            result = _room(task, source, arena)
+            receipt = yield _compute(order, task, source, result)
             host.write(layer, source, arena, result, receipt)
             receipts.append(receipt)
     return receipts
+
+
+def _room(task: Task, source: Source, arena: Arena) -> Result:
+    """Files for what will come back."""
+    outcome, pixels = task.outcome, source.pixels
+    made: wire.PixelFile | None = None
+    matte: wire.PixelFile | None = None
+    if outcome not in (toolbox.Returns.TEXT, toolbox.Returns.SELECTION):
+        size = task.tool.result_size(task.parameters, pixels.width, pixels.height)
+        grey = pixels.grey and not task.tool.colours
+        made = arena.create(*size, pixels.depth, pixels.order, pixels.curve, grey)
+    if outcome in (toolbox.Returns.MASK, toolbox.Returns.SELECTION):
+        depth: wire.Depth = source.matte_depth if made else "u8"
+        matte = arena.create(pixels.width, pixels.height, depth, wire.MASK)
+    return Result(outcome, made, matte)
 
 
 def worked_size(width: int, height: int, selected: tuple[int, int] | None) -> tuple[int, int]:
@@ -123,12 +180,11 @@ def ask_plan(order: Order, width: int, height: int) -> wire.AskPlan:
         parameters=toolbox.tool(order.tool).parse(order.parameters),
         budget_seconds=order.budget_seconds,
         memory_bytes=order.memory_bytes,
+        commercial_only=order.commercial_only,
     )
 
 
-def _compute(
-    order: Order, parameters: dict[str, Any], source: Source, result: wire.PixelFile
-) -> Step:
+def _compute(order: Order, task: Task, source: Source, result: Result) -> Step:
     def step(client: Client, watcher: Watcher) -> Receipt:
         note = ""
         question = ask_plan(order, *source.worked)
@@ -153,15 +209,17 @@ def _compute(
         job = wire.StartJob(
             tool=order.tool,
             source=source.pixels,
-            result=result,
+            result=result.pixels,
             mask=source.mask,
+            strokes=source.strokes,
+            matte=result.matte,
             worked_width=source.worked[0],
             worked_height=source.worked[1],
             path=order.path,
-            parameters=parameters,
+            parameters=task.parameters,
             budget_seconds=order.budget_seconds,
             memory_bytes=order.memory_bytes,
-            seed=order.seed,
+            commercial_only=order.commercial_only,
             previous=as_source(source.previous),
             note=note,
         )

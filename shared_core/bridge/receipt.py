@@ -6,7 +6,8 @@ import json
 import math
 import types
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import MISSING, dataclass, fields, is_dataclass
+from dataclasses import field as dataclass_field
 from datetime import datetime, timedelta, timezone
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -99,7 +100,8 @@ class Receipt:
 
     ``path`` is real, classical or byo (the user's own model). ``reason`` says why this path was
     taken, ``fault`` what failed on the way, if anything. ``started`` is UTC in ISO 8601.
-    ``source`` is the receipt of the layer or file that this one was made from.
+    ``source`` is the receipt of the layer or file that this one was made from. ``found`` is what
+    the tool found out about the picture: labels with their scores, faces, measurements.
     """
 
     schema: int = SCHEMA
@@ -118,6 +120,7 @@ class Receipt:
     versions: Versions
     started: str
     source: dict[str, Any] | None = None
+    found: dict[str, Any] = dataclass_field(default_factory=dict)
 
 
 def utc_now() -> str:
@@ -264,6 +267,9 @@ def _build(cls: type[T], data: object, where: str) -> T:
     hints = get_type_hints(cls)
     values = {}
     for field in fields(cls):  # type: ignore[arg-type]
+        if field.name not in data and field.default_factory is not MISSING:
+            # Receipts of the first version lack it.
+            continue
         if field.name not in data:
             raise _malformed(f"{where} lacks {field.name}")
         values[field.name] = _value(hints[field.name], data[field.name], f"{where}.{field.name}")

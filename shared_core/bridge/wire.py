@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 
 from .errors import CouldNotBeDone
 
-PROTOCOL = 1
+PROTOCOL = 2
 MAX_MESSAGE = 1 << 20
 MAX_SIDE = 1 << 20
 
@@ -166,6 +166,7 @@ class AskPlan:
     parameters: dict[str, Any] = field(default_factory=dict)
     budget_seconds: float | None = None
     memory_bytes: int | None = None
+    commercial_only: bool = False
 
 
 @dataclass(frozen=True)
@@ -179,23 +180,32 @@ class PlanReply:
 class StartJob:
     """Run a tool on ``source`` and put the pixels into ``result``.
 
-    ``worked_width`` and ``worked_height`` are the size that the plan was about.
+    ``mask`` is the selection, ``strokes`` the layer with the user's marks; ``matte`` takes a
+    cut-out's layer mask. Without ``result`` the tool gives words only. ``worked_width`` and
+    ``worked_height`` are the size that the plan was about.
     """
 
     tool: str
     source: PixelFile
-    result: PixelFile
+    result: PixelFile | None
     mask: PixelFile | None = None
+    strokes: PixelFile | None = None
+    matte: PixelFile | None = None
     worked_width: int | None = None
     worked_height: int | None = None
     path: str = "auto"
     parameters: dict[str, Any] = field(default_factory=dict)
     budget_seconds: float | None = None
     memory_bytes: int | None = None
-    seed: int | None = None
+    commercial_only: bool = False
     previous: dict[str, Any] | None = None
     note: str = ""
     lost_worker: str = ""
+
+    def files(self) -> tuple[PixelFile, ...]:
+        """All its pixel files."""
+        files = (self.source, self.result, self.mask, self.strokes, self.matte)
+        return tuple(file for file in files if file)
 
 
 @dataclass(frozen=True)

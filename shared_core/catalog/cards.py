@@ -5,144 +5,57 @@ Standard library only, since the light supervisor reads it.
 
 from __future__ import annotations
 
-import math
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from enum import Enum
 from pathlib import Path, PurePosixPath
-from typing import cast
 
 import tomllib
 
 from ..bridge.errors import CouldNotBeDone
 from ..bridge.toolbox import TOOLS
+from .card import (
+    MIN_MAX,
+    SIDE_WORD,
+    SIGMA,
+    SIGMOID,
+    Card,
+    CardFile,
+    CommercialUse,
+    Source,
+    TensorSpec,
+    Tier,
+    TileRule,
+)
+from .table import Table
+
+__all__ = [
+    "MIN_MAX",
+    "SIGMA",
+    "SIGMOID",
+    "Card",
+    "CardFile",
+    "CommercialUse",
+    "Source",
+    "TensorSpec",
+    "Tier",
+    "TileRule",
+    "cards_folder",
+    "for_tool",
+    "helpers",
+    "load",
+    "read_card",
+    "with_needs",
+]
 
 SCHEMA = 1
-DTYPES = ("float32", "float16", "uint8", "int32", "int64")
-SIGMA = "sigma"
+DTYPES = ("float32", "float16", "float64", "uint8", "int32", "int64")
 
 _ID = re.compile(r"[a-z0-9][a-z0-9.-]*")
 _REPO = re.compile(r"[\w.-]+/[\w.-]+")
 _HEX40 = re.compile(r"[0-9a-f]{40}")
 _HEX64 = re.compile(r"[0-9a-f]{64}")
-
-
-class Tier(str, Enum):
-    """What a machine must afford for a model: nothing, some hundred megabytes, or gigabytes."""
-
-    LITE = "lite"
-    STANDARD = "standard"
-    PRO = "pro"
-
-
-class CommercialUse(str, Enum):
-    """Whether the model's licence lets its results be used commercially."""
-
-    YES = "yes"
-    NO = "no"
-    UNCLEAR = "unclear"
-
-
-@dataclass(frozen=True)
-class CardFile:
-    """One file of the model: its path in the repository, and its bytes' number and SHA-256."""
-
-    path: str
-    size: int
-    sha256: str
-
-
-@dataclass(frozen=True)
-class TensorSpec:
-    """An input or output of the network.
-
-    ``name`` is None where it is read from the session. ``shape`` holds numbers where they are
-    fixed and words where they vary. ``range`` are the values' limits. A channel called "sigma" is
-    a constant plane: the noise's standard deviation in levels of 255, divided by 255, and
-    ``sigma_maximum`` the largest (in levels of 255) the model was trained for.
-    """
-
-    name: str | None
-    dtype: str
-    layout: str
-    shape: tuple[int | str, ...]
-    channels: tuple[str, ...]
-    range: tuple[float, float]
-    sigma_maximum: float | None = None
-
-
-@dataclass(frozen=True)
-class TileRule:
-    """How a picture is cut for this model, in pixels.
-
-    ``overlap`` is the width that two neighbouring tiles share (stride = size - overlap). Both
-    sides of a tile are multiples of ``multiple``; where ``fixed`` is true every tile is exactly
-    ``size`` by ``size``, else ``size`` is the recommended side.
-    """
-
-    size: int
-    overlap: int
-    multiple: int
-    fixed: bool
-
-
-@dataclass(frozen=True)
-class Source:
-    """Where some of the card's facts come from, and how certain they are."""
-
-    facts: tuple[str, ...]
-    source: str
-    certainty: str
-
-
-@dataclass(frozen=True)
-class Card:
-    """All that is known of one model; None and "" stand for what is not known.
-
-    ``rank`` orders the models of one tool, 1 first. Costs: ``gflop_per_megapixel`` (1 multiply-add
-    = 2 FLOP, 1 MP = 10^6 pixels), ``cpu_seconds_per_megapixel`` as reported by others,
-    ``peak_bytes_per_pixel`` of a tile on top of ``session_bytes`` after loading.
-    """
-
-    id: str
-    tool: str
-    title: str
-    tier: Tier
-    rank: int
-    repo: str
-    revision: str
-    licence: str
-    licence_note: str
-    commercial_use: CommercialUse
-    commercial_note: str
-    weights: str
-    opset: int | None
-    files: tuple[CardFile, ...]
-    inputs: tuple[TensorSpec, ...]
-    outputs: tuple[TensorSpec, ...]
-    tile: TileRule
-    gflop_per_megapixel: float | None
-    cpu_seconds_per_megapixel: float | None
-    peak_bytes_per_pixel: int | None
-    session_bytes: int | None
-    sources: tuple[Source, ...]
-
-    @property
-    def main_file(self) -> CardFile:
-        """The .onnx file that a session is made from; the others are its external data."""
-        return self.files[0]
-
-    @property
-    def download_bytes(self) -> int:
-        """The size of all its files together."""
-        return sum(file.size for file in self.files)
-
-    @property
-    def takes_sigma(self) -> bool:
-        """Whether the model must be told the strength of the noise."""
-        return any(SIGMA in spec.channels for spec in self.inputs)
+_WORD = re.compile(r"[a-z][a-z0-9_]*")
 
 
 def cards_folder() -> Path:
@@ -174,6 +87,7 @@ def load(folder: Path | None = None) -> dict[str, Card]:
     if not root.is_dir():
         raise CouldNotBeDone(f"There is no folder {root} with model cards. Correct NSS_CARDS.")
     cards: dict[str, Card] = {}
+    paths: dict[str, Path] = {}
     for path in sorted(root.rglob("*.toml")):
         card = read_card(path)
         if card.id in cards:
@@ -182,12 +96,31 @@ def load(folder: Path | None = None) -> dict[str, Card]:
                 "Remove one of the two."
             )
         cards[card.id] = card
+        paths[card.id] = path
+    for card in cards.values():
+        for need in card.needs:
+            if need not in cards or cards[need].needs:
+                what = "needs others itself" if need in cards else "is no card's id"
+                raise CouldNotBeDone(
+                    f"Model card {paths[card.id]}: field needs: {need!r} {what}. Correct it."
+                )
     return cards
 
 
 def for_tool(cards: Mapping[str, Card], tool_id: str) -> list[Card]:
-    """The models that serve ``tool_id``, the preferred one first."""
-    return sorted((c for c in cards.values() if c.tool == tool_id), key=lambda c: (c.rank, c.id))
+    """The models that serve ``tool_id``, the preferred one first, without its helpers."""
+    found = (card for card in cards.values() if card.tool == tool_id and not card.helper)
+    return sorted(found, key=lambda card: (card.rank, card.id))
+
+
+def helpers(cards: Mapping[str, Card], tool_id: str) -> list[Card]:
+    """The helpers that the classical path of ``tool_id`` uses where they are here."""
+    return [card for card in cards.values() if tool_id in card.helps]
+
+
+def with_needs(cards: Mapping[str, Card], card: Card) -> list[Card]:
+    """``card``, and after it the cards that it needs."""
+    return [card, *(cards[need] for need in card.needs)]
 
 
 def read_card(path: Path) -> Card:
@@ -202,111 +135,19 @@ def read_card(path: Path) -> Card:
         raise CouldNotBeDone(
             f"The model card {path} is not valid TOML ({error}). Correct it or remove it."
         ) from error
-    return _card(_Table(path, "", data))
+    return _card(Table(path, "", data))
 
 
-class _Table:
-    """A TOML table that knows its file and place, so that errors can name them."""
-
-    def __init__(self, path: Path, place: str, data: Mapping[str, object]) -> None:
-        self._path = path
-        self._place = place
-        self._data = data
-        self._asked: set[str] = set()
-
-    def wrong(self, field: str, what: str) -> CouldNotBeDone:
-        name = f"{self._place}.{field}" if self._place else field
-        return CouldNotBeDone(f"Model card {self._path}: field {name}: {what}.")
-
-    def get(self, field: str) -> object | None:
-        self._asked.add(field)
-        return self._data.get(field)
-
-    def no_others(self) -> None:
-        for field in self._data:
-            if field not in self._asked:
-                raise self.wrong(field, "no such field is known; is it misspelt?")
-
-    def text(self, field: str, pattern: re.Pattern[str] | None = None, what: str = "") -> str:
-        value = self.get(field)
-        if not isinstance(value, str) or not value.strip():
-            raise self.wrong(field, "a text is missing here")
-        if pattern is not None and not pattern.fullmatch(value):
-            raise self.wrong(field, f"{value!r} is not {what}")
-        return value
-
-    def text_or_nothing(self, field: str) -> str:
-        return "" if self.get(field) is None else self.text(field)
-
-    def choice(self, field: str, choices: tuple[str, ...]) -> str:
-        value = self.get(field)
-        if not isinstance(value, str) or value not in choices:
-            raise self.wrong(field, f"{value!r} is not one of {', '.join(choices)}")
-        return value
-
-    def whole(self, field: str, minimum: int) -> int:
-        value = self.get(field)
-        if not isinstance(value, int) or isinstance(value, bool) or value < minimum:
-            raise self.wrong(field, f"{value!r} is not a whole number of at least {minimum}")
-        return value
-
-    def whole_or_none(self, field: str) -> int | None:
-        return None if self.get(field) is None else self.whole(field, 1)
-
-    def positive_or_none(self, field: str) -> float | None:
-        value = self.get(field)
-        if value is None:
-            return None
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0:
-            raise self.wrong(field, f"{value!r} is not a positive number")
-        return float(value)
-
-    def flag(self, field: str) -> bool:
-        value = self.get(field)
-        if not isinstance(value, bool):
-            raise self.wrong(field, f"{value!r} is neither true nor false")
-        return value
-
-    def items(self, field: str) -> list[object]:
-        value = self.get(field)
-        if not isinstance(value, list) or not value:
-            raise self.wrong(field, "a list with something in it is missing here")
-        return cast("list[object]", value)
-
-    def texts(self, field: str) -> tuple[str, ...]:
-        values = self.items(field)
-        if not all(isinstance(value, str) and value for value in values):
-            raise self.wrong(field, "takes texts only")
-        return tuple(str(value) for value in values)
-
-    def table(self, field: str) -> _Table:
-        value = self.get(field)
-        if not isinstance(value, dict):
-            raise self.wrong(field, "a table is missing here")
-        return _Table(self._path, field, value)
-
-    def tables(self, field: str) -> list[_Table]:
-        values = self.items(field)
-        tables = []
-        for index, value in enumerate(values):
-            if not isinstance(value, dict):
-                raise self.wrong(field, "takes tables only")
-            tables.append(_Table(self._path, f"{field}[{index}]", value))
-        return tables
-
-
-def _card(table: _Table) -> Card:
+def _card(table: Table) -> Card:
     if table.get("schema") != SCHEMA:
         raise table.wrong("schema", f"{table.get('schema')!r} is not {SCHEMA}")
+    tools = tuple(tool.id for tool in TOOLS)
     files = tuple(_file(entry) for entry in table.tables("file"))
-    if not files[0].path.endswith(".onnx"):
-        raise table.wrong("file[0].path", "the first file must be the .onnx file")
-    if len({file.path for file in files}) != len(files):
-        raise table.wrong("file", "two files have the same path")
-    cost = table.table("cost") if table.get("cost") is not None else _Table(Path(), "cost", {})
+    cost = table.table_or_none("cost") or Table(Path(), "cost", {})
+    tile = table.table_or_none("tile")
     card = Card(
         id=table.text("id", _ID, "a model id (small letters, digits, dots and hyphens)"),
-        tool=table.choice("tool", tuple(tool.id for tool in TOOLS)),
+        tool=table.choice("tool", tools),
         title=table.text("title"),
         tier=Tier(table.choice("tier", tuple(tier.value for tier in Tier))),
         rank=table.whole("rank", 1),
@@ -321,21 +162,61 @@ def _card(table: _Table) -> Card:
         weights=table.text_or_nothing("weights"),
         opset=table.whole_or_none("opset"),
         files=files,
-        inputs=tuple(_tensor(entry) for entry in table.tables("input")),
-        outputs=tuple(_tensor(entry) for entry in table.tables("output")),
-        tile=_tile(table.table("tile")),
+        inputs=tuple(_tensor(entry) for entry in table.tables_or_nothing("input")),
+        outputs=tuple(_tensor(entry) for entry in table.tables_or_nothing("output")),
+        tile=_tile(tile) if tile else None,
+        side=_side(table),
         gflop_per_megapixel=cost.positive_or_none("gflop_per_megapixel"),
         cpu_seconds_per_megapixel=cost.positive_or_none("cpu_seconds_per_megapixel"),
+        gflop_per_run=cost.positive_or_none("gflop_per_run"),
+        cpu_seconds_per_run=cost.positive_or_none("cpu_seconds_per_run"),
         peak_bytes_per_pixel=cost.whole_or_none("peak_bytes_per_pixel"),
+        peak_bytes=cost.whole_or_none("peak_bytes"),
         session_bytes=cost.whole_or_none("session_bytes"),
         sources=tuple(_source(entry) for entry in table.tables("source")),
+        choice=table.text_or_nothing("choice", _ID, "a word in small letters"),
+        opt_in=table.flag_or_false("opt_in"),
+        needs=table.texts_or_nothing("needs"),
+        helper=table.flag_or_false("helper"),
+        helps=table.texts_or_nothing("helps"),
     )
     cost.no_others()
     table.no_others()
+    _check(table, card, tools)
     return card
 
 
-def _file(table: _Table) -> CardFile:
+def _check(table: Table, card: Card, tools: tuple[str, ...]) -> None:
+    """What the parts of a card say about each other."""
+    if len({file.path for file in card.files}) != len(card.files):
+        raise table.wrong("file", "two files have the same path")
+    roles = [role for role, _ in card.sessions()]
+    if not roles and not card.helper:
+        raise table.wrong("file", "a .onnx file is missing, which only a helper can do without")
+    if len(set(roles)) != len(roles):
+        raise table.wrong("file", "each .onnx file must have a role of its own")
+    for field, specs in (("input", card.inputs), ("output", card.outputs)):
+        told = {spec.role for spec in specs}
+        for role in roles:
+            if role not in told:
+                raise table.wrong(field, f"the session of role {role!r} has none")
+        for spec in specs:
+            if spec.role not in roles:
+                raise table.wrong(field, f"there is no .onnx file with the role {spec.role!r}")
+            if card.run_side is None and not all(isinstance(n, int) for n in spec.shape[1:]):
+                raise table.wrong(field, "a word in a shape needs [tile] or [whole]")
+    if card.tile and card.side:
+        raise table.wrong("whole", "a card has either [tile] or [whole]")
+    if card.opt_in and not card.choice:
+        raise table.wrong("opt_in", "it takes the choice that it is chosen by")
+    if card.helps and not card.helper:
+        raise table.wrong("helps", "only a helper has this")
+    for tool in card.helps:
+        if tool not in tools:
+            raise table.wrong("helps", f"{tool!r} is not one of {', '.join(tools)}")
+
+
+def _file(table: Table) -> CardFile:
     path = table.text("path")
     parts = PurePosixPath(path).parts
     if path.startswith("/") or "\\" in path or ":" in path or ".." in parts or not parts:
@@ -343,45 +224,64 @@ def _file(table: _Table) -> CardFile:
     file = CardFile(
         path=path,
         size=table.whole("size", 1),
-        sha256=table.text("sha256", _HEX64, "a SHA-256 of 64 small hexadecimal digits"),
+        sha256=table.text_or_nothing("sha256", _HEX64, "a SHA-256 of 64 small hexadecimal digits"),
+        role=_role(table),
     )
     table.no_others()
     return file
 
 
-def _tensor(table: _Table) -> TensorSpec:
+def _role(table: Table) -> str:
+    return table.text_or_nothing("role", _WORD, "a word in small letters")
+
+
+def _tensor(table: Table) -> TensorSpec:
     shape: list[int | str] = []
-    for side in table.items("shape"):
+    for index, side in enumerate(table.items("shape")):
         if isinstance(side, bool) or not isinstance(side, (int, str)) or side in ("", 0):
             raise table.wrong("shape", f"{side!r} is neither a positive number nor a word")
+        if index and isinstance(side, str) and not SIDE_WORD.fullmatch(side):
+            raise table.wrong("shape", f"{side!r} is neither H nor W nor a multiple like 4H")
         shape.append(side)
-    limits = table.items("range")
-    numbers = [float(x) for x in limits if isinstance(x, (int, float)) and math.isfinite(x)]
-    if len(limits) != 2 or len(numbers) != 2 or not numbers[0] < numbers[1]:
+    limits = table.numbers_or_nothing("range")
+    if limits and (len(limits) != 2 or not limits[0] < limits[1]):
         raise table.wrong("range", "takes two numbers, the lower first")
     spec = TensorSpec(
         name=table.text_or_nothing("name") or None,
         dtype=table.choice("dtype", DTYPES),
-        layout=table.choice("layout", ("NCHW",)),
+        layout=table.choice_or_nothing("layout", ("NCHW",)),
         shape=tuple(shape),
-        channels=table.texts("channels"),
-        range=(numbers[0], numbers[1]),
+        channels=table.texts_or_nothing("channels"),
+        range=(limits[0], limits[1]) if limits else None,
         sigma_maximum=table.positive_or_none("sigma_maximum"),
+        role=_role(table),
+        mean=table.numbers_or_nothing("mean"),
+        std=table.numbers_or_nothing("std"),
+        by_maximum=table.flag_or_false("by_maximum"),
+        then=table.choice_or_nothing("then", (SIGMOID, MIN_MAX)),
     )
-    if len(shape) != len(spec.layout):
-        raise table.wrong("shape", f"{len(shape)} sides do not fit the layout {spec.layout}")
-    if shape[1] != len(spec.channels):
-        raise table.wrong("channels", f"{len(spec.channels)} channels do not fit {shape[1]!r}")
     table.no_others()
+    if spec.layout and len(shape) != len(spec.layout):
+        raise table.wrong("shape", f"{len(shape)} sides do not fit the layout {spec.layout}")
+    if spec.channels and (not spec.layout or shape[1] != len(spec.channels)):
+        place = f"{shape[1]!r}" if spec.layout else "a tensor without the layout NCHW"
+        raise table.wrong("channels", f"{len(spec.channels)} channels do not fit {place}")
+    if len(spec.mean) != len(spec.std) or 0 in spec.std:
+        raise table.wrong("std", "mean and std come together, and no std is 0")
+    if spec.mean and (not spec.layout or len(spec.mean) != shape[1]):
+        raise table.wrong("mean", "takes one number for each channel")
+    if spec.mean and spec.range and spec.range[0] < 0:
+        raise table.wrong("range", "is what the picture has before mean and std, so not below 0")
     return spec
 
 
-def _tile(table: _Table) -> TileRule:
+def _tile(table: Table) -> TileRule:
     rule = TileRule(
         size=table.whole("size", 1),
         overlap=table.whole("overlap", 0),
         multiple=table.whole("multiple", 1),
         fixed=table.flag("fixed"),
+        scale=table.whole_or_none("scale") or 1,
     )
     if rule.size % rule.multiple:
         raise table.wrong("size", f"{rule.size} is no multiple of {rule.multiple}")
@@ -391,7 +291,16 @@ def _tile(table: _Table) -> TileRule:
     return rule
 
 
-def _source(table: _Table) -> Source:
+def _side(table: Table) -> int | None:
+    whole = table.table_or_none("whole")
+    if whole is None:
+        return None
+    side = whole.whole("side", 1)
+    whole.no_others()
+    return side
+
+
+def _source(table: Table) -> Source:
     source = Source(table.texts("facts"), table.text("source"), table.text("certainty"))
     table.no_others()
     return source

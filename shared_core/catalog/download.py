@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeVar
 
 from ..bridge.errors import Cancelled, CouldNotBeDone
 from .cards import Card, CardFile
@@ -29,6 +29,8 @@ _LONGEST_WAIT = 30.0
 _DISK_FULL = (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC))
 _WEB_PAGE = re.compile(rb"\s*<(!doctype|html|\?xml)", re.IGNORECASE)
 _LFS_POINTER = b"version https://git-lfs"
+
+_T = TypeVar("_T")
 
 
 class _StartAnew(Exception):
@@ -70,7 +72,14 @@ def transfer(
             target.seek(0, os.SEEK_END)
             on_bytes(target.tell())
             if target.tell() < file.size:
-                _with_patience(hub, card, file, target, cancelled)
+                _with_patience(
+                    hub,
+                    card,
+                    file,
+                    lambda: _once(hub, card, file, target),
+                    cancelled,
+                    target,
+                )
             os.fsync(stream.fileno())
     except OSError as error:
         if error.errno in _DISK_FULL:
@@ -84,6 +93,30 @@ def transfer(
         ) from error
 
 
+def declared_sha256(card: Card, file: CardFile, cancelled: Callable[[], bool]) -> str:
+    """The SHA-256 that the hub declares for a file whose card knows none, at the card's revision.
+
+    Large files have one (Git LFS, Xet). Raises ``CouldNotBeDone`` where the hub declares none,
+    or another size or revision than the card's, or cannot be asked; and ``Cancelled``.
+    """
+    hub = _hub()
+
+    def ask() -> Any:
+        with _inspected(hub, card, file):
+            return hub.get_hf_file_metadata(_url(hub, card, file), headers=_headers(hub))
+
+    offered = _with_patience(hub, card, file, ask, cancelled)
+    _compare(card, file, offered)
+    sha256 = _declared(offered)
+    if not sha256:
+        raise CouldNotBeDone(
+            f"{card.title} cannot be downloaded: neither its card nor the hub says what SHA-256 "
+            f"{file.path} must have, so it could not be verified; choose another model, or update "
+            "NSS."
+        )
+    return sha256
+
+
 def _hub() -> Any:
     # Read once, when huggingface_hub is imported.
     os.environ["HF_HUB_DISABLE_XET"] = "1"
@@ -95,30 +128,40 @@ def _hub() -> Any:
 
 
 def _with_patience(
-    hub: Any, card: Card, file: CardFile, target: _Part, cancelled: Callable[[], bool]
-) -> None:
+    hub: Any,
+    card: Card,
+    file: CardFile,
+    attempt: Callable[[], _T],
+    cancelled: Callable[[], bool],
+    target: _Part | None = None,
+) -> _T:
     """Try again, a few times, where the fault is likely to pass; explain the others."""
     import httpx2
     from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
 
     what = f"{card.title} cannot be downloaded"
     tries = 0
+
+    def here() -> int:
+        return target.tell() if target else 0
+
     while True:
         if cancelled():
             raise Cancelled("The download was cancelled; what is here is continued next time.")
         tries += 1
-        held = target.tell()
+        held = here()
         last = tries >= _TRIES
         try:
-            return _once(hub, card, file, target)
+            return attempt()
         except _StartAnew as error:
             if last:
                 raise CouldNotBeDone(
                     f"{what}: the hub does not continue {file.path} where it stopped; try again, "
                     "or check HF_ENDPOINT."
                 ) from error
-            target.seek(0)
-            target.truncate()
+            if target:
+                target.seek(0)
+                target.truncate()
             continue
         except OfflineModeIsEnabled as error:
             raise CouldNotBeDone(
@@ -145,11 +188,11 @@ def _with_patience(
         except (httpx2.HTTPError, httpx2.StreamError, ValueError) as error:
             # http_get itself has tried these again, and gone on while anything came.
             given_up = isinstance(error, (httpx2.TimeoutException, httpx2.RemoteProtocolError))
-            if target.tell() > held and not given_up:
+            if here() > held and not given_up:
                 tries = 0
             elif last or given_up:
                 raise CouldNotBeDone(
-                    f"{what}: the connection to {_endpoint(hub)} broke off after {target.tell()} "
+                    f"{what}: the connection to {_endpoint(hub)} broke off after {here()} "
                     f"of {file.size} bytes ({_name(error)}); try again, and the download continues."
                 ) from error
             wait = _wait_seconds(None, 1)
@@ -159,10 +202,7 @@ def _with_patience(
 def _once(hub: Any, card: Card, file: CardFile, target: _Part) -> None:
     from huggingface_hub import file_download
 
-    url = hub.hf_hub_url(card.repo, file.path, revision=card.revision)
-    headers = hub.utils.build_hf_headers(library_name="nss")
-    # A compressed answer could not be continued at a byte of the file.
-    headers["Accept-Encoding"] = "identity"
+    url, headers = _url(hub, card, file), _headers(hub)
     held = target.tell()
     with _inspected(hub, card, file):
         _compare(card, file, hub.get_hf_file_metadata(url, headers=headers))
@@ -181,14 +221,28 @@ def _once(hub: Any, card: Card, file: CardFile, target: _Part) -> None:
             ) from error
 
 
+def _url(hub: Any, card: Card, file: CardFile) -> str:
+    return str(hub.hf_hub_url(card.repo, file.path, revision=card.revision))
+
+
+def _headers(hub: Any) -> dict[str, str]:
+    # A compressed answer could not be continued at a byte of the file.
+    return {**hub.utils.build_hf_headers(library_name="nss"), "Accept-Encoding": "identity"}
+
+
+def _declared(offered: Any) -> str:
+    # A file outside LFS has a git hash for an ETag, and a mirror may have anything.
+    etag = offered.etag or ""
+    return etag if re.fullmatch("[0-9a-f]{64}", etag) else ""
+
+
 def _compare(card: Card, file: CardFile, offered: Any) -> None:
     """Refuse, before anything is transferred, what the hub itself says to be another file."""
     what = ""
-    # A file outside LFS has a git hash for an ETag, and a mirror may have anything.
-    etag = offered.etag if re.fullmatch("[0-9a-f]{64}", offered.etag or "") else None
+    etag = _declared(offered)
     if offered.commit_hash and offered.commit_hash != card.revision:
         what = f"revision {offered.commit_hash}, expected {card.revision}"
-    elif etag and etag != file.sha256:
+    elif etag and file.sha256 and etag != file.sha256:
         what = f"SHA-256 {etag}, expected {file.sha256}"
     elif offered.size is not None and offered.size != file.size:
         what = f"{offered.size} bytes, expected {file.size}"

@@ -14,6 +14,7 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
 from types import FrameType
 
 from ..bridge.errors import (
@@ -113,8 +114,11 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _fetch(model: str, verify: bool, events: _Events, cancel: threading.Event) -> float:
-    """Download (or with ``verify`` only hash) and try the model; returns the seconds of a tile."""
-    card = _card(model)
+    """Download (or with ``verify`` only hash) and try the model and what it needs.
+
+    Returns the seconds of the model's own trial.
+    """
+    wanted = _cards(model)
     store = Store(paths())
 
     def stage(name: str) -> None:
@@ -122,12 +126,27 @@ def _fetch(model: str, verify: bool, events: _Events, cancel: threading.Event) -
 
     if verify:
         stage("verifying")
-        store.verify(card, events.progress, cancel.is_set)
+        total, before = sum(card.download_bytes for card in wanted), 0
+        for card in wanted:
+
+            def tell(progress: Progress, before: int = before) -> None:
+                events.progress(Progress(before + progress.done, total, progress.file))
+
+            store.verify(card, tell, cancel.is_set)
+            before += card.download_bytes
     else:
-        store.download(card, events.progress, cancel.is_set, stage)
-        state = store.check(card)
-        if state.presence is Presence.INSTALLED and state.trial is not None:
-            return state.trial.seconds_per_tile
+        store.download(wanted, events.progress, cancel.is_set, stage)
+    seconds = [_try(store, card, verify, stage, cancel) for card in wanted]
+    return seconds[0]
+
+
+def _try(
+    store: Store, card: Card, anew: bool, stage: Callable[[str], None], cancel: threading.Event
+) -> float:
+    """Try the model, unless a trial that it passed counts; returns the seconds of its run."""
+    state = store.check(card)
+    if not anew and state.presence is Presence.INSTALLED and state.trial is not None:
+        return state.trial.seconds_per_tile
     # Whoever asks again wants a model that failed before to have another chance.
     store.record_trial(card, None)
     state = store.check(card)
@@ -136,7 +155,7 @@ def _fetch(model: str, verify: bool, events: _Events, cancel: threading.Event) -
     stage("canary")
     from .canary import try_model
 
-    trial = try_model(card, store.path(card))
+    trial = try_model(card, store.folder(card))
     if cancel.is_set():
         raise Cancelled("The trial of the model was cancelled.")
     store.record_trial(card, trial)
@@ -145,11 +164,11 @@ def _fetch(model: str, verify: bool, events: _Events, cancel: threading.Event) -
     return trial.seconds_per_tile
 
 
-def _card(model: str) -> Card:
+def _cards(model: str) -> list[Card]:
     known = cards.load()
     if model not in known:
         raise UsageError(f"There is no model {model!r}; the models are {', '.join(known)}.")
-    return known[model]
+    return cards.with_needs(known, known[model])
 
 
 def _watch_stdin(cancel: threading.Event) -> None:

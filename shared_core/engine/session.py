@@ -25,6 +25,7 @@ CPU = "CPUExecutionProvider"
 
 # Full optimisation may triple the weights in memory, so it needs a model far below what is free.
 _SHARE_FOR_FULL_OPTIMISATION = 0.25
+_SHARE_FOR_WARM_SESSIONS = 0.1
 _WARNING = 2
 _MEMORY_SIGNS = (
     "failed to allocate memory",
@@ -201,10 +202,15 @@ def open_session(path: str | Path, provider: str = CPU, *, threads: int | None =
 
 
 class SessionCache:
-    """The sessions used last, kept warm; the one unused longest goes when another is opened."""
+    """The sessions used last, kept warm; the one unused longest goes when another is opened.
 
-    def __init__(self, limit: int = 2) -> None:
+    At most ``limit`` of them, and files of at most ``weights_bytes`` together; by default a tenth
+    of the memory that is available, since a session takes up to three times its file.
+    """
+
+    def __init__(self, limit: int = 4, weights_bytes: int | None = None) -> None:
         self._limit = limit
+        self._weights_bytes = weights_bytes
         self._sessions: OrderedDict[tuple[str, str, str, int], Session] = OrderedDict()
 
     def get(
@@ -218,11 +224,19 @@ class SessionCache:
         key = (str(path), sha256, provider, count)
         if key not in self._sessions:
             # Before opening, so that the memory of the old and the new need not fit together.
-            while len(self._sessions) >= self._limit:
+            while self._sessions and self._full(Path(path)):
                 self._sessions.popitem(last=False)
             self._sessions[key] = open_session(path, provider, threads=count)
         self._sessions.move_to_end(key)
         return self._sessions[key]
+
+    def _full(self, new: Path) -> bool:
+        """Whether there is no room for one more."""
+        room = self._weights_bytes
+        if room is None:
+            room = round(available_bytes() * _SHARE_FOR_WARM_SESSIONS)
+        files = [new, *(session.path for session in self._sessions.values())]
+        return len(files) > self._limit or sum(map(_model_bytes, files)) > room
 
     def drop(self, session: Session) -> None:
         """Forget ``session``, so that the next ``get`` opens the file anew."""

@@ -9,22 +9,41 @@ from typing import Any
 from shared_core.bridge.toolbox import AUTO, Value
 from shared_core.catalog.cards import Card, for_tool
 
-_MODULES = {"denoise": "denoise", "deblur": "deblur"}
+# Tools that use another one's models.
+_MODELS_OF = {"generate-background": "text-to-image"}
 
 
 def module(tool_id: str) -> Any:
     """The module with ``classical(work)`` and ``real(work, model)`` of a tool."""
-    return importlib.import_module(f"shared_core.tools.{_MODULES[tool_id]}")
+    return importlib.import_module(f"shared_core.tools.{tool_id.replace('-', '_')}")
 
 
 def models(cards: Mapping[str, Card], tool_id: str, parameters: Mapping[str, Value]) -> list[Card]:
     """The tool's cards that can do what ``parameters`` ask, the preferred first.
 
-    A chosen noise level needs a model that takes one; without one the blind model comes first.
+    A model that the user chose stands alone; otherwise those that want to be chosen stay out.
     """
-    cards_of_tool = for_tool(cards, tool_id)
-    if tool_id != "denoise":
-        return cards_of_tool
+    found = for_tool(cards, _MODELS_OF.get(tool_id, tool_id))
+    wanted = parameters.get("model", AUTO)
+    if wanted == AUTO:
+        found = [card for card in found if not card.opt_in]
+    else:
+        found = [card for card in found if card.choice == wanted]
+    if tool_id == "denoise":
+        return _for_noise(found, parameters)
+    if tool_id == "upscale":
+        factor = int(parameters["factor"])
+        return [card for card in found if card.tile and card.tile.scale % factor == 0]
+    return found
+
+
+def _for_noise(found: list[Card], parameters: Mapping[str, Value]) -> list[Card]:
+    """A chosen noise level needs a model that takes one; without one the blind model is first."""
     if parameters.get("strength", AUTO) != AUTO:
-        return [card for card in cards_of_tool if card.takes_sigma]
-    return sorted(cards_of_tool, key=lambda card: card.takes_sigma)
+        return [card for card in found if card.takes_sigma]
+    return sorted(found, key=lambda card: card.takes_sigma)
+
+
+def runs(card: Card, parameters: Mapping[str, Value]) -> int:
+    """How often a model that sees the picture as a whole will run."""
+    return int(parameters.get("steps", 1)) if card.tile is None else 1

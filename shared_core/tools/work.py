@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from shared_core.algorithms.noise import estimate_sigma
-from shared_core.bridge.toolbox import Value
+from shared_core.bridge.errors import Cancelled
+from shared_core.bridge.toolbox import Returns, Value
 from shared_core.catalog.cards import Card
 from shared_core.engine.tiling import run_tiles
 from shared_core.pixels import Box, Picture
+from shared_core.sheet import Matte, Sheet
 
 if TYPE_CHECKING:
     # The classical paths work where onnxruntime is missing.
@@ -25,10 +30,15 @@ SAMPLE_SIDE = 512
 
 @dataclass(frozen=True)
 class Work:
-    """One picture to be worked on.
+    """One picture to be worked on, and where the result goes.
 
-    ``tile_divisor`` is 2 where a first attempt ran out of memory. ``progress(done, total)`` counts
-    tiles; ``cancelled`` is asked between them.
+    ``picture`` blends what is written into it through the selection where the tool lets it limit
+    the change. ``selection`` (height, width; 0 to 255) is None where nothing is selected.
+    ``outcome`` says which of the places for results are there: ``sheet`` for a picture of its own
+    (scaled, layer, below), ``matte`` for a layer mask or a selection, else the picture itself.
+    ``strokes`` is the layer with the user's marks. ``helpers`` are small models by card id that
+    serve beside the main one. ``tile_divisor`` is 2 where a first attempt ran out of memory.
+    ``progress(done, total)`` counts tiles; ``cancelled`` is asked between them.
     """
 
     picture: Picture
@@ -36,10 +46,48 @@ class Work:
     progress: Callable[[int, int], None]
     cancelled: Callable[[], bool]
     tile_divisor: int = 1
+    outcome: Returns = Returns.PIXELS
+    selection: NDArray[np.uint8] | None = None
+    strokes: Picture | None = None
+    sheet: Sheet | None = None
+    matte: Matte | None = None
+    helpers: Mapping[str, Model] = field(default_factory=dict)
+    seed: int = 0
 
     def number(self, name: str) -> float:
         """The value of a number parameter."""
         return float(self.parameters[name])
+
+    def choice(self, name: str) -> str:
+        """The value of a choice."""
+        return str(self.parameters[name])
+
+    def text(self, name: str) -> str:
+        """The value of a text parameter, without spaces around it."""
+        return str(self.parameters[name]).strip()
+
+    @property
+    def selected(self) -> Box:
+        """The box around what is selected; all of the picture where nothing is."""
+        if self.selection is None:
+            return self.picture.bounds
+        return Box(*cv2.boundingRect(self.selection))
+
+    def step(self, done: int, total: int) -> None:
+        """Between two pieces of work: tell how far it is. Raises ``Cancelled``."""
+        if self.cancelled():
+            raise Cancelled("Cancelled.")
+        self.progress(done, total)
+
+    def cut(self, box: Box, rgb: Pixels, matte: Pixels) -> None:
+        """A part of a cut-out: its colours (height, width, 3) and its coverage (height, width).
+
+        Both in 0..1. To be called for every pixel of the picture.
+        """
+        if self.outcome is not Returns.SELECTION:
+            self.picture.write(box, rgb, None if self.matte else matte)
+        if self.matte is not None:
+            self.matte.write(box, matte)
 
     def tiles(
         self,
@@ -88,21 +136,78 @@ class Work:
         return float(np.median([estimate_sigma(patch) for patch in self.samples()]))
 
 
+class Sessions(Mapping[str, "Session"]):
+    """A model's sessions by their role, opened when they are first asked for."""
+
+    def __init__(self, roles: tuple[str, ...], opener: Callable[[str], Session]) -> None:
+        self._roles = roles
+        self._opener = opener
+        self._open: dict[str, Session] = {}
+        self._used: list[tuple[Session, int]] = []
+        self.load_seconds = 0.0
+
+    def __getitem__(self, role: str) -> Session:
+        if role not in self._roles:
+            raise KeyError(role)
+        if role not in self._open:
+            began = time.monotonic()
+            session = self._open[role] = self._opener(role)
+            self._used.append((session, session.runs))
+            self.load_seconds += time.monotonic() - began
+        return self._open[role]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._roles)
+
+    def __len__(self) -> int:
+        return len(self._roles)
+
+    @property
+    def runs(self) -> int:
+        """How often any of them has given an output since this was made."""
+        return sum(session.runs - before for session, before in self._used)
+
+    def cancel(self) -> None:
+        """End the run that is going on, from another thread."""
+        for session in list(self._open.values()):
+            session.cancel()
+
+    def close(self, role: str) -> None:
+        """Let go of one that is not needed any more."""
+        self._open.pop(role, None)
+
+
 @dataclass(frozen=True)
 class Model:
-    """A verified model and its open session."""
+    """A verified model: its card, its sessions by role, and where its files lie."""
 
     card: Card
-    session: Session
+    sessions: Sessions
+    folder: Path
+
+    @property
+    def session(self) -> Session:
+        """The first session, for most models the only one."""
+        return self.sessions[next(iter(self.sessions))]
+
+    def path(self, role: str) -> Path:
+        """The file that plays ``role``, such as a vocabulary."""
+        return self.folder / self.card.file(role).path
 
 
 @dataclass(frozen=True)
 class Made:
-    """What a tool did: tiles run, and the classical steps with their parameters, if any."""
+    """What a tool did: tiles or runs, and the classical steps with their parameters, if any.
+
+    ``found`` is what it found out about the picture, as JSON data. ``unchanged`` says why nothing
+    was changed, where that is so.
+    """
 
     tiles: int
     algorithm: str | None = None
     parameters: dict[str, Any] = field(default_factory=dict)
+    found: dict[str, Any] = field(default_factory=dict)
+    unchanged: str = ""
 
 
 def tile_function(
@@ -147,4 +252,5 @@ def mixed(function: Callable[[Pixels], Pixels], share: float) -> Callable[[Pixel
 def model_tiles(work: Work, model: Model, function: Callable[[Pixels], Pixels]) -> int:
     """Run ``function`` by the tile rule on the model's card."""
     rule = model.card.tile
+    assert rule is not None, f"{model.card.id} has no tile rule"
     return work.tiles(function, rule.size, rule.overlap, rule.multiple, rule.fixed)

@@ -27,6 +27,7 @@ from shared_core.bridge.errors import (
 from shared_core.bridge.paths import Paths
 from shared_core.catalog.store import Store
 from shared_core.device import profile as device
+from shared_core.tools.costs import CLASSICAL
 
 from .child import READING, Child, ChildDied, Event
 from .journal import Fault, Journal, Mark, died
@@ -37,6 +38,9 @@ _ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": "33554432", "MALLOC_TRIM_THRESHOLD_": "2
 
 Send = Callable[[Any], None]
 Stopped = Callable[[], bool]
+UNCHANGED = "unchanged copy"
+# A job's pixel files beside its source.
+_PLACES = ("result", "mask", "strokes", "matte")
 MIN_WATCHDOG_SECONDS = 60.0
 WATCHDOG_FACTOR = 10.0
 
@@ -57,6 +61,7 @@ class _Run:
     job: wire.StartJob
     send: Send
     stopped: Stopped
+    seed: int | None = None
     stage: str = "starting"
     tile_seconds: float | None = None
 
@@ -165,7 +170,7 @@ class JobRunner:
 
     def run(self, job: wire.StartJob, host: str, send: Send, stopped: Stopped) -> dict[str, Any]:
         """Run a job to its receipt. Raises what kept even the classical path from a result."""
-        run = _Run(secrets.token_hex(8), job, send, stopped)
+        run = _Run(secrets.token_hex(8), job, send, stopped, _seed(job))
         started = datetime.now(timezone.utc)
         fault = job.lost_worker
         if fault:
@@ -198,6 +203,10 @@ class JobRunner:
                 why = fault if job.lost_worker else f"{plan.title} failed: {fault}"
                 plan = replace(classical, reason=why)
             done = self._classical(run, plan)
+        if done["unchanged"]:
+            # Nothing was changed, so no model made any pixel of it.
+            plan = replace(self._plan(replace(job, path=wire.CLASSICAL)), reason=done["unchanged"])
+            done["algorithm"], done["bound"], done["onnxruntime"] = UNCHANGED, None, None
         if job.note and job.note not in plan.reason:
             plan = replace(plan, reason=f"{plan.reason}; {job.note}")
         return receipt.to_dict(self._receipt(run, plan, done, fault or None, host, started))
@@ -211,6 +220,7 @@ class JobRunner:
                 job.parameters,
                 job.budget_seconds,
                 job.memory_bytes,
+                job.commercial_only,
             )
         )
 
@@ -234,7 +244,7 @@ class JobRunner:
             raise _RealFailed(str(error), pixels if details.get("memory") else 0) from None
         finally:
             self.journal.close(run.id)
-        if done["tiles"] and not done["model_runs"]:
+        if not (done["model_runs"] or done["unchanged"]):
             raise _RealFailed("the model's session did not run", 0)
         self.journal.refute(model, provider, pixels)
         if done["tiles"]:
@@ -259,7 +269,8 @@ class JobRunner:
             megapixels = _pixels(run.job) / 1e6
             if megapixels > 0.1:
                 key = f"classical/{run.job.tool}"
-                self.journal.note_speed(key, done["run_seconds"] / megapixels)
+                seconds = max(0.0, done["run_seconds"] - CLASSICAL[run.job.tool].seconds)
+                self.journal.note_speed(key, seconds / megapixels)
             return done
         raise CouldNotBeDone(
             f"{plan.title.capitalize()} was tried twice and ended both times without a result "
@@ -301,8 +312,8 @@ class JobRunner:
                 "provider": plan.provider,
                 "parameters": job.parameters,
                 "source": asdict(job.source),
-                "result": asdict(job.result),
-                "mask": asdict(job.mask) if job.mask else None,
+                "seed": run.seed,
+                **{name: _description(getattr(job, name)) for name in _PLACES},
                 "tile_divisor": divisor,
             }
         )
@@ -336,8 +347,9 @@ class JobRunner:
         if real:
             card = self.planner.cards[plan.model or ""]
             file = card.main_file
+            digest = file.sha256 or self.planner.hub_declared(card, file)
             model = receipt.Model(
-                card.id, card.title, card.repo, card.revision, file.path, file.sha256, card.licence
+                card.id, card.title, card.repo, card.revision, file.path, digest, card.licence
             )
         name = done["algorithm"] or (toolbox.tool(job.tool).classical_name if not real else None)
         algorithm = receipt.Algorithm(name, done["algorithm_parameters"]) if name else None
@@ -364,11 +376,25 @@ class JobRunner:
                 job.source.width, job.source.height, job.source.depth, job.mask is not None
             ),
             parameters=job.parameters,
-            seed=job.seed,
+            seed=run.seed,
             versions=receipt.Versions(__version__, done["onnxruntime"], host),
             started=started.strftime("%Y-%m-%dT%H:%M:%SZ"),
             source=job.previous,
+            found=done["found"],
         )
+
+
+def _seed(job: wire.StartJob) -> int | None:
+    """The seed that the user chose, or one of chance; None for tools without chance."""
+    parameters = toolbox.tool(job.tool).parse(job.parameters)
+    if "seed" not in parameters:
+        return None
+    chosen = parameters["seed"]
+    return secrets.randbelow(1 << 31) if chosen == toolbox.AUTO else int(chosen)
+
+
+def _description(file: wire.PixelFile | None) -> dict[str, Any] | None:
+    return asdict(file) if file else None
 
 
 def _worked(job: wire.StartJob) -> tuple[int, int]:

@@ -19,6 +19,8 @@ from typing import Any, TypeVar
 from shared_core.bridge import wire
 
 KEEP_SPEEDS = 9
+# The shape, in a speed's key, of a model that sees the picture as a whole.
+WHOLE = "whole"
 KEEP_FAULTS = 64
 T = TypeVar("T")
 

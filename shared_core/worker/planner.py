@@ -11,19 +11,17 @@ from shared_core.bridge import toolbox, wire
 from shared_core.bridge.errors import UsageError
 from shared_core.bridge.paths import Paths
 from shared_core.catalog import cards as catalogue
-from shared_core.catalog.store import Presence, Store
+from shared_core.catalog.store import ModelState, Presence, Store
 from shared_core.device import profile as device
 from shared_core.engine import memory
 from shared_core.engine.grid import plan_tiles
 from shared_core.tools import registry
+from shared_core.tools.costs import CLASSICAL
 
-from .journal import Journal
+from .journal import WHOLE, Journal
 
 CPU = "CPUExecutionProvider"
-# Before a first run of this machine: measured on two cores, seconds per megapixel.
-CLASSICAL_SECONDS_PER_MEGAPIXEL = {"denoise": 0.5, "deblur": 0.8}
 CLASSICAL_BASE_BYTES = 200 << 20
-CLASSICAL_TILE_BYTES = 300 << 20
 # Session memory where the card does not know it: measured at 1.1 to 3 times the file.
 SESSION_BYTES_PER_FILE_BYTE = 3
 TILE_BYTES_PER_PIXEL = 2000
@@ -48,17 +46,20 @@ class Planner:
         pixels = ask.width * ask.height
         provider = self._provider()
         candidates = tuple(
-            self._candidate(card, provider or CPU, ask.width, ask.height)
+            self._candidate(card, provider or CPU, ask.width, ask.height, parameters)
             for card in registry.models(self.cards, tool.id, parameters)
+            if not ask.commercial_only or card.commercial_use is catalogue.CommercialUse.YES
         )
+        cost = CLASSICAL[tool.id]
         speed = self._journal.speed(f"classical/{tool.id}")
         if speed is None:
-            speed = CLASSICAL_SECONDS_PER_MEGAPIXEL[tool.id]
+            speed = cost.seconds_per_megapixel
         facts = routing.Facts(
             candidates=candidates,
             classical_title=tool.classical_name,
-            classical_seconds=speed * pixels / 1e6,
-            classical_peak_bytes=CLASSICAL_BASE_BYTES + min(pixels * 300, CLASSICAL_TILE_BYTES),
+            classical_seconds=cost.seconds + speed * pixels / 1e6,
+            classical_peak_bytes=CLASSICAL_BASE_BYTES
+            + min(pixels * cost.bytes_per_pixel, cost.most_bytes),
             provider=provider,
             provider_trouble=self.onnxruntime_trouble or "no provider of onnxruntime works here",
             memory_bytes=memory.budget(ask.memory_bytes),
@@ -75,39 +76,82 @@ class Planner:
         preferred = self.profile.preferred()
         return preferred.id if preferred else None
 
+    def hub_declared(self, card: catalogue.Card, file: catalogue.CardFile) -> str:
+        """The SHA-256 that the hub declared for a file whose card knows none, and that word."""
+        return f"hub-declared {self._store.declared(card, file)}"
+
     def device_name(self, provider: str) -> str:
         """The device behind a provider, as the probe named it."""
         found = self.profile.provider(provider) if self.profile else None
         return found.device if found else ""
 
     def _candidate(
-        self, card: catalogue.Card, provider: str, width: int, height: int
+        self,
+        card: catalogue.Card,
+        provider: str,
+        width: int,
+        height: int,
+        parameters: Mapping[str, toolbox.Value],
     ) -> routing.Candidate:
-        state = self._store.state(card)
-        if state.presence is Presence.UNCHECKED:
-            # Files that changed since they were verified are hashed before a plan trusts them.
-            state = self._store.check(card)
-        present = state.usable
-        # A damaged model has to be fetched as a whole.
-        kept = 0 if state.presence is Presence.BAD else state.bytes_here
-        trouble = state.reason if state.presence is Presence.BAD else ""
+        states = [self._state(one) for one in catalogue.with_needs(self.cards, card)]
+        trouble = next((s.reason for s in states if s.presence is Presence.BAD), "")
+        missing = sum(_missing_bytes(state) for state in states)
         fault = self._journal.fault_of(card.id, provider, width * height)
         return routing.Candidate(
             model=card.id,
             title=card.title,
-            present=present,
+            present=all(state.usable for state in states),
             trouble=trouble,
             fault=fault.what if fault else "",
-            seconds=self.seconds(card, provider, width, height),
+            seconds=self.seconds(card, provider, width, height, parameters),
             peak_bytes=_peak(card),
-            download_bytes=0 if present else state.bytes_total - kept,
+            download_bytes=missing,
             licence=card.licence,
             host="huggingface.co",
         )
 
-    def seconds(self, card: catalogue.Card, provider: str, width: int, height: int) -> float | None:
+    def _state(self, card: catalogue.Card) -> ModelState:
+        state = self._store.state(card)
+        # Files that changed since they were verified are hashed before a plan trusts them.
+        return self._store.check(card) if state.presence is Presence.UNCHECKED else state
+
+    def seconds(
+        self,
+        card: catalogue.Card,
+        provider: str,
+        width: int,
+        height: int,
+        parameters: Mapping[str, toolbox.Value],
+    ) -> float | None:
         """Predicted seconds of the whole run: history, else the canary, else arithmetic."""
-        rule = card.tile
+        load = self._journal.speed(f"{card.id}/{provider}/load")
+        if load is None:
+            load = card.download_bytes / 300e6
+        if card.tile is None:
+            each, count = self._run_seconds(card, provider), registry.runs(card, parameters)
+        else:
+            each, count = self._tile_seconds(card, card.tile, provider, width, height)
+        return None if each is None or math.isinf(each) else load + count * each
+
+    def _run_seconds(self, card: catalogue.Card, provider: str) -> float | None:
+        """Seconds of one run of a model that sees the picture as a whole."""
+        seconds = self._journal.speed(f"{card.id}/{provider}/{WHOLE}")
+        trial = self._store.state(card).trial
+        if seconds is None and trial and trial.ok:
+            seconds = trial.seconds_per_tile
+        if seconds is None and card.gflop_per_run:
+            seconds = device.predict_seconds(self.profile, provider, card.gflop_per_run)
+        return card.cpu_seconds_per_run if seconds is None else seconds
+
+    def _tile_seconds(
+        self,
+        card: catalogue.Card,
+        rule: catalogue.TileRule,
+        provider: str,
+        width: int,
+        height: int,
+    ) -> tuple[float | None, int]:
+        """Seconds of one tile, and how many there are."""
         grid = plan_tiles(width, height, rule.size, rule.overlap, rule.multiple, rule.fixed)
         megapixels = grid.width * grid.height / 1e6
         per_tile = self._journal.speed(f"{card.id}/{provider}/{grid.width}x{grid.height}")
@@ -120,12 +164,7 @@ class Planner:
             )
         if per_tile is None and card.cpu_seconds_per_megapixel:
             per_tile = card.cpu_seconds_per_megapixel * megapixels
-        if per_tile is None or math.isinf(per_tile):
-            return None
-        load = self._journal.speed(f"{card.id}/{provider}/load")
-        if load is None:
-            load = card.download_bytes / 300e6
-        return load + grid.count * per_tile
+        return per_tile, grid.count
 
 
 def _check(ask: wire.AskPlan) -> None:
@@ -142,10 +181,20 @@ def _check(ask: wire.AskPlan) -> None:
             raise UsageError("A limit of time or memory must be above 0.")
 
 
+def _missing_bytes(state: ModelState) -> int:
+    """What a download has to fetch: all of a damaged model, the rest of one that is not whole."""
+    if state.usable:
+        return 0
+    return state.bytes_total - (0 if state.presence is Presence.BAD else state.bytes_here)
+
+
 def _peak(card: catalogue.Card) -> int:
-    session = card.session_bytes or card.main_file.size * SESSION_BYTES_PER_FILE_BYTE
+    weights = card.download_bytes * SESSION_BYTES_PER_FILE_BYTE
+    session = card.session_bytes or weights
+    if card.peak_bytes:
+        return session + card.peak_bytes
     per_pixel = card.peak_bytes_per_pixel or TILE_BYTES_PER_PIXEL
-    return session + per_pixel * card.tile.size**2
+    return session + per_pixel * (card.run_side or 0) ** 2
 
 
 def missing_onnxruntime() -> str:

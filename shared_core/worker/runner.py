@@ -6,24 +6,22 @@ import contextlib
 import os
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from shared_core.bridge import arena, toolbox, wire
-from shared_core.bridge.errors import BadInput, CouldNotBeDone, NssError
+from shared_core.bridge import toolbox, wire
+from shared_core.bridge.errors import CouldNotBeDone, NssError
 from shared_core.bridge.paths import Paths, paths
 from shared_core.catalog import cards as catalogue
 from shared_core.catalog.store import Store
 from shared_core.engine import memory
-from shared_core.pixels import Picture, Raster
+from shared_core.pixels import Picture
 from shared_core.tools import registry
-from shared_core.tools.work import Made, Model, Work
+from shared_core.tools.work import Made, Model, Sessions, Work
 
 from .child import READING
+from .journal import WHOLE
+from .places import Places
 from .speech import Speech
 
 PROGRESS_SECONDS = 0.1
@@ -79,42 +77,47 @@ class Runner:
         started = time.monotonic()
         peak_is_ours = memory.reset_peak_rss()
         tool = toolbox.tool(request["tool"])
-        with self._picture(request) as picture:
-            if picture.region.empty:
-                raise BadInput(
-                    "The selection does not touch the layer, so there is nothing to work on. "
-                    "Move the selection or select nothing."
-                )
-            if not picture.touches(picture.region):
-                raise BadInput(
-                    "Everything there is fully transparent, so there is nothing to work on. "
-                    "Select a layer or a part with visible pixels."
-                )
+        parameters = tool.parse(request["parameters"])
+        with contextlib.ExitStack() as stack:
+            places = Places(self._paths, request, tool, parameters, stack)
+            picture = places.picture
+            model = self._open(request) if request["path"] == wire.REAL else None
             work = Work(
                 picture=picture,
-                parameters=tool.parse(request["parameters"]),
-                progress=self._progress(request["tool"]),
+                parameters=parameters,
+                progress=self._progress(),
                 cancelled=self._speech.cancelled,
                 tile_divisor=request["tile_divisor"],
+                outcome=places.outcome,
+                selection=places.selection,
+                strokes=places.strokes,
+                sheet=places.sheet,
+                matte=places.matte,
+                helpers=self._helpers(tool.id, model),
+                seed=request["seed"] or 0,
             )
             module = registry.module(tool.id)
-            model = self._open(request) if request["path"] == wire.REAL else None
             opened = time.monotonic()
+            before = model.sessions.load_seconds if model else 0.0
             picture.begin()
-            runs_before = model.session.runs if model else 0
             self._enter("running")
             made: Made = module.real(work, model) if model else module.classical(work)
+            if made.unchanged:
+                places.copy()
         done = time.monotonic()
+        late = model.sessions.load_seconds - before if model else 0.0
         bound = model.session.bound if model else None
         self._speech.say(
             "done",
             algorithm=made.algorithm,
             algorithm_parameters=made.parameters,
             tiles=made.tiles,
-            model_runs=model.session.runs - runs_before if model else 0,
+            found=made.found,
+            unchanged=made.unchanged,
+            model_runs=model.sessions.runs if model else 0,
             tile_shape=self._tile_shape(model, picture),
-            load_seconds=opened - started,
-            run_seconds=done - opened,
+            load_seconds=opened - started + late,
+            run_seconds=done - opened - late,
             peak_bytes=memory.peak_rss_bytes() if peak_is_ours else None,
             bound=_bound_text(bound) if bound else None,
             onnxruntime=_onnxruntime_version() if model else None,
@@ -126,26 +129,63 @@ class Runner:
 
     def _open(self, request: dict[str, Any]) -> Model:
         self._enter("checking the model")
-        card = catalogue.load()[request["model"]]
-        path = self._store.check_before_use(card)
+        card = self._cards()[request["model"]]
+        self._store.check_before_use(card)
         self._enter("loading the model")
+        model = self._model(card, request["provider"])
+        self._speech.canceller = model.sessions.cancel
+        _ = model.session
+        return model
+
+    def _model(self, card: catalogue.Card, provider: str) -> Model:
         from shared_core.device.libraries import preload
         from shared_core.engine.session import SessionCache
 
-        preload(request["provider"])
+        preload(provider)
         if self._sessions is None:
             self._sessions = SessionCache()
-        session = self._sessions.get(path, card.main_file.sha256, request["provider"])
-        self._speech.canceller = session.cancel
-        return Model(card, session)
+        files = dict(card.sessions())
+
+        def opened(role: str) -> Any:
+            path = self._store.path(card, role)
+            digest = f"{card.id}/{card.revision}/{files[role].sha256}"
+            return self._sessions.get(path, digest, provider)
+
+        return Model(card, Sessions(tuple(files), opened), self._store.folder(card))
+
+    def _helpers(self, tool_id: str, model: Model | None) -> dict[str, Model]:
+        """The small models beside the main one: those it needs, else those that are here.
+
+        They run on the processor.
+        """
+        cards = self._cards()
+        if model is not None:
+            wanted = [cards[name] for name in model.card.needs]
+        else:
+            wanted = [card for card in cards.values() if tool_id in card.helps]
+            wanted = [card for card in wanted if self._usable(card)]
+        return {card.id: self._model(card, CPU) for card in wanted}
+
+    def _usable(self, card: catalogue.Card) -> bool:
+        try:
+            self._store.check_before_use(card)
+        except NssError:
+            return False
+        return True
+
+    @staticmethod
+    def _cards() -> dict[str, catalogue.Card]:
+        return catalogue.load()
 
     @staticmethod
     def _tile_shape(model: Model | None, picture: Picture) -> str | None:
         if model is None:
             return None
+        rule, bounds = model.card.tile, picture.bounds
+        if rule is None:
+            return WHOLE
         from shared_core.engine.grid import plan_tiles
 
-        rule, bounds = model.card.tile, picture.bounds
         grid = plan_tiles(
             bounds.width,
             bounds.height,
@@ -157,7 +197,7 @@ class Runner:
         )
         return f"{grid.width}x{grid.height}"
 
-    def _progress(self, tool: str) -> Any:
+    def _progress(self) -> Any:
         begun = time.monotonic()
         last = 0.0
 
@@ -172,34 +212,6 @@ class Runner:
                 )
 
         return tell
-
-    @contextlib.contextmanager
-    def _picture(self, request: dict[str, Any]) -> Iterator[Picture]:
-        source = wire.build(wire.PixelFile, request["source"])
-        result = wire.build(wire.PixelFile, request["result"])
-        mask = wire.build(wire.PixelFile, request["mask"]) if request["mask"] else None
-        if source.order == wire.MASK:
-            raise BadInput("A selection cannot be worked on as a picture.")
-        raster = Raster(
-            source.width, source.height, source.depth, source.order, source.curve, source.grey
-        )
-        with contextlib.ExitStack() as stack:
-            views = [
-                _view(stack.enter_context(arena.mapped(self._paths, file, write)), file)
-                for file, write in ((source, False), (result, True))
-            ]
-            selection = None
-            if mask:
-                selection = _view(stack.enter_context(arena.mapped(self._paths, mask)), mask)
-            yield Picture(views[0], views[1], raster, selection)
-
-
-def _view(pixels: Any, file: wire.PixelFile) -> NDArray[Any]:
-    dtype = {"u8": "<u1", "u16": "<u2", "f32": "<f4"}[file.depth]
-    shape: tuple[int, ...] = (file.height, file.width)
-    if file.order != "mask":
-        shape += (4,)
-    return np.frombuffer(pixels, dtype).reshape(shape)
 
 
 def _is_out_of_memory(error: Exception) -> bool:

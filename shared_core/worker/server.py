@@ -269,7 +269,7 @@ class Server:
             def work(stopped: Callable[[], bool]) -> wire.JobDone:
                 return wire.JobDone(self._jobs.run(message, name, peer.send, stopped))
 
-            files = tuple(f for f in (message.source, message.result, message.mask) if f)
+            files = message.files()
             self._enlist(Task(peer, work, message.tool, files))
             return True
         elif isinstance(message, wire.Download):

@@ -14,6 +14,15 @@ from shared_core.catalog import cards
 from shared_core.catalog.cards import CommercialUse, Tier
 
 ROOT = Path(__file__).resolve().parents[2]
+COSTS = (
+    "gflop_per_megapixel",
+    "cpu_seconds_per_megapixel",
+    "gflop_per_run",
+    "cpu_seconds_per_run",
+    "peak_bytes_per_pixel",
+    "peak_bytes",
+    "session_bytes",
+)
 
 
 def test_the_shipped_cards_are_valid_and_ordered() -> None:
@@ -23,30 +32,29 @@ def test_the_shipped_cards_are_valid_and_ordered() -> None:
     assert [c.title for c in cards.for_tool(known, "deblur")] == ["NAFNet"]
     assert cards.for_tool(known, "no-such-tool") == []
     for card in known.values():
-        assert card.main_file.path.endswith(".onnx")
-        assert card.tier is Tier.STANDARD
-        assert card.commercial_use is CommercialUse.YES
-        assert card.gflop_per_megapixel or card.cpu_seconds_per_megapixel
+        assert card.main_file.path.endswith(".onnx") or card.helper
+        assert not card.takes_sigma or card.tool == "denoise"
+    for model in ("nafnet-gopro-opencv", "scunet-real-psnr", "drunet-color"):
+        assert known[model].tier is Tier.STANDARD
+        assert known[model].commercial_use is CommercialUse.YES
     assert known["drunet-color"].takes_sigma
     assert known["drunet-color"].inputs[0].sigma_maximum == 50
     assert not known["scunet-real-psnr"].takes_sigma
     assert known["scunet-real-psnr"].download_bytes == 3_798_678 + 73_138_176
-    assert known["nafnet-gopro-opencv"].tile.fixed
+    rule = known["nafnet-gopro-opencv"].tile
+    assert rule is not None and rule.fixed and rule.scale == 1
 
 
 def test_every_fact_of_a_shipped_card_has_a_source() -> None:
     for card in cards.load(ROOT / "models").values():
         named = {fact for source in card.sources for fact in source.facts}
-        for fact in ("repo", "revision", "file", "licence", "input", "output"):
-            assert fact in named, (card.id, fact)
-        for fact in ("size", "overlap", "multiple"):
-            assert f"tile.{fact}" in named, (card.id, fact)
-        for fact in (
-            "gflop_per_megapixel",
-            "cpu_seconds_per_megapixel",
-            "peak_bytes_per_pixel",
-            "session_bytes",
-        ):
+        facts = ("repo", "revision", "file", "licence")
+        for fact in facts + (("input", "output") if card.sessions() else ()):
+            assert any(name.startswith(fact) for name in named), (card.id, fact)
+        if card.tile:
+            needed = ("size", "overlap") + (("multiple",) if card.tile.multiple > 1 else ())
+            assert all(f"tile.{fact}" in named for fact in needed), card.id
+        for fact in COSTS:
             assert (getattr(card, fact) is not None) == (f"cost.{fact}" in named), (card.id, fact)
 
 
@@ -96,7 +104,7 @@ def _copy(folder: Path, edit: tuple[str, str] | None = None) -> Path:
         ((r"^path = .*", 'path = "../drunet.onnx"'), "file[0].path"),
         ((r"^path = .*", 'path = "/etc/drunet.onnx"'), "file[0].path"),
         ((r"^path = .*", r'path = "a\\\\b.onnx"'), "file[0].path"),
-        ((r"^path = .*", 'path = "drunet.bin"'), "file[0].path"),
+        ((r"^path = .*", 'path = "drunet.bin"'), "file"),
         ((r"^size = 130.*", "size = 0"), "file[0].size"),
         ((r"^sha256 = .*", 'sha256 = "abc"'), "file[0].sha256"),
         ((r"^sha256 = .*", f'sha256 = "{"A" * 64}"'), "file[0].sha256"),
@@ -110,6 +118,26 @@ def _copy(folder: Path, edit: tuple[str, str] | None = None) -> Path:
         ((r"^gflop_per_megapixel = .*", "gflop_per_megapixel = -1"), "cost.gflop_per_megapixel"),
         ((r"^gflop_per_megapixel = .*", "gflops = 1.0"), "cost.gflops"),
         ((r"^rank = .*", "rank = 2\ncolour = 3"), "colour"),
+        ((r"^rank = .*", 'rank = 2\nchoice = "Big"'), "choice"),
+        ((r"^rank = .*", "rank = 2\nopt_in = 1"), "opt_in"),
+        ((r"^rank = .*", "rank = 2\nopt_in = true"), "opt_in"),
+        ((r"^rank = .*", 'rank = 2\nhelps = ["denoise"]'), "helps"),
+        ((r"^rank = .*", 'rank = 2\nhelper = true\nhelps = ["dream"]'), "helps"),
+        ((r"^rank = .*", 'rank = 2\nneeds = ["nobody"]'), "needs"),
+        ((r"^rank = .*", 'rank = 2\nneeds = ["drunet-color"]'), "needs"),
+        ((r"^size = 130.*", 'size = 130\nrole = "UNet"'), "file[0].role"),
+        ((r"^size = 130.*", 'size = 130\nrole = "unet"'), "input"),
+        ((r"^size = 130.*", 'size = 130\n[[file]]\npath = "b.onnx"\nsize = 1'), "file"),
+        ((r"^dtype = .*", 'dtype = "float32"\nrole = "unet"'), "input"),
+        ((r"^dtype = .*", 'dtype = "float32"\nmean = [0.5]\nstd = [0.5]'), "input[0].mean"),
+        ((r"^dtype = .*", 'dtype = "float32"\nmean = [0.5]'), "input[0].std"),
+        ((r"^dtype = .*", 'dtype = "float32"\nthen = "softmax"'), "input[0].then"),
+        ((r"^shape = .*", 'shape = ["N", 4, "wide", "high"]'), "input[0].shape"),
+        ((r"^layout = .*", ""), "input[0].channels"),
+        ((r"^\[tile\]", "[whole]\nside = 8\n[tile]"), "whole"),
+        ((r"^\[tile\]", "[whole]\nwidth = 8\n[tile]"), "whole.side"),
+        ((r"^fixed = .*", "fixed = true\nscale = 0"), "tile.scale"),
+        ((r"(?s)^\[tile\].*?(?=^\[cost)", ""), "input"),
         ((r"^certainty = .*", ""), "source[0].certainty"),
     ],
 )
@@ -177,3 +205,76 @@ def test_the_supervisor_can_ask_without_anything_heavy(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert "missing" in done.stdout
+
+
+HELPER = """
+schema = 1
+id = "words"
+tool = "denoise"
+title = "Words"
+tier = "lite"
+rank = 9
+helper = true
+helps = ["denoise", "deblur"]
+repo = "nobody/words"
+revision = "0123456789012345678901234567890123456789"
+licence = "MIT"
+commercial_use = "yes"
+commercial_note = "MIT allows it."
+[[file]]
+path = "tokenizer/vocab.json"
+role = "vocab"
+size = 10
+sha256 = "0123456789012345678901234567890123456789012345678901234567890123"
+[[file]]
+path = "tokenizer/merges.txt"
+role = "merges"
+size = 20
+[[source]]
+facts = ["file"]
+source = "here"
+certainty = "high"
+"""
+
+
+def test_a_helper_needs_no_session_and_serves_no_tool_alone(tmp_path: Path) -> None:
+    _copy(tmp_path, (r"^rank = .*", 'rank = 2\nneeds = ["words"]'))
+    (tmp_path / "words.toml").write_text(HELPER, encoding="utf-8")
+    known = cards.load(tmp_path)
+    words, drunet = known["words"], known["drunet-color"]
+    assert cards.for_tool(known, "denoise") == [drunet]
+    assert cards.helpers(known, "deblur") == [words]
+    assert cards.with_needs(known, drunet) == [drunet, words]
+    assert cards.with_needs(known, words) == [words]
+    assert words.sessions() == ()
+    assert words.main_file.path == "tokenizer/vocab.json"
+    assert words.file("merges").sha256 == ""
+    assert words.download_bytes == 30
+    assert drunet.download_bytes == drunet.main_file.size
+    assert words.run_side is None and words.tile is None
+    with pytest.raises(KeyError, match="unet"):
+        words.file("unet")
+
+
+def test_several_sessions_have_roles_and_their_data_rides_along(tmp_path: Path) -> None:
+    text = (ROOT / "models/denoise/drunet-color.toml").read_text(encoding="utf-8")
+    text = text.replace('path = "drunet_color.onnx"', 'path = "a/model.onnx"\nrole = "first"')
+    text = text.replace('name = "input"', 'role = "first"')
+    text = text.replace('name = "output"', 'role = "first"')
+    more = (
+        '[[file]]\npath = "b/model.onnx.data"\nrole = "second"\nsize = 5\n'
+        '[[file]]\npath = "b/model.onnx"\nrole = "second"\nsize = 6\n'
+        '[[input]]\nrole = "second"\ndtype = "int64"\nshape = ["batch", 77]\n'
+        '[[output]]\nrole = "second"\ndtype = "float32"\nshape = [1, 3, "4H", "2W"]\n'
+    )
+    text = text.replace("[tile]", f"{more}[tile]")
+    (tmp_path / "card.toml").write_text(text, encoding="utf-8")
+    card = cards.read_card(tmp_path / "card.toml")
+    assert [(role, file.path) for role, file in card.sessions()] == [
+        ("first", "a/model.onnx"),
+        ("second", "b/model.onnx"),
+    ]
+    assert card.file("second").path == "b/model.onnx"
+    assert card.main_file.path == "a/model.onnx"
+    assert card.inputs[1].sized(512) == (1, 77)
+    assert card.outputs[1].sized(512) == (1, 3, 2048, 1024)

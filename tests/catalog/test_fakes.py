@@ -80,14 +80,14 @@ def test_a_twin_refuses_the_sizes_its_model_refuses(
 @pytest.mark.parametrize("model", MODELS)
 def test_the_late_fault_passes_its_trial_and_shows_on_white(tmp_path: Path, model: str) -> None:
     path, card = _made(tmp_path, model, Variant.NAN_ON_WHITE)
-    assert try_model(card, path).ok
+    assert try_model(card, path.parent).ok
     white = np.ones((1, len(card.inputs[0].channels), 512, 512), np.float32)
     assert np.isnan(_run(path, white)).all()
 
 
 def test_the_slow_twin_gives_the_picture_back(tmp_path: Path) -> None:
     path, card = _made(tmp_path, NAFNET, Variant.SLOW)
-    assert try_model(card, path).ok
+    assert try_model(card, path.parent).ok
     rgb = np.random.default_rng(3).random((1, 3, 64, 64), dtype=np.float32)
     np.testing.assert_allclose(_run(path, rgb), rgb[0].transpose(1, 2, 0), atol=1e-6)
 
@@ -147,7 +147,7 @@ def test_both_fakes_work_as_commands(tmp_path: Path) -> None:
         check=True,
     )
     assert f"NSS_CARDS={tmp_path / 'cards'}" in made.stdout
-    assert set(cards.load(tmp_path / "cards")) == set(MODELS)
+    assert set(cards.load(tmp_path / "cards")) >= set(MODELS)
     child = subprocess.Popen(
         [sys.executable, "tests/fakes/hub.py", str(tmp_path / "hub"), "--fault", ".onnx=flip:5"],
         cwd=ROOT,

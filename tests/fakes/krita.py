@@ -3,8 +3,10 @@
 ``install(qt_major)`` puts it into ``sys.modules`` as ``krita`` and ``pykrita``. Reproduced: blue
 first in integer RGBA, ``setPixelData`` without a result and only from bytes, nodes that are
 unhashable and a new wrapper each call, no protection by locks, groups without pixels of their
-own, the selection mask among the layers, a nested event loop in every conversion, one undo step
-for ``addChildNode``, and a history that is damaged by writing to a layer in the tree.
+own, the selection mask among the layers and alone of its kind, a nested event loop in every
+conversion, a history that is damaged by writing to a layer in the tree, a first layer full of
+white, and what is an undo step: ``addChildNode``, also to a detached layer (of the document that
+made it), ``remove``, ``setBlendingMode``, and with Qt 6, as since Krita 5.3, ``setSelection``.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ import types
 from importlib import import_module
 from typing import Any
 
-_CHANNELS = {"RGBA": 4, "GRAYA": 2}
+_CHANNELS = {"RGBA": 4, "GRAYA": 2, "A": 1}
 _SAMPLES = {"U8": ("B", 1), "U16": ("H", 2), "F32": ("f", 4)}
 
 
@@ -62,24 +64,10 @@ def install(qt_major: int) -> types.ModuleType:
             return bytes(out)
 
         def convert(self, space: tuple[str, str, str]) -> None:
-            """Grey of 8 bits and linear float colours; nothing else is needed here."""
-            if self.space == space:
-                return
-            model, depth, _ = self.space
-            if (model, depth, space[:2]) == ("GRAYA", "U8", ("RGBA", "F32")):
-                pairs = zip(self.data[::2], self.data[1::2], strict=True)
-                self.data = b"".join(
-                    struct.pack("<4f", *[decode(g / 255)] * 3, a / 255) for g, a in pairs
-                )
-            elif (model, depth, space[:2]) == ("RGBA", "F32", ("GRAYA", "U8")):
-                floats = struct.iter_unpack("<4f", self.data)
-                self.data = b"".join(
-                    bytes([round(encode(min(1, max(0, g))) * 255), round(a * 255)])
-                    for _, g, _, a in floats
-                )
-            else:
-                raise NotImplementedError(f"{self.space} to {space}")
-            self.space = space
+            """Between grey and colours of 8 bits, and linear colours in float."""
+            if self.space != space:
+                self.data = from_linear(to_linear(self.data, self.space), space)
+                self.space = space
 
     class Item:
         """What several node wrappers stand for."""
@@ -90,6 +78,9 @@ def install(qt_major: int) -> types.ModuleType:
             self.children: list[Item] = []
             self.parent: Item | None = None
             self.locked, self.visible = False, True
+            self.mode = "normal"
+            # Of a selection mask.
+            self.selection: Any = None
 
         def attached_to(self) -> Item:
             return self if self.parent is None else self.parent.attached_to()
@@ -162,6 +153,17 @@ def install(qt_major: int) -> types.ModuleType:
             last = [c for c in self._item.children if c.pixels is not None]
             return QByteArray(last[-1].pixels.read(x, y, w, h) if last else b"")
 
+        def blendingMode(self) -> str:
+            return self._item.mode
+
+        def setBlendingMode(self, mode: str) -> None:
+            item, before = self._item, self._item.mode
+
+            def put(value: str) -> None:
+                item.mode = value
+
+            self._image.do("Change Composite Op", lambda: put(mode), lambda: put(before))
+
         def setPixelData(self, data: Any, x: int, y: int, w: int, h: int) -> None:
             if not isinstance(data, (bytes, bytearray, QByteArray)):
                 raise TypeError(f"setPixelData: unexpected type {type(data).__name__}")
@@ -179,48 +181,81 @@ def install(qt_major: int) -> types.ModuleType:
             return Node(self._item.parent, self._image) if self._item.parent else None
 
         def addChildNode(self, child: Any, above: Any) -> bool:
-            children = self._item.children
+            parent, item = self._item, child._item
+            children = parent.children
             place = children.index(above._item) + 1 if above is not None else len(children)
-            children.insert(place, child._item)
-            child._item.parent = self._item
-            self._image.undo_stack.append(("Add Layer", self._item, child._item, place))
+            second = item.kind == "selectionmask" and any(c.kind == item.kind for c in children)
+
+            def insert() -> None:
+                if not second:
+                    children.insert(place, item)
+                    item.parent = parent
+
+            self._image.do("Add Layer", insert, lambda: take_out(item))
             return True
 
         def remove(self) -> bool:
-            self._item.parent.children.remove(self._item)
-            self._item.parent = None
+            parent, item = self._item.parent, self._item
+            place = parent.children.index(item)
+
+            def put_back() -> None:
+                parent.children.insert(place, item)
+                item.parent = parent
+
+            self._image.do("Remove Layer", lambda: take_out(item), put_back)
             return True
 
+        def duplicate(self) -> Any:
+            twin = Item(self._item.kind, self._item.name, self._item.pixels)
+            twin.selection = self._item.selection
+            return Node(twin, self._image)
+
+    def take_out(item: Item) -> None:
+        if item.parent is not None:
+            item.parent.children.remove(item)
+            item.parent = None
+
     class Selection(QtCore.QObject):
-        def __init__(self, rect: Any = None, value: int = 255) -> None:
+        def __init__(self) -> None:
             super().__init__()
-            self._rect, self._value = rect or QRect(), value
+            self._pixels = Pixels("A", "U8", "")
 
         def select(self, x: int, y: int, w: int, h: int, value: int) -> None:
-            self._rect, self._value = QRect(x, y, w, h), value
+            self.setPixelData(bytes([value]) * (w * h), x, y, w, h)
+
+        def setPixelData(self, data: Any, x: int, y: int, w: int, h: int) -> None:
+            self._pixels.rect, self._pixels.data = QRect(x, y, w, h), bytes(data)
+
+        def _box(self) -> Any:
+            """What is selected at all."""
+            rect, data = self._pixels.rect, self._pixels.data
+            places = [i for i, value in enumerate(data) if value]
+            if not places:
+                return QRect()
+            width = rect.width()
+            left, right = min(i % width for i in places), max(i % width for i in places)
+            top, bottom = places[0] // width, places[-1] // width
+            return QRect(rect.x() + left, rect.y() + top, right - left + 1, bottom - top + 1)
 
         def x(self) -> int:
-            return self._rect.x()
+            return self._box().x()
 
         def y(self) -> int:
-            return self._rect.y()
+            return self._box().y()
 
         def width(self) -> int:
-            return self._rect.width()
+            return self._box().width()
 
         def height(self) -> int:
-            return self._rect.height()
+            return self._box().height()
 
         def duplicate(self) -> Any:
-            return Selection(QRect(self._rect), self._value)
+            twin = Selection()
+            twin._pixels.rect, twin._pixels.data = self._pixels.rect, self._pixels.data
+            return twin
 
         def pixelData(self, x: int, y: int, w: int, h: int) -> Any:
-            out = bytearray(w * h)
-            both = self._rect.intersected(QRect(x, y, w, h))
-            for row in range(both.top(), both.top() + both.height()):
-                start = (row - y) * w + both.x() - x
-                out[start : start + both.width()] = bytes([self._value]) * both.width()
-            return QByteArray(bytes(out))
+            return QByteArray(self._pixels.read(x, y, w, h))
 
     class Document(QtCore.QObject):
         """The image itself: ``==`` between two wrappers of it is not needed by these tests."""
@@ -228,8 +263,11 @@ def install(qt_major: int) -> types.ModuleType:
         def __init__(self, w: int, h: int, name: str, space: tuple[str, str, str]) -> None:
             super().__init__()
             self.size, self.title, self.space = (w, h), name, space
+            self.resolution = 72.0
             self.root = Item("grouplayer", "root", None)
             background = Item("paintlayer", "Background", Pixels(*space))
+            background.pixels.rect = QRect(0, 0, w, h)  # type: ignore[union-attr]
+            background.pixels.data = white(space, w * h)  # type: ignore[union-attr]
             background.parent = self.root
             self.root.children.append(background)
             self.annotations: dict[str, tuple[str, bytes]] = {}
@@ -238,19 +276,25 @@ def install(qt_major: int) -> types.ModuleType:
             self.views = 0
             self.history_damaged = False
             self.active: Item | None = None
-            self.picked: Any = None
+            self.changed = True
+
+        def do(self, name: str, redo: Any, undo: Any) -> None:
+            redo()
+            self.undo_stack.append((name, redo, undo))
+            self.changed = True
 
         def undo(self) -> None:
             step = self.undo_stack.pop()
-            step[1].children.remove(step[2])
-            step[2].parent = None
+            step[2]()
             self.redo_stack.append(step)
 
         def redo(self) -> None:
             step = self.redo_stack.pop()
-            step[1].children.insert(step[3], step[2])
-            step[2].parent = step[1]
+            step[1]()
             self.undo_stack.append(step)
+
+        def xRes(self) -> float:
+            return self.resolution
 
         def name(self) -> str:
             return self.title
@@ -294,14 +338,29 @@ def install(qt_major: int) -> types.ModuleType:
         def createGroupLayer(self, name: str) -> Any:
             return Node(Item("grouplayer", name, None), self)
 
+        def createTransparencyMask(self, name: str) -> Any:
+            return Node(Item("transparencymask", name, Pixels("A", "U8", "")), self)
+
         def selection(self) -> Any:
-            return self.picked
+            found = [c.selection for c in self.root.children if c.kind == "selectionmask"]
+            return found[0] if found else None
 
         def setSelection(self, selection: Any) -> None:
-            self.picked = selection
+            before = [c for c in self.root.children if c.kind == "selectionmask"]
             mask = Item("selectionmask", "Selection Mask", None)
-            mask.parent = self.root
-            self.root.children.append(mask)
+            mask.selection = selection
+
+            def put(old: list[Item], new: list[Item]) -> None:
+                for item in old:
+                    take_out(item)
+                for item in new:
+                    item.parent = self.root
+                    self.root.children.append(item)
+
+            if qt_major == 6:
+                self.do("", lambda: put(before, [mask]), lambda: put([mask], before))
+            else:
+                put(before, [mask])
 
         def setColorSpace(self, model: str, depth: str, profile: str) -> bool:
             # Krita's event loop runs meanwhile: whatever is waiting comes in between.
@@ -321,7 +380,10 @@ def install(qt_major: int) -> types.ModuleType:
             pass
 
         def setModified(self, on: bool) -> None:
-            pass
+            self.changed = on
+
+        def modified(self) -> bool:
+            return self.changed
 
         def close(self) -> bool:
             krita.open_documents.remove(self)
@@ -335,6 +397,10 @@ def install(qt_major: int) -> types.ModuleType:
 
         def setAnnotation(self, key: str, description: str, data: Any) -> None:
             self.annotations[key] = (description, bytes(data))
+            self.changed = True
+
+        def removeAnnotation(self, key: str) -> None:
+            del self.annotations[key]
 
     class View(QtCore.QObject):
         def __init__(self, document: Any) -> None:
@@ -371,6 +437,10 @@ def install(qt_major: int) -> types.ModuleType:
             self.made[name] = (action, menu)
             return action
 
+        def addView(self, document: Any) -> Any:
+            self.show(document)
+            return self.view
+
         def show(self, document: Any) -> None:
             """Open a view of the document."""
             document.views += 1
@@ -390,6 +460,7 @@ def install(qt_major: int) -> types.ModuleType:
             self.open_windows: list[Any] = []
             self.extensions: list[Any] = []
             self.factories: list[Any] = []
+            self.settings: dict[tuple[str, str], str] = {}
             self._notifier = Notifier()
 
         @staticmethod
@@ -398,6 +469,12 @@ def install(qt_major: int) -> types.ModuleType:
 
         def version(self) -> str:
             return "6.0.4" if qt_major == 6 else "5.2.9 (git abc)"
+
+        def readSetting(self, group: str, name: str, default: str) -> str:
+            return self.settings.get((group, name), default)
+
+        def writeSetting(self, group: str, name: str, value: str) -> None:
+            self.settings[group, name] = value
 
         def notifier(self) -> Any:
             return self._notifier
@@ -415,6 +492,7 @@ def install(qt_major: int) -> types.ModuleType:
             self, w: int, h: int, name: str, model: str, depth: str, profile: str, dpi: float
         ) -> Any:
             document = Document(w, h, name, (model, depth, profile))
+            document.resolution = dpi
             self.open_documents.append(document)
             return document
 
@@ -468,3 +546,42 @@ def encode(linear: float) -> float:
 
 def decode(encoded: float) -> float:
     return encoded / 12.92 if encoded <= 0.04045 else ((encoded + 0.055) / 1.055) ** 2.4
+
+
+def to_linear(data: bytes, space: tuple[str, str, str]) -> list[tuple[float, ...]]:
+    """Pixels as red, green, blue in linear light, and alpha."""
+    if space[:2] == ("RGBA", "F32"):
+        return [tuple(p) for p in struct.iter_unpack("<4f", data)]
+    if space[:2] == ("GRAYA", "U8"):
+        pairs = zip(data[::2], data[1::2], strict=True)
+        return [(*[decode(g / 255)] * 3, a / 255) for g, a in pairs]
+    if space[:2] == ("RGBA", "U8"):
+        return [
+            (*(decode(c / 255) for c in (r, g, b)), a / 255)
+            for b, g, r, a in struct.iter_unpack("4B", data)
+        ]
+    raise NotImplementedError(str(space))
+
+
+def from_linear(pixels: list[tuple[float, ...]], space: tuple[str, str, str]) -> bytes:
+    """The native bytes of what ``to_linear`` gives."""
+    if space[:2] == ("RGBA", "F32"):
+        return b"".join(struct.pack("<4f", *p) for p in pixels)
+
+    def byte(value: float) -> int:
+        return round(encode(min(1, max(0, value))) * 255)
+
+    if space[:2] == ("GRAYA", "U8"):
+        return bytes(v for _, g, _, a in pixels for v in (byte(g), round(a * 255)))
+    if space[:2] == ("RGBA", "U8"):
+        return bytes(
+            v for r, g, b, a in pixels for v in (byte(b), byte(g), byte(r), round(a * 255))
+        )
+    raise NotImplementedError(str(space))
+
+
+def white(space: tuple[str, str, str], pixels: int) -> bytes:
+    """So many white opaque pixels."""
+    if space[1] == "F32":
+        return struct.pack("<f", 1.0) * (pixels * _CHANNELS[space[0]])
+    return b"\xff" * (pixels * _CHANNELS[space[0]] * _SAMPLES[space[1]][1])

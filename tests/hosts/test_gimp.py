@@ -8,148 +8,39 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from editors import Editor, built
-from roots import Profile, RootError, require_root
+from gimp_pictures import (
+    CLAY,
+    FORMATS,
+    HEIGHT,
+    WIDTH,
+    WITHOUT_ALPHA,
+    decode,
+    encode,
+    samples,
+    top,
+)
+from gimp_stage import ROOT, Run, Stage, a_stage, contract_models
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tests" / "fakes"))
-
-import contract_models  # noqa: E402
-from hub import Hub  # noqa: E402
-
-from shared_core.algorithms import blur, dct_denoise, deconvolution, noise  # noqa: E402
-from shared_core.bridge import labels  # noqa: E402
+from shared_core.algorithms import blur, dct_denoise, deconvolution, noise
+from shared_core.bridge import labels
 
 pytestmark = [pytest.mark.hosts, pytest.mark.timeout(600)]
-EDITOR = os.environ.get("NSS_TEST_GIMP", "debian13")
-SCRIPTS = Path(__file__).parent / "gimp_scripts"
-WIDTH, HEIGHT = 120, 90
-HOME = "/home/nss/nss"
-
-
-@dataclass(frozen=True)
-class Stage:
-    """Everything a start of GIMP needs."""
-
-    editor: Editor
-    folder: Path
-    archive: Path
-    python: str
-
-    def profile(self, name: str) -> Profile:
-        """A fresh user with the plug-in installed by the project's own installer."""
-        profile = self.editor.profile(self.folder / name)
-        config = self.editor.gimp_plug_ins(profile).parent
-        script("install.py", "gimp", self.archive, "--config", config)
-        home = {"NSS_HOME": str(profile.home / "nss")}
-        script("install.py", "worker", self.python, environment=home)
-        (self.folder / f"{name}-out").mkdir()
-        return profile
-
-    @contextlib.contextmanager
-    def mounts(self, name: str, seconds: float, variants: Any) -> Iterator[dict[str, Any]]:
-        """A catalogue of contract models and the hub that serves them, as options of a run."""
-        catalogue = self.folder / f"{name}-catalogue"
-        contract_models.write_catalogue(
-            catalogue / "cards",
-            catalogue / "hub",
-            variants,
-            seconds=seconds,
-            gflop_per_megapixel=dict.fromkeys(variants, 0.1),
-        )
-        with Hub(catalogue / "hub") as hub:
-            yield {
-                "profile": self.profile(name),
-                "binds": {self.folder / f"{name}-out": "/out"},
-                "readonly": {
-                    catalogue / "cards": "/cards",
-                    self.folder / "pictures": "/pictures",
-                    SCRIPTS: "/scripts",
-                },
-                "env": {
-                    "NSS_HOME": HOME,
-                    "NSS_CARDS": "/cards",
-                    "HF_ENDPOINT": hub.url,
-                    "PYTHONDONTWRITEBYTECODE": "1",
-                },
-            }
-
-    def batch(self, name: str) -> list[str]:
-        """The arguments that have GIMP run a script and quit."""
-        code = (
-            "import runpy, sys; sys.path.insert(0, '/scripts'); "
-            f"runpy.run_path('/scripts/{name}.py')"
-        )
-        return ["--batch-interpreter=python-fu-eval", "-b", code, "--quit"]
-
-    def run(self, name: str, seconds: float = 3.0, **variants: Any) -> Run:
-        """One start of GIMP's console; what the script noted, and how GIMP ended."""
-        with self.mounts(name, seconds, variants) as options:
-            done = self.editor.run(
-                [self.editor.gimp_console, "-i", *self.batch(name)], timeout=400, **options
-            )
-        return Run(self.folder / f"{name}-out", done, options["profile"])
-
-
-@dataclass(frozen=True)
-class Run:
-    """A finished start of GIMP."""
-
-    out: Path
-    done: Any
-    profile: Profile
-
-    @property
-    def found(self) -> Any:
-        """The script's notes."""
-        file = self.out / "found.json"
-        assert file.exists(), self.done.stdout + self.done.stderr
-        return json.loads(file.read_text("utf-8"))
-
-    def read(self, name: str) -> bytes:
-        """Bytes that the script wrote."""
-        return (self.out / name).read_bytes()
-
-
-def script(name: str, *arguments: object, environment: dict[str, str] | None = None) -> None:
-    """Run one of the packaging scripts."""
-    done = subprocess.run(
-        [sys.executable, str(ROOT / "packaging" / name), *map(str, arguments)],
-        env={**os.environ, **(environment or {})},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
 
 
 @pytest.fixture(scope="module")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     """The built plug-in and a worker's environment inside the test editor."""
-    try:
-        require_root()
-    except RootError as error:
-        pytest.skip(str(error))
-    editor = built(EDITOR)
-    if editor is None:
-        pytest.skip(f"the test editor {EDITOR} is not built; make test-hosts builds it")
-    folder = tmp_path_factory.mktemp("gimp")
-    script("build.py", "--out", folder / "dist", "gimp", "wheel")
-    make_pictures(folder / "pictures")
-    (wheel,) = (folder / "dist").glob("*.whl")
-    with editor.worker_venv(wheel, ROOT / "constraints.txt") as venv:
-        yield Stage(editor, folder, folder / "dist" / "nss_gimp.zip", venv.python)
+    with a_stage(tmp_path_factory.mktemp("gimp")) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")
@@ -161,75 +52,6 @@ def main(stage: Stage) -> Run:
 
 
 # ---------------------------------------------------------------- pictures and expectations
-
-# Of each format: type of a sample, channels, whether linear, and the largest error in its steps.
-FORMATS: dict[str, tuple[str, int, bool, float]] = {
-    "srgb8": ("u1", 4, False, 1),
-    "opaque8": ("u1", 3, False, 1),
-    "wide8": ("u1", 4, False, 2),
-    "srgb16": ("<u2", 4, False, 1),
-    "linear16": ("<u2", 4, True, 1),
-    "linear32": ("<f4", 4, True, 2e-5),
-    "srgb32": ("<f4", 4, False, 2e-5),
-    "wide32": ("<f4", 4, True, 3e-4),
-    "half": ("<f2", 4, True, 2e-3),
-    "grey8": ("u1", 2, False, 1),
-    "greyonly8": ("u1", 1, False, 1),
-    "grey32": ("<f4", 2, True, 2e-5),
-}
-WITHOUT_ALPHA = ("opaque8", "greyonly8")
-# AdobeRGB's primaries in sRGB's, both linear.
-CLAY = np.array([[1.39835574, -0.39835574, 0], [0, 1, 0], [0, -0.04292933, 1.04292933]])
-
-
-def make_pictures(folder: Path) -> None:
-    """The layers' native bytes, one file for each format."""
-    folder.mkdir()
-    rng = np.random.default_rng(5)
-    y, x = np.mgrid[:HEIGHT, :WIDTH].astype(np.float64)
-    ramp = np.stack([x / WIDTH, y / HEIGHT, (x + y) / (WIDTH + HEIGHT)], -1)
-    stripes = 0.1 * np.sign(np.sin(x / 7) * np.sin(y / 9))[..., None]
-    colours = np.clip(0.2 + 0.6 * ramp + stripes + rng.normal(0, 0.02, ramp.shape), 0, 1)
-    alpha = np.ones((HEIGHT, WIDTH, 1))
-    alpha[:, 50:60] = 0.5
-    alpha[40:50, :] = 0.0
-    write = folder.joinpath
-    write("opaque-srgb8.raw").write_bytes(stored(np.dstack([colours, np.ones_like(alpha)]), "u1"))
-    for kind, (dtype, channels, linear, _) in FORMATS.items():
-        values = decode(colours) if linear else colours.copy()
-        if dtype.startswith("<f"):
-            values[30:36, 10:100] = rng.uniform(-0.5, 6.0, (6, 90, 3))
-            values[60:66, 10:100] = rng.uniform(1.0, 40.0, (6, 90, 3))
-        values = values[..., : 1 if channels < 3 else 3]
-        if kind not in WITHOUT_ALPHA:
-            values = np.dstack([values, alpha])
-        write(f"{kind}.raw").write_bytes(stored(values, dtype))
-
-
-def top(dtype: str) -> int:
-    return {"u1": 255, "<u2": 65535}.get(dtype, 1)
-
-
-def stored(values: np.ndarray, dtype: str) -> bytes:
-    scaled = values * top(dtype)
-    return (np.round(scaled) if top(dtype) > 1 else scaled).astype(dtype).tobytes()
-
-
-def samples(data: bytes, kind: str) -> np.ndarray:
-    dtype, channels, _, _ = FORMATS[kind]
-    return np.frombuffer(data, dtype).reshape(HEIGHT, WIDTH, channels)
-
-
-def encode(linear: np.ndarray) -> np.ndarray:
-    """IEC 61966-2-1, linear light to encoded."""
-    high = 1.055 * np.maximum(linear, 0) ** (1 / 2.4) - 0.055
-    return np.where(linear <= 0.0031308, 12.92 * linear, high)
-
-
-def decode(encoded: np.ndarray) -> np.ndarray:
-    """IEC 61966-2-1, encoded to linear light."""
-    high = ((np.maximum(encoded, 0) + 0.055) / 1.055) ** 2.4
-    return np.where(encoded <= 0.04045, encoded / 12.92, high)
 
 
 def network(encoded: np.ndarray) -> np.ndarray:

@@ -4,139 +4,22 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import sys
-import threading
-import time
-from collections.abc import Callable, Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import pytest
+from desk import ESCAPED, GREY, HEIGHT, QT, SRGB, WIDTH, Desk, wait
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "fakes")]
-QT = int(os.environ["NSS_TEST_QT"])
+from shared_core.bridge import paths, toolbox, wire
 
-if QT == 6:
-    from PyQt6 import QtCore, QtWidgets
-else:
-    from PyQt5 import QtCore, QtWidgets
-
-import contract_models  # noqa: E402
-import krita as fake  # noqa: E402
-from hub import Hub  # noqa: E402
-
-from shared_core.bridge import client, paths, toolbox, wire  # noqa: E402
-
-SRGB = ("RGBA", "U8", "sRGB-elle-V2-srgbtrc.icc")
-GREY = ("GRAYA", "U8", "Gray-D50-elle-V2-srgbtrc.icc")
-WIDTH, HEIGHT = 48, 32
-ESCAPED: list[str] = []
-
-
-@pytest.fixture(scope="module")
-def surroundings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A home for the worker, contract models, and a hub to fetch them from."""
-    folder = tmp_path_factory.mktemp("krita")
-    contract_models.write_catalogue(folder / "cards", folder / "hub")
-    with Hub(folder / "hub") as hub:
-        os.environ |= {
-            "NSS_HOME": str(folder / "home"),
-            "NSS_CARDS": str(folder / "cards"),
-            "HF_ENDPOINT": hub.url,
-            "HF_HUB_OFFLINE": "0",
-        }
-        config = folder / "home" / "config"
-        config.mkdir(parents=True)
-        (config / "worker.json").write_text(json.dumps({"python": sys.executable}), "utf-8")
-        yield folder
-        last = client.Client(paths.paths(), "test", "1")
-        if last.connect(start=False):
-            last.ask(wire.Stop(), wire.Done)
-        last.close()
-
-
-@pytest.fixture(scope="module")
-def editor(surroundings: Path) -> Iterator[Any]:
-    """The fake Krita with the plug-in loaded and one window open."""
-    application = QtWidgets.QApplication.instance() or QtWidgets.QApplication(["krita"])
-    module = fake.install(QT)
-    sys.excepthook = lambda kind, value, trace: ESCAPED.append(f"{kind.__name__}: {value}")
-    import_module("nss_krita")
-    krita = module.Krita.instance()
-    krita.open_window()
-    yield krita
-    krita.notifier().applicationClosing.emit()
-    assert not [t for t in threading.enumerate() if t.name.startswith("nss-")]
-    assert krita.open_documents == []
-    del application
-
-
-def wait(condition: Callable[[], bool], seconds: float = 40) -> None:
-    """Let the event loop run until the condition holds."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "waited in vain"
-        QtWidgets.QApplication.processEvents()
-        time.sleep(0.005)
-
-
-class Desk:
-    """A window with a picture open, used as a user would."""
-
-    def __init__(self, krita: Any, space: tuple[str, str, str] = SRGB) -> None:
-        self.krita = krita
-        self.window = krita.activeWindow()
-        self.document = krita.createDocument(WIDTH, HEIGHT, "Picture", *space, 300.0)
-        layer = self.document.topLevelNodes()[0]
-        layer.setName("Photo")
-        size = 4 if space == SRGB else 2
-        self.native = random.Random(3).randbytes(WIDTH * HEIGHT * size)
-        layer.setPixelData(self.native, 0, 0, WIDTH, HEIGHT)
-        self.window.show(self.document)
-        self.layer = layer
-        self.dock = self.window.main.findChild(QtWidgets.QDockWidget, "nss_docker")
-
-    def widget(self, name: str) -> Any:
-        found = self.dock.findChild(QtWidgets.QWidget, f"nss_{name}")
-        assert found is not None, name
-        return found
-
-    def open(self, tool: str, path: str = "classical") -> None:
-        self.window.made[f"nss_{tool}"][0].trigger()
-        combo = self.widget("path")
-        combo.setCurrentIndex(combo.findData(path))
-        wait(self.dock.settled)
-
-    def apply(self) -> str:
-        self.widget("apply").click()
-        wait(lambda: not self.widget("cancel").isEnabled())
-        wait(self.dock.settled)
-        return str(self.widget("status").text())
-
-    def names(self) -> list[str]:
-        return [node.name() for node in self.document.topLevelNodes()]
-
-    def close(self) -> None:
-        self.window.view = None
-        self.document.close()
-        wait(self.dock.settled)
-
-
-@pytest.fixture
-def desk(editor: Any) -> Iterator[Desk]:
-    made = Desk(editor)
-    yield made
-    made.close()
-    assert ESCAPED == []
-    assert editor.open_documents == []
+QtCore: Any = import_module(f"PyQt{QT}.QtCore")
 
 
 def test_menu_entries(editor: Any) -> None:
     made = editor.activeWindow().made
-    assert list(made) == ["nss_menu", "nss_denoise", "nss_deblur"]
+    tools = [f"nss_{tool.id.replace('-', '_')}" for tool in toolbox.TOOLS]
+    assert list(made) == ["nss_menu", *tools]
     assert made["nss_menu"][1] == "filter"
     assert made["nss_deblur"][1] == "filter/nss_menu"
     assert made["nss_deblur"][0].text() == "Deblur…"
@@ -149,10 +32,19 @@ def test_parameters_come_from_the_toolbox(desk: Desk) -> None:
         form = import_module("nss_krita.form").ToolForm(tool)
         assert tool.parse(form.values()) == tool.parse({})
         for parameter in tool.parameters:
-            choices = parameter.choices or (parameter.minimum, parameter.maximum)
-            for value in choices:
+            values: tuple[Any, ...] = parameter.choices
+            if parameter.kind is toolbox.Kind.NUMBER:
+                values = (parameter.minimum, parameter.maximum)
+            elif parameter.kind is toolbox.Kind.TEXT:
+                values = ("a  red\nboat", "x" * (int(parameter.maximum) + 9), "")
+            for value in values:
                 form.set_values({parameter.id: value})
-                assert tool.parse(form.values())[parameter.id] == value
+                shown = tool.parse(form.values())[parameter.id]
+                if parameter.kind is toolbox.Kind.TEXT:
+                    assert shown == " ".join(value.split())[: int(parameter.maximum)]
+                else:
+                    assert shown == value
+                assert isinstance(shown, int) or not parameter.whole
 
 
 def test_menu_opens_the_panel(desk: Desk) -> None:
@@ -307,7 +199,7 @@ def test_huge_layer_is_cut_to_the_canvas(desk: Desk) -> None:
         def colorProfile(self) -> str:
             return SRGB[2]
 
-    area = import_module("nss_krita.layers").area_of(desk.document, Huge())
+    area = import_module("nss_krita.reading").area_of(desk.document, Huge())
     assert area.rectangle == (0, 0, WIDTH, HEIGHT)
 
 
@@ -360,7 +252,7 @@ def test_worker_that_is_not_set_up(desk: Desk, surroundings: Path) -> None:
 
 def test_a_mistake_does_not_reach_kritas_dialog(desk: Desk, monkeypatch: Any) -> None:
     desk.open("denoise")
-    monkeypatch.setattr("nss_krita.docker.layers.area_of", lambda *_: 1 / 0)
+    monkeypatch.setattr("nss_krita.docker.reading.task_area", lambda *_: 1 / 0)
     wait(lambda: "ZeroDivisionError" in desk.widget("status").text())
     log = Path(os.environ["NSS_HOME"]) / "cache" / "krita.log"
     assert "ZeroDivisionError" in log.read_text("utf-8")

@@ -10,15 +10,17 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parent
+CASES = ("adapter_cases.py", "kinds_cases.py")
 
 
 @pytest.mark.parametrize("qt", [5, 6])
 def test_adapter(qt: int) -> None:
-    """Runs adapter_cases.py; its report is the message of a failure."""
+    """Runs the cases; their report is the message of a failure."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("NSS_", "HF_", "QT_"))}
     environment |= {"NSS_TEST_QT": str(qt), "QT_QPA_PLATFORM": "offscreen"}
+    environment["PYTHONPATH"] = str(HERE)
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "adapter_cases.py"],
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "desk", *CASES],
         cwd=HERE,
         env=environment,
         capture_output=True,

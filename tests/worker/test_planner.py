@@ -76,15 +76,15 @@ def test_the_classical_seconds_follow_what_was_measured(tmp_path):
 def test_the_models_seconds_follow_what_was_measured(tmp_path):
     planner, journal = make(tmp_path)
     card = planner.cards[NAFNET]
-    guess = planner.seconds(card, CPU, 1000, 1000)
+    guess = planner.seconds(card, CPU, 1000, 1000, {})
     assert guess and guess > 1
     journal.note_speed(f"{NAFNET}/{CPU}/512x512", 0.5)
     tiles = math.ceil((1000 - 64) / (512 - 64)) ** 2
     load = card.download_bytes / 300e6
-    assert planner.seconds(card, CPU, 1000, 1000) == pytest.approx(load + tiles * 0.5)
+    assert planner.seconds(card, CPU, 1000, 1000, {}) == pytest.approx(load + tiles * 0.5)
     journal.note_speed(f"{NAFNET}/{CPU}/load", 3)
-    assert planner.seconds(card, CPU, 512, 512) == pytest.approx(3.5)
-    assert planner.seconds(card, "CUDAExecutionProvider", 512, 512) != pytest.approx(3.5)
+    assert planner.seconds(card, CPU, 512, 512, {}) == pytest.approx(3.5)
+    assert planner.seconds(card, "CUDAExecutionProvider", 512, 512, {}) != pytest.approx(3.5)
 
 
 def test_a_fault_is_in_the_plan_only_where_the_model_is(tmp_path):
@@ -97,7 +97,7 @@ def test_a_fault_is_in_the_plan_only_where_the_model_is(tmp_path):
     "change",
     [
         {"tool": ""},
-        {"tool": "colorize"},
+        {"tool": "colourize"},
         {"path": "byo"},
         {"path": "Real"},
         {"width": 0},

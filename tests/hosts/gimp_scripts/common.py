@@ -122,6 +122,8 @@ def call(procedure: str, image: Any, drawables: list[Any], **arguments: Any) -> 
     notes: dict[str, Any] = {"status": names.get(status, str(status)), "receipts": []}
     if status == Gimp.PDBStatusType.SUCCESS:
         notes["receipts"] = json.loads(values.index(1))
+        if values.length() > 2:
+            notes |= {"images": json.loads(values.index(2)), "text": values.index(3)}
     elif values.length() > 1:
         notes["message"] = str(values.index(1))
     else:

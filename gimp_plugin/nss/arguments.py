@@ -1,0 +1,127 @@
+"""The arguments and return values of the procedures, made from the toolbox's declarations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import gi
+
+gi.require_version("Gimp", "3.0")
+
+from gi.repository import Gimp, GObject  # noqa: E402
+from vendored import host, toolbox, wire  # noqa: E402
+
+FLAGS = GObject.ParamFlags.READWRITE
+PATH, CONSENT, COMMERCIAL = "path", "consent", "commercial-only"
+_PATH_TITLES = ("Automatic", "Real model only", "Classical only")
+
+
+def name_of(parameter: toolbox.Parameter) -> str:
+    """The argument that carries a parameter."""
+    return parameter.id.replace("_", "-")
+
+
+def automatic(parameter: toolbox.Parameter) -> str:
+    """The argument that says whether a number is chosen automatically."""
+    return f"{name_of(parameter)}-auto"
+
+
+def declare(procedure: Any, tool: toolbox.Tool) -> None:
+    """Add the arguments and return values of a tool's procedure."""
+    for parameter in tool.parameters:
+        _add(procedure, parameter)
+    procedure.add_choice_argument(
+        PATH,
+        "_Made by",
+        "Automatic takes the real model where this machine can run it in reasonable time.",
+        _choice(wire.PATHS, _PATH_TITLES),
+        wire.PATHS[0],
+        FLAGS,
+    )
+    procedure.add_boolean_argument(
+        COMMERCIAL,
+        "Only models for commercial _use",
+        "Leaves out models whose licences forbid commercial use.",
+        False,
+        FLAGS,
+    )
+    procedure.add_boolean_argument(
+        CONSENT,
+        "Download the model",
+        "Consent to the download of the model that the real path needs.",
+        False,
+        FLAGS,
+    )
+    procedure.add_string_return_value(
+        "receipts", "Receipts", "One receipt for each result, a JSON list.", "", FLAGS
+    )
+    procedure.add_string_return_value(
+        "images", "Images", "The ids of new images with results, a JSON list.", "", FLAGS
+    )
+    procedure.add_string_return_value(
+        "text", "Text", "What the tool says in words, a line for each finding.", "", FLAGS
+    )
+
+
+def order_of(tool: toolbox.Tool, config: Any, consent: str) -> host.Order:
+    """What the procedure's arguments ask for."""
+    given: dict[str, object] = {}
+    for parameter in tool.parameters:
+        chosen = parameter.auto and config.get_property(automatic(parameter))
+        value = toolbox.AUTO if chosen else config.get_property(name_of(parameter))
+        # GIMP may give None for an empty text.
+        given[parameter.id] = "" if value is None else value
+    return host.Order(
+        tool.id,
+        given,
+        config.get_property(PATH),
+        consent,
+        commercial_only=bool(config.get_property(COMMERCIAL)),
+    )
+
+
+def task_of(order: host.Order) -> host.Task:
+    """The tool and its parameters that an order names; ``UsageError`` when one is wrong."""
+    tool = toolbox.tool(order.tool)
+    return host.Task(tool, tool.parse(order.parameters))
+
+
+def filled(values: Any, *texts: str) -> Any:
+    """The return values of a procedure that has succeeded, with its texts in their order."""
+    values.truncate(1)
+    for text in texts:
+        values.append(GObject.Value(GObject.TYPE_STRING, text))
+    return values
+
+
+def _add(procedure: Any, parameter: toolbox.Parameter) -> None:
+    """A parameter of the toolbox as an argument of the procedure."""
+    name, title, text = name_of(parameter), parameter.title, parameter.help
+    if parameter.kind is toolbox.Kind.CHOICE:
+        choice = _choice(parameter.choices, parameter.choice_titles)
+        procedure.add_choice_argument(name, title, text, choice, parameter.default, FLAGS)
+        return
+    if parameter.kind is toolbox.Kind.TEXT:
+        procedure.add_string_argument(name, title, text, parameter.default, FLAGS)
+        return
+    if parameter.auto:
+        default = parameter.default == toolbox.AUTO
+        procedure.add_boolean_argument(
+            automatic(parameter), f"Automatic {title.lower()}", text, default, FLAGS
+        )
+    start = parameter.start if parameter.default == toolbox.AUTO else parameter.default
+    if parameter.unit:
+        title = f"{title} ({parameter.unit})"
+    span = parameter.minimum, parameter.maximum, start
+    if parameter.whole:
+        procedure.add_int_argument(name, title, text, *map(int, span), FLAGS)
+    else:
+        procedure.add_double_argument(name, title, text, *span, FLAGS)
+
+
+def _choice(names: Sequence[str], titles: Sequence[str]) -> Any:
+    choice = Gimp.Choice.new()
+    for number, (name, title) in enumerate(zip(names, titles, strict=True)):
+        choice.add(name, number, title, "")
+    return choice

@@ -1,0 +1,281 @@
+"""Where results go in GIMP: new layers, layer masks, the selection, new images, notes in words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import gi
+
+gi.require_version("Gegl", "0.4")
+gi.require_version("Gimp", "3.0")
+
+from crossing import (  # noqa: E402
+    MATTES,
+    Area,
+    Crossing,
+    area_of,
+    cropped,
+    mask_over,
+    multiplied,
+    over,
+    own_format,
+    pixels,
+)
+from gi.repository import Gegl, Gimp  # noqa: E402
+from vendored import arena, errors, host, receipt, toolbox, wire  # noqa: E402
+
+Returns = toolbox.Returns
+PARASITE = "nss-receipt"
+# Receipts of what is no layer are kept by the image: prefix, tool, and the layer's tattoo.
+PREFIX = "nss-"
+
+
+@dataclass(frozen=True)
+class Kept:
+    """The selection over a layer, one byte a pixel, and the layer's bytes in its own format."""
+
+    mask: bytes
+    native: bytes
+    own: str
+
+
+@dataclass(frozen=True)
+class Native:
+    """What a layer was read for, from where and in which format.
+
+    ``kept`` only where pixels outside a selection must get the layer's own bytes back.
+    """
+
+    task: host.Task
+    area: Area
+    crossing: Crossing
+    kept: Kept | None
+    strokes: Any = None
+
+
+class Placer:
+    """Puts results into one image, or into new ones that are like it."""
+
+    def __init__(self, image: Any) -> None:
+        self._image = image
+        self._combine = Gimp.ChannelOps.REPLACE
+
+    def add(
+        self, layer: Any, source: host.Source, data: bytes, matte: bytes, label: receipt.Receipt
+    ) -> None:
+        """The result as a new layer at the source; finished before the image gets it."""
+        native: Native = source.private
+        image = self._image
+        made = self._layer(image, layer, source, native.area.size, label)
+        made.set_offsets(native.area.x, native.area.y)
+        _fill(made, native, data)
+        done = self._mask(layer, made, source, matte)
+        parent, position = self._position(layer, native)
+        image.undo_group_start()
+        try:
+            done = image.insert_layer(made, parent, position) and done
+            done = made.attach_parasite(_parasite(PARASITE, label)) and done
+        finally:
+            image.undo_group_end()
+        if not done:
+            raise _refused(f"the new layer “{made.get_name()}”")
+
+    def open(
+        self,
+        layer: Any,
+        source: host.Source,
+        size: tuple[int, int],
+        data: bytes,
+        matte: bytes,
+        label: receipt.Receipt,
+        above: bytes | None,
+    ) -> Any:
+        """The result as a new image of ``size``, with the pixels ``above`` as a layer over it."""
+        native: Native = source.private
+        image = _image_like(self._image, size, native.task)
+        # Undo begins with the finished image.
+        image.undo_disable()
+        masked = layer is not None and layer.get_mask() is not None
+        made = self._layer(image, layer, source, native.area.size if masked else size, label)
+        done = image.insert_layer(made, None, 0)
+        done = self._mask(layer, made, source, matte) and done
+        if masked:
+            # GIMP scales the mask; the pixels are the result's.
+            done = made.scale(*size, False) and done
+        _fill(made, native, data)
+        done = made.attach_parasite(_parasite(PARASITE, label)) and done
+        if above is not None:
+            kind = self.layer_type(image, alpha=True)
+            subject = Gimp.Layer.new(image, source.name, *size, kind, 100, Gimp.LayerMode.NORMAL)
+            _fill(subject, native, above)
+            done = image.insert_layer(subject, None, 0) and done
+        image.undo_enable()
+        if not done:
+            image.delete()
+            raise _refused(f"the new image for “{source.name}”")
+        return image
+
+    def select(self, layer: Any, source: host.Source, matte: bytes, label: receipt.Receipt) -> None:
+        """The matte as the image's selection; its receipt is kept by the image.
+
+        The mattes of several layers are selected together.
+        """
+        area: Area = source.private.area
+        shown = mask_over(layer, area, "u8")
+        if shown is not None:
+            matte = multiplied(matte, shown, "u8")
+        image = self._image
+        size = image.get_width(), image.get_height()
+        channel = Gimp.Channel.new(image, source.name, *size, 100, Gegl.Color.new("black"))
+        # GIMP takes a channel's stored values for a selection, whatever curve their format names.
+        name = own_format(channel).partition(" ")[0] + " u8"
+        # GIMP ends a plug-in that writes beyond a drawable.
+        part = area.within(Area(0, 0, *size))
+        if part.width and part.height:
+            buffer = channel.get_buffer()
+            rectangle = Gegl.Rectangle.new(part.x, part.y, *part.size)
+            buffer.set(rectangle, name, cropped(matte, area, part))
+            buffer.flush()
+            del buffer
+        chosen = image.get_selected_layers()
+        Gimp.context_push()
+        Gimp.context_set_feather(False)
+        image.undo_group_start()
+        try:
+            done = image.insert_channel(channel, None, 0)
+            done = image.select_item(self._combine, channel) and done
+            done = image.remove_channel(channel) and done
+            done = image.attach_parasite(_parasite(_note_name(layer, label), label)) and done
+            done = image.set_selected_layers(chosen) and done
+        finally:
+            image.undo_group_end()
+            Gimp.context_pop()
+        if not done:
+            raise _refused("the selection")
+        self._combine = Gimp.ChannelOps.ADD
+
+    def note(self, layer: Any, label: receipt.Receipt) -> None:
+        """The receipt of a result in words, kept by the image; no pixel is touched."""
+        if not self._image.attach_parasite(_parasite(_note_name(layer, label), label)):
+            raise _refused("the note")
+
+    @staticmethod
+    def layer_type(image: Any, alpha: bool) -> Any:
+        """The type of layers that belong in an image."""
+        kinds = {
+            Gimp.ImageBaseType.RGB: (Gimp.ImageType.RGB_IMAGE, Gimp.ImageType.RGBA_IMAGE),
+            Gimp.ImageBaseType.GRAY: (Gimp.ImageType.GRAY_IMAGE, Gimp.ImageType.GRAYA_IMAGE),
+            Gimp.ImageBaseType.INDEXED: (
+                Gimp.ImageType.INDEXED_IMAGE,
+                Gimp.ImageType.INDEXEDA_IMAGE,
+            ),
+        }
+        return kinds[image.get_base_type()][alpha]
+
+    def _layer(
+        self,
+        image: Any,
+        layer: Any,
+        source: host.Source,
+        size: tuple[int, int],
+        label: receipt.Receipt,
+    ) -> Any:
+        tool = source.private.task.tool
+        same = tool.returns in (Returns.PIXELS, Returns.SCALED)
+        kind = self.layer_type(image, alpha=not same or layer.has_alpha())
+        name = receipt.layer_name(source.name, tool.title, label)
+        return Gimp.Layer.new(image, name, *size, kind, 100, Gimp.LayerMode.NORMAL)
+
+    def _position(self, layer: Any, native: Native) -> tuple[Any, int]:
+        """Parent and position of the new layer."""
+        if layer is None:
+            return None, 0
+        strokes = native.strokes
+        if strokes is not None and strokes.is_valid() and strokes.get_image() is not None:
+            # Above the strokes, so that they are not seen, and read again by the next run.
+            layer = strokes
+        position = self._image.get_item_position(layer)
+        return layer.get_parent(), position + (native.task.outcome is Returns.BELOW)
+
+    def _mask(self, layer: Any, made: Any, source: host.Source, matte: bytes) -> bool:
+        """Give the result its layer mask: what the source's own mask hides stays hidden."""
+        native: Native = source.private
+        if native.task.outcome is Returns.MASK:
+            depth: wire.Depth = source.matte_depth
+            shown = mask_over(layer, native.area, depth)
+            if shown is not None:
+                matte = multiplied(matte, shown, depth)
+            return _add_mask(made, matte, MATTES[depth])
+        mask = None if native.task.tool.canvas else layer.get_mask()
+        if mask is None:
+            return True
+        name = own_format(mask)
+        added = _add_mask(made, over(mask, native.area, name), name)
+        return bool(added and made.set_apply_mask(layer.get_apply_mask()))
+
+
+def label_of(item: Any, name: str = PARASITE) -> receipt.Receipt | None:
+    """The receipt that a layer or image carries; None where there is none or it is damaged."""
+    parasite = item.get_parasite(name)
+    if parasite is None:
+        return None
+    try:
+        return receipt.from_json(bytes(parasite.get_data()))
+    except (errors.NssError, ValueError):
+        return None
+
+
+def _parasite(name: str, label: receipt.Receipt) -> Any:
+    flags = Gimp.PARASITE_PERSISTENT | Gimp.PARASITE_UNDOABLE
+    return Gimp.Parasite.new(name, flags, receipt.to_json(label).encode("ascii"))
+
+
+def _note_name(layer: Any, label: receipt.Receipt) -> str:
+    return f"{PREFIX}{label.tool}-{layer.get_tattoo()}"
+
+
+def _image_like(old: Any, size: tuple[int, int], task: host.Task) -> Any:
+    """A new image with the precision, colour profile and resolution of ``old``."""
+    grey = old.get_base_type() == Gimp.ImageBaseType.GRAY and not task.tool.colours
+    base = Gimp.ImageBaseType.GRAY if grey else Gimp.ImageBaseType.RGB
+    image = Gimp.Image.new_with_precision(*size, base, old.get_precision())
+    profile = old.get_color_profile()
+    if profile is not None and (profile.is_gray() if grey else profile.is_rgb()):
+        image.set_color_profile(profile)
+    found, across, down = old.get_resolution()
+    if found:
+        image.set_resolution(across, down)
+    return image
+
+
+def _add_mask(made: Any, data: bytes, name: str) -> bool:
+    """A layer mask with ``data`` in the Babl format ``name``; painting stays on the layer."""
+    mask = made.create_mask(Gimp.AddMaskType.WHITE)
+    area = area_of(made)
+    buffer = mask.get_buffer()
+    buffer.set(Gegl.Rectangle.new(0, 0, *area.size), name, data)
+    buffer.flush()
+    return bool(made.add_mask(mask) and made.set_edit_mask(False))
+
+
+def _fill(made: Any, native: Native, data: bytes) -> None:
+    """Put the result into a layer that no user sees yet: no undo, no selection applies.
+
+    Where colours were converted, pixels outside the selection get the source's own bytes back.
+    """
+    width, height = made.get_width(), made.get_height()
+    rectangle = Gegl.Rectangle.new(0, 0, width, height)
+    buffer = made.get_buffer()
+    buffer.set(rectangle, native.crossing.name, data)
+    kept = native.kept
+    if kept is not None and native.task.outcome is Returns.PIXELS and own_format(made) == kept.own:
+        new = pixels(buffer, Area(0, 0, width, height), None)
+        pixel_size = len(new) // (width * height)
+        mixed = arena.keep_unselected(kept.native, new, kept.mask, pixel_size)
+        buffer.set(rectangle, kept.own, mixed)
+    buffer.flush()
+
+
+def _refused(what: str) -> errors.CouldNotBeDone:
+    return errors.CouldNotBeDone(f"GIMP did not take {what}. Undo takes back what there is of it.")

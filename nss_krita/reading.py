@@ -1,0 +1,185 @@
+"""What a task wants to know of a layer: its rectangle, its pixels, its strokes, and its place."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from . import placing, spaces
+from .placing import Area
+from .qt import QtCore, owned
+from .vendored import errors, host, toolbox
+
+_READABLE = frozenset(
+    {"paintlayer", "grouplayer", "vectorlayer", "filllayer", "filelayer", "clonelayer"}
+)
+# What hides or changes the pixels of a paint layer, so that they differ from what is seen.
+_SHAPING_MASKS = frozenset({"transparencymask", "filtermask", "transformmask", "colorizemask"})
+_SIZE_LIMIT = (1 << 31) - 1
+
+
+def area_of(document: Any, node: Any) -> Area:
+    """The rectangle of a layer that is worked on: all of it, or where that is absurd the canvas.
+
+    ``BadInput`` when the node is no layer with pixels, is empty, or is too large.
+    """
+    kind, name = node.type(), node.name()
+    if kind not in _READABLE:
+        what = "a mask" if kind.endswith("mask") else "a layer without pixels of its own"
+        raise errors.BadInput(f"“{name}” is {what}. Select a layer with pixels and try again.")
+    canvas = QtCore.QRect(0, 0, document.width(), document.height())
+    bounds = canvas if kind == "filllayer" else node.bounds()
+    pixel_size = max(4, spaces.of_node(node).pixel_size, spaces.MIDDLE.pixel_size)
+    if bounds.width() * bounds.height() * pixel_size > _SIZE_LIMIT:
+        bounds = bounds.intersected(canvas)
+    if bounds.isEmpty():
+        raise errors.BadInput(
+            f"The layer “{name}” is empty. Select a layer with pixels and try again."
+        )
+    if bounds.width() * bounds.height() * pixel_size > _SIZE_LIMIT:
+        raise errors.BadInput(
+            f"The layer “{name}” has {bounds.width()} × {bounds.height()} pixels, which is too "
+            "large to be worked on at once. Crop it or scale it down."
+        )
+    return Area(bounds.x(), bounds.y(), bounds.width(), bounds.height())
+
+
+def task_area(document: Any, node: Any, task: host.Task) -> Area:
+    """The rectangle that a task is about: the layer's, or the canvas where the tool wants that.
+
+    ``BadInput`` when the node cannot be used for the task, or the result would be too large.
+    """
+    canvas = Area(0, 0, document.width(), document.height())
+    # A new picture takes nothing from the layer that it is put above.
+    area = canvas if makes_picture(task) else area_of(document, node)
+    if task.tool.canvas:
+        area = canvas
+    width, height = task.tool.result_size(task.parameters, area.width, area.height)
+    if width * height * spaces.MIDDLE.pixel_size > _SIZE_LIMIT:
+        raise errors.BadInput(
+            f"The result of “{node.name()}” would have {width} × {height} pixels, which is too "
+            "large to be made at once. Crop the layer or scale it down."
+        )
+    return area
+
+
+def makes_picture(task: host.Task) -> bool:
+    """Whether the tool makes a picture from nothing, so that the layer is only a place."""
+    return task.outcome is toolbox.Returns.LAYER
+
+
+def worked_size(document: Any, area: Area, task: host.Task) -> tuple[int, int]:
+    """Width and height of the part of ``area`` that a tool would work on.
+
+    ``BadInput`` when the tool needs a selection and there is none.
+    """
+    selection = document.selection() if task.selection else None
+    if selection is None:
+        if task.tool.selects is toolbox.Selects.NEEDED:
+            raise errors.BadInput(
+                f"{task.tool.title} needs a selection, and nothing is selected. Select what it is "
+                "to work on."
+            )
+        return area.width, area.height
+    box = QtCore.QRect(selection.x(), selection.y(), selection.width(), selection.height())
+    box = box.intersected(QtCore.QRect(*area.rectangle))
+    if box.isEmpty():
+        return area.width, area.height
+    return host.worked_size(area.width, area.height, (box.width(), box.height()))
+
+
+def pixels_of(node: Any, area: Area) -> bytes:
+    """What a layer shows within ``area``; ``BadInput`` when that is nothing."""
+    read = node.projectionPixelData if _shows_more_than_pixels(node) else node.pixelData
+    data = bytes(read(*area.rectangle))
+    if data.count(0) == len(data):
+        raise errors.BadInput(
+            f"The layer “{node.name()}” is empty where it would be read. Select a layer with "
+            "pixels there and try again."
+        )
+    return data
+
+
+def _shows_more_than_pixels(node: Any) -> bool:
+    """Whether what a layer shows differs from its pixels, or it has no pixels of its own."""
+    if node.type() != "paintlayer":
+        return True
+    return any(
+        child.type() in _SHAPING_MASKS and child.visible() for child in owned(node.childNodes())
+    )
+
+
+def strokes_above(node: Any) -> Any:
+    """The layer directly above another one, for the strokes on it; ``BadInput`` without one."""
+    above = placing.neighbour(node, 1)
+    if above is None or above.type() not in _READABLE:
+        raise errors.BadInput(
+            f"Colour strokes are wanted from the layer above “{node.name()}”, and there is none. "
+            "Add a layer there, paint on it with the colours you want, select “"
+            f"{node.name()}” again, and try again."
+        )
+    return above
+
+
+def anchor_of(node: Any) -> Any:
+    """The layer that a node belongs to: itself, or the one that a mask lies on."""
+    while node.type().endswith("mask") and node.parentNode() is not None:
+        node = node.parentNode()
+    return node
+
+
+def check_parents(node: Any) -> None:
+    """``BadInput`` when a group around the layer is locked, so that no layer may be added there."""
+    parent = node.parentNode()
+    while parent is not None:
+        above = parent.parentNode()
+        if above is not None and parent.locked():
+            raise errors.BadInput(
+                f"The group “{parent.name()}” around the layer “{node.name()}” is locked, so no "
+                "result can be added there. Unlock the group and try again."
+            )
+        parent = above
+
+
+def space_of(document: Any, node: Any, task: host.Task) -> spaces.Space:
+    """The colour space in which the layer crosses; a picture from nothing has the document's."""
+    return spaces.of_document(document) if makes_picture(task) else spaces.of_node(node)
+
+
+def result_space(document: Any, space: spaces.Space, task: host.Task) -> spaces.Space:
+    """The colour space of the result of a layer in ``space``; RGB for colour from grey."""
+    if not (space.grey and task.tool.colours):
+        return space
+    own = spaces.of_document(document)
+    return own if own.model == "RGBA" else spaces.in_colour(space)
+
+
+def opens_document(document: Any, space: spaces.Space, task: host.Task) -> bool:
+    """Whether the result of a layer in ``space`` goes into a document of its own.
+
+    A grey document shows all its layers in grey, also those that have colour.
+    """
+    if task.outcome is toolbox.Returns.SCALED:
+        return True
+    coloured = not result_space(document, space, task).grey
+    return coloured and spaces.of_document(document).grey and task.tool.colours
+
+
+def destination(document: Any, node: Any, task: host.Task) -> str:
+    """Where the result will go, in a few words; empty for a layer above the source."""
+    if task.outcome is toolbox.Returns.TEXT:
+        return "words in this panel"
+    if task.outcome is toolbox.Returns.SELECTION:
+        return "a selection"
+    if task.outcome is toolbox.Returns.SCALED:
+        area = task_area(document, node, task)
+        width, height = task.tool.result_size(task.parameters, area.width, area.height)
+        return f"a new picture of {width} × {height}"
+    if opens_document(document, space_of(document, node, task), task):
+        return "a new picture in colour, as this one is grey"
+    if task.outcome is toolbox.Returns.MASK:
+        return "a layer with a transparency mask"
+    if task.outcome is not toolbox.Returns.BELOW:
+        return ""
+    if placing.neighbour(node, -1) is not None:
+        return "a layer below it"
+    return "a layer in the mode Behind, as Krita puts nothing under the lowest one"

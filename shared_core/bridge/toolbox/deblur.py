@@ -1,0 +1,69 @@
+"""Deblur, as the user meets it."""
+
+from __future__ import annotations
+
+from .kinds import AUTO, Kind, Parameter, Returns, Tool
+
+TOOL = Tool(
+    id="deblur",
+    title="Deblur",
+    help=(
+        "Sharpens a blurred picture. The model undoes camera shake and motion; the classical "
+        "path is sharpening and comes close only at mild blur."
+    ),
+    returns=Returns.PIXELS,
+    classical_name="classical sharpening",
+    parameters=(
+        Parameter(
+            "amount",
+            "Amount",
+            "How much of the sharpened picture is used.",
+            Kind.NUMBER,
+            100.0,
+            minimum=0,
+            maximum=100,
+            unit="%",
+        ),
+        Parameter(
+            "kind",
+            "Kind of blur",
+            "What the classical path undoes; the model sees for itself.",
+            Kind.CHOICE,
+            AUTO,
+            choices=("auto", "soft", "motion"),
+            choice_titles=("Find out", "Soft or out of focus", "Motion"),
+        ),
+        Parameter(
+            "radius",
+            "Radius",
+            "Standard deviation of a soft blur; auto measures it.",
+            Kind.NUMBER,
+            AUTO,
+            minimum=0.3,
+            maximum=8,
+            unit="px",
+            auto=True,
+            start=2,
+        ),
+        Parameter(
+            "length",
+            "Length",
+            "Length of a motion blur.",
+            Kind.NUMBER,
+            15.0,
+            minimum=2,
+            maximum=60,
+            unit="px",
+        ),
+        Parameter(
+            "angle",
+            "Angle",
+            "Direction of a motion blur, counter-clockwise from horizontal.",
+            Kind.NUMBER,
+            0.0,
+            minimum=-180,
+            maximum=180,
+            unit="°",
+        ),
+    ),
+)

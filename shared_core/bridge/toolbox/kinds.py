@@ -1,0 +1,165 @@
+"""What a tool and its parameters are; each tool is declared in a module beside this one."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+from ..errors import UsageError
+
+Value = str | float | int | bool
+AUTO = "auto"
+
+
+class Returns(str, Enum):
+    """What a tool gives back, and so how an editor places it.
+
+    PIXELS: a new layer of the source's size above it. MASK: the same with a layer mask. SELECTION:
+    no layer, the document's selection. BELOW: a new layer of the canvas' size below the source.
+    LAYER: one above it. SCALED: a new document or image. TEXT: words, no pixels.
+    """
+
+    PIXELS = "pixels"
+    MASK = "mask"
+    SELECTION = "selection"
+    BELOW = "below"
+    LAYER = "layer"
+    SCALED = "scaled"
+    TEXT = "text"
+
+
+class Selects(str, Enum):
+    """What the user's selection means to a tool.
+
+    LIMITS: only what is selected changes. NEEDED: so too, and without a selection there is nothing
+    to do. HINT: the tool looks at it and decides itself. IGNORED: it does not count.
+    """
+
+    LIMITS = "limits"
+    NEEDED = "needed"
+    HINT = "hint"
+    IGNORED = "ignored"
+
+
+class Kind(str, Enum):
+    """The type of a parameter's value."""
+
+    NUMBER = "number"
+    CHOICE = "choice"
+    TEXT = "text"
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """One thing the user can set.
+
+    A number lies within ``minimum`` and ``maximum`` in ``unit``, without a fraction where it is
+    ``whole``; where ``auto`` is true the word "auto" is a value too, and then ``start`` is where a
+    slider stands when auto is switched off. A text has at most ``maximum`` characters.
+    """
+
+    id: str
+    title: str
+    help: str
+    kind: Kind
+    default: Value
+    minimum: float = 0.0
+    maximum: float = 0.0
+    unit: str = ""
+    auto: bool = False
+    start: float = 0.0
+    choices: tuple[str, ...] = ()
+    choice_titles: tuple[str, ...] = ()
+    whole: bool = False
+
+    def span(self) -> str:
+        """The values it takes, in words."""
+        if self.kind is Kind.CHOICE:
+            return " | ".join(self.choices)
+        if self.kind is Kind.TEXT:
+            return f"a text of at most {self.maximum:g} characters"
+        number = "a whole number" if self.whole else "a number"
+        words = f"{number} from {self.minimum:.10g} to {self.maximum:.10g} {self.unit}".rstrip()
+        return words + (" or auto" if self.auto else "")
+
+    def parse(self, value: object) -> Value:
+        """``value`` (from a dialog or the command line) as this parameter's type.
+
+        Raises ``UsageError`` naming the parameter and what it takes.
+        """
+        if self.kind is Kind.CHOICE:
+            if isinstance(value, str) and value in self.choices:
+                return value
+            raise UsageError(f"{self.id}: {value!r} is not one of {', '.join(self.choices)}.")
+        span = self.span()
+        if self.kind is Kind.TEXT:
+            text = " ".join(value.split()) if isinstance(value, str) else None
+            if text is None or len(text) > self.maximum:
+                raise UsageError(f"{self.id} takes {span}.")
+            return text
+        if self.auto and value == AUTO:
+            return AUTO
+        try:
+            number = float(value)  # type: ignore[arg-type]
+        except (TypeError, ValueError, OverflowError):
+            raise UsageError(f"{self.id} takes {span}, not {value!r}.") from None
+        if not math.isfinite(number) or not self.minimum <= number <= self.maximum:
+            raise UsageError(f"{self.id} takes {span}, not {value!r}.")
+        if self.whole and number != int(number):
+            raise UsageError(f"{self.id} takes {span}, not {value!r}.")
+        return int(number) if self.whole else number
+
+
+@dataclass(frozen=True)
+class Tool:
+    """A tool as the user meets it; what it does is in ``shared_core.tools``.
+
+    ``canvas``: it works on the canvas' rectangle of a layer, not on the layer's own. ``colours``:
+    its result has colour even where the source is a grey layer.
+    """
+
+    id: str
+    title: str
+    help: str
+    returns: Returns
+    classical_name: str
+    parameters: tuple[Parameter, ...] = ()
+    selects: Selects = Selects.LIMITS
+    canvas: bool = False
+    colours: bool = False
+
+    def parameter(self, name: str) -> Parameter:
+        """The parameter called ``name``; ``UsageError`` when there is none."""
+        for parameter in self.parameters:
+            if parameter.id == name:
+                return parameter
+        known = ", ".join(p.id for p in self.parameters) or "none"
+        raise UsageError(f"{self.title} has no parameter {name!r}; it has {known}.")
+
+    def outcome(self, parameters: Mapping[str, Value]) -> Returns:
+        """What it gives back with these parameters: a cut-out takes the form that is chosen."""
+        if self.returns is not Returns.MASK:
+            return self.returns
+        return {"cut": Returns.PIXELS, "selection": Returns.SELECTION}.get(
+            str(parameters.get("result")), Returns.MASK
+        )
+
+    def result_size(
+        self, parameters: Mapping[str, Value], width: int, height: int
+    ) -> tuple[int, int]:
+        """Width and height of the result for a source of this size."""
+        factor = int(parameters["factor"]) if self.returns is Returns.SCALED else 1
+        return width * factor, height * factor
+
+    def takes_strokes(self, parameters: Mapping[str, Value]) -> bool:
+        """Whether the layer above the source is wanted too, for the marks that are on it."""
+        return parameters.get("strokes") == "above"
+
+    def parse(self, given: Mapping[str, object]) -> dict[str, Value]:
+        """All parameters of the tool: the checked values of ``given``, defaults elsewhere."""
+        values: dict[str, Value] = {p.id: p.default for p in self.parameters}
+        for name, value in given.items():
+            values[name] = self.parameter(name).parse(value)
+        return values

@@ -1,0 +1,48 @@
+"""Declares the tool tags."""
+
+from __future__ import annotations
+
+from .kinds import Kind, Parameter, Returns, Selects, Tool
+
+TOOL = Tool(
+    id="tags",
+    title="Tags and Description",
+    help=(
+        "Says what is in the picture, in words with scores to copy; no pixel changes. The model "
+        "recognises things; the classical path only measures size, colours, brightness, sharpness "
+        "and noise, so the two are very far apart."
+    ),
+    returns=Returns.TEXT,
+    classical_name="classical measurements, not recognition",
+    selects=Selects.LIMITS,
+    parameters=(
+        Parameter(
+            "labels",
+            "Your own labels",
+            "Words to look for, separated by commas, such as: oak leaf, rusty gate.",
+            Kind.TEXT,
+            "",
+            maximum=500,
+        ),
+        Parameter(
+            "among",
+            "Choose among",
+            "Whether the built-in list counts beside your own labels; alone they must be two or "
+            "more.",
+            Kind.CHOICE,
+            "all",
+            choices=("all", "own"),
+            choice_titles=("The list and your labels", "Your labels only"),
+        ),
+        Parameter(
+            "count",
+            "How many",
+            "How many labels are told, the likeliest first.",
+            Kind.NUMBER,
+            8,
+            minimum=1,
+            maximum=30,
+            whole=True,
+        ),
+    ),
+)

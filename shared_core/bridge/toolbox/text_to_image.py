@@ -1,0 +1,61 @@
+"""Declares the tool text-to-image."""
+
+from __future__ import annotations
+
+from .kinds import AUTO, Kind, Parameter, Returns, Selects, Tool
+
+TOOL = Tool(
+    id="text-to-image",
+    title="Text to image",
+    help=(
+        "Makes a new layer from a description. The model paints what the words say; the classical "
+        "path only makes a texture or gradient from the colours and materials it finds among them, "
+        "so the two have little in common."
+    ),
+    returns=Returns.LAYER,
+    classical_name="procedural texture",
+    selects=Selects.HINT,
+    canvas=True,
+    colours=True,
+    parameters=(
+        Parameter(
+            "prompt",
+            "Prompt",
+            "What to show, in English; the models read about the first 50 words.",
+            Kind.TEXT,
+            "",
+            maximum=500,
+        ),
+        Parameter(
+            "seed",
+            "Seed",
+            "The same prompt and seed give the same pixels again; auto takes a new one.",
+            Kind.NUMBER,
+            AUTO,
+            minimum=0,
+            maximum=2147483647,
+            auto=True,
+            start=1,
+            whole=True,
+        ),
+        Parameter(
+            "steps",
+            "Steps",
+            "How often the model goes over the picture; more take longer and add detail.",
+            Kind.NUMBER,
+            1.0,
+            minimum=1,
+            maximum=4,
+            whole=True,
+        ),
+        Parameter(
+            "model",
+            "Model",
+            "The small model is faster, needs less memory and allows commercial use.",
+            Kind.CHOICE,
+            AUTO,
+            choices=("auto", "small"),
+            choice_titles=("Best that fits", "Small"),
+        ),
+    ),
+)

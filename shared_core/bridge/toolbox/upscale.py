@@ -1,0 +1,39 @@
+"""Declares the tool upscale."""
+
+from __future__ import annotations
+
+from .kinds import AUTO, Kind, Parameter, Returns, Selects, Tool
+
+TOOL = Tool(
+    id="upscale",
+    title="Upscale",
+    help=(
+        "Makes the whole layer two or four times as wide and high. The models draw detail that "
+        "was not in the picture; the classical path keeps edges clean and adds no detail, so the "
+        "two are far apart at ×4 and near at ×2 of a sharp picture."
+    ),
+    returns=Returns.SCALED,
+    classical_name="classical enlarging",
+    selects=Selects.IGNORED,
+    parameters=(
+        Parameter(
+            "factor",
+            "Factor",
+            "How many times as wide and high the result is.",
+            Kind.CHOICE,
+            "2",
+            choices=("2", "4"),
+            choice_titles=("×2", "×4"),
+        ),
+        Parameter(
+            "model",
+            "Model",
+            "Best invents the finest texture and is slow; fast is about 15 times faster; drawing "
+            "is for line art and anime. The classical path makes no difference between them.",
+            Kind.CHOICE,
+            AUTO,
+            choices=(AUTO, "best", "fast", "drawing"),
+            choice_titles=("Automatic", "Best", "Fast", "Drawing"),
+        ),
+    ),
+)

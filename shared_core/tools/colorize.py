@@ -1,0 +1,197 @@
+"""Colorize: DDColor where a model can run, else print palettes or the user's colour strokes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+
+import cv2
+import numpy as np
+
+from shared_core.algorithms import chroma, chroma_field, colour_strokes, palettes
+from shared_core.algorithms.chroma_field import ChromaField
+from shared_core.bridge.errors import CouldNotBeDone
+from shared_core.pixels import Box, Picture, WrongOutput
+
+from .work import Made, Model, Pixels, Work
+
+# A strip takes about 150 bytes a pixel.
+STRIP_PIXELS = 1 << 19
+
+# Strokes are spread on a picture an eighth as large, or as near to that as these limits let.
+_STROKES_SHARE = 8
+_STROKES_LEAST = 60_000
+_STROKES_MOST = 250_000
+
+# The most that sRGB's own colours have is 108; a little more is a vivid guess, far more an error.
+_MOST_CHROMA = 200.0
+_MOST_MEAN_CHROMA = 100.0
+_LEAST_CHROMA = 1.5
+
+ChromaOf = Callable[[Pixels, int], Pixels]
+
+
+def classical(work: Work) -> Made:
+    """The colours of the user's strokes where there are any, else those of a palette."""
+    wanted = work.choice("strokes") == "above"
+    field = _spread_strokes(work) if wanted else None
+    if field is not None:
+        tiles = _paint(work, _of_field(work, field))
+        steps = f"{colour_strokes.NAME}, enlarged by {chroma_field.NAME}"
+        return Made(tiles, f"classical {steps}", _shares(work))
+    name = work.choice("palette")
+    tiles = _paint(work, lambda lightness, top: palettes.palette(name, lightness))
+    missing = ", no stroke was found on the layer above" if wanted else ""
+    return Made(tiles, f"classical toning{missing}", {"palette": name} | _shares(work))
+
+
+def real(work: Work, model: Model) -> Made:
+    """The model's colours of the region as a square, enlarged, with the source's lightness."""
+    region = work.picture.region
+    if region.empty:
+        return Made(0)
+    side = _side(model)
+    small = _shrunk(work, work.picture, region, side, side)
+    grey = chroma.grey(small)
+    tensor = model.session.inputs[0]
+    feed = np.empty((1, 3, side, side), tensor.dtype or np.float32)
+    feed[:] = grey
+    output = model.session.run({tensor.name: feed}, cancelled=work.cancelled)[0]
+    colours = _checked(np.asarray(output, np.float32), side)
+    _paint(work, _of_field(work, ChromaField(chroma.lightness(small), colours)))
+    step = f"colours enlarged by {chroma_field.NAME}, lightness of the source kept"
+    return Made(1, step, {"side": side} | _shares(work))
+
+
+def _shares(work: Work) -> dict[str, float]:
+    return {name: work.number(name) / 100 for name in ("strength", "saturation")}
+
+
+def _side(model: Model) -> int:
+    """The side of the square that the network sees."""
+    shape = model.session.inputs[0].shape
+    fixed = shape[-1] if shape else None
+    side = fixed if isinstance(fixed, int) else model.card.run_side
+    for spec in model.card.inputs:
+        side = side or next((n for n in spec.shape[2:] if isinstance(n, int)), None)
+    if not side:
+        raise CouldNotBeDone(
+            f"The card of {model.card.title} does not say the size of its input. "
+            "Choose another model or the classical path."
+        )
+    return side
+
+
+def _checked(output: Pixels, side: int) -> Pixels:
+    """a* and b* (side, side, 2) out of what the model gave; ``WrongOutput`` where it is neither."""
+    wanted = (1, 2, side, side)
+    if output.shape != wanted:
+        raise _wrong(f"colours of the shape {list(output.shape)} where {list(wanted)} are due")
+    if not np.isfinite(output).all():
+        raise _wrong("values that are not numbers")
+    size = np.abs(output)
+    if size.max() > _MOST_CHROMA or size.mean() > _MOST_MEAN_CHROMA:
+        raise _wrong(f"colours of up to {size.max():.0f} where about 100 is the most there is")
+    if size.max() < _LEAST_CHROMA:
+        raise _wrong("no colours")
+    return np.ascontiguousarray(output[0].transpose(1, 2, 0))
+
+
+def _wrong(what: str) -> WrongOutput:
+    return WrongOutput(
+        f"The model gave {what}, so its result is not used. "
+        "Choose another model or the classical path."
+    )
+
+
+def _of_field(work: Work, field: ChromaField) -> ChromaOf:
+    height = work.picture.region.height
+    return lambda lightness, top: field.strip(lightness, top, height)
+
+
+def _paint(work: Work, chroma_of: ChromaOf) -> int:
+    """Colour the region in strips; how many there were.
+
+    ``chroma_of`` gives a* and b* for the lightness (rows, width) of a strip and its first row,
+    counted from the region's top.
+    """
+    picture = work.picture
+    strength, saturation = (np.float32(share) for share in _shares(work).values())
+    strips = list(_strips(work, picture.region))
+    for number, box in enumerate(strips):
+        work.step(number, len(strips))
+        rgb = picture.rgb(box)
+        if strength > 0 and picture.touches(box):
+            luminance = chroma.luminance(rgb)
+            colours = chroma_of(chroma.lightness_of(luminance), box.top - picture.region.top)
+            colours *= saturation
+            if strength < 1:
+                own = chroma.chroma(rgb)
+                colours = own + strength * (colours - own)
+            rgb = chroma.with_chroma(luminance, colours)
+        picture.write(box, rgb)
+    work.step(len(strips), len(strips))
+    return len(strips)
+
+
+def _strips(work: Work, region: Box) -> Iterator[Box]:
+    if region.empty:
+        return
+    rows = max(1, STRIP_PIXELS // work.tile_divisor // region.width)
+    for top in range(region.top, region.bottom, rows):
+        yield Box(region.left, top, region.width, min(rows, region.bottom - top))
+
+
+def _shrunk(work: Work, picture: Picture, region: Box, width: int, height: int) -> Pixels:
+    """The region's colours as a picture of this size, float32 (height, width, 3)."""
+    strips = [_wide(picture.rgb(box), width) for box in _strips(work, region)]
+    return _high(np.concatenate(strips), height)
+
+
+def _wide(array: Pixels, width: int) -> Pixels:
+    how = cv2.INTER_AREA if width < array.shape[1] else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(array, (width, array.shape[0]), interpolation=how), np.float32)
+
+
+def _high(array: Pixels, height: int) -> Pixels:
+    how = cv2.INTER_AREA if height < array.shape[0] else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(array, (array.shape[1], height), interpolation=how), np.float32)
+
+
+def _spread_strokes(work: Work) -> ChromaField | None:
+    """The strokes' colours everywhere, on a small picture; None where no stroke is on it."""
+    region = work.picture.region
+    if work.strokes is None or region.empty:
+        return None
+    width, height = _strokes_size(region, work.tile_divisor)
+    coverage, colours = _small_strokes(work, work.strokes, region, width, height)
+    if not coverage.any():
+        return None
+    lightness = chroma.lightness(_shrunk(work, work.picture, region, width, height))
+    # Short beside the strips that follow, which are what is counted.
+    spread = colour_strokes.spread(
+        lightness, colours, coverage, lambda done, total: work.step(0, 1)
+    )
+    return ChromaField(lightness, spread)
+
+
+def _strokes_size(region: Box, divisor: int) -> tuple[int, int]:
+    pixels = region.width * region.height
+    wanted = min(max(pixels / _STROKES_SHARE, _STROKES_LEAST), _STROKES_MOST) / divisor
+    scale = min(1.0, math.sqrt(wanted / pixels))
+    return max(1, round(region.width * scale)), max(1, round(region.height * scale))
+
+
+def _small_strokes(
+    work: Work, strokes: Picture, region: Box, width: int, height: int
+) -> tuple[Pixels, Pixels]:
+    """Coverage (height, width) and a* and b* (height, width, 2) of the strokes, by area."""
+    parts = []
+    for box in _strips(work, region):
+        alpha = strokes.alpha(box)
+        weighted = chroma.chroma(strokes.rgb(box)) * alpha[..., None]
+        parts.append(_wide(np.dstack([alpha, weighted]), width))
+    small = _high(np.concatenate(parts), height)
+    coverage = small[..., 0]
+    colours = small[..., 1:] / np.maximum(coverage, np.float32(1e-6))[..., None]
+    return coverage, colours

@@ -1,0 +1,29 @@
+"""What the classical paths cost before this machine has run them: measured on two cores."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Seconds for each megapixel worked on and in any case; memory for each pixel and at most."""
+
+    seconds_per_megapixel: float
+    seconds: float = 0.0
+    bytes_per_pixel: int = 300
+    most_bytes: int = 300 << 20
+
+
+CLASSICAL = {
+    "denoise": Cost(0.5),
+    "deblur": Cost(0.8),
+    "remove-background": Cost(1.0, 1.0),
+    "remove-object": Cost(1.5, 1.0),
+    "colorize": Cost(0.5, 1.0),
+    "restore-faces": Cost(0.5, 0.5),
+    "upscale": Cost(0.7),
+    "text-to-image": Cost(0.7),
+    "generate-background": Cost(0.5),
+    "tags": Cost(0.2, 0.3),
+}

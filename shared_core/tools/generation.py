@@ -1,0 +1,110 @@
+"""What text-to-image and generate-background share: a model's picture of a prompt, and placing it.
+
+A model makes one square picture; it is scaled to cover the place and its middle is taken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared_core.algorithms import back_projection
+from shared_core.algorithms.fitting import Cover
+from shared_core.algorithms.procedural import grained
+from shared_core.bridge.errors import CouldNotBeDone
+from shared_core.pixels import Box
+
+from .work import Model, Work
+
+Floats = NDArray[np.float32]
+
+TOKENIZER = "clip-tokenizer-sd"
+PART_PIXELS = 1 << 19
+_PART_WIDTH = 4096
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """A model's picture, float32 (512, 512, 3) in 0..1, and what the receipt tells of it."""
+
+    picture: Floats
+    parameters: dict[str, Any]
+
+
+def draw(work: Work, model: Model, prompt: str) -> Drawn:
+    """The model's picture of ``prompt`` with the seed and steps of ``work``."""
+    # Only here, since the classical path works where these libraries are missing.
+    from shared_core.engine import clip_tokens, diffusion
+
+    recipes = {
+        "sd-turbo-ort-web": diffusion.Recipe(pad=0, latent_scale=0.18215, most_steps=4),
+        # Its tiny decoder works on the U-Net's own scale.
+        "sdxs-512-dreamshaper-cvclass": diffusion.Recipe(pad=49407, latent_scale=1.0, most_steps=1),
+    }
+    recipe = recipes.get(model.card.id)
+    if recipe is None:
+        raise CouldNotBeDone(
+            f"How {model.card.title} is to be sampled is not known. Choose another model."
+        )
+    tokenizer = work.helpers.get(TOKENIZER, model) if TOKENIZER in model.card.needs else model
+    tokens = clip_tokens.ClipTokenizer(tokenizer.path("vocab"), tokenizer.path("merges")).tokens(
+        prompt, recipe.pad
+    )
+    steps = min(int(work.number("steps")), recipe.most_steps)
+    picture = diffusion.generate(
+        model.sessions,
+        tokens.ids,
+        recipe,
+        steps=steps,
+        seed=work.seed,
+        progress=work.step,
+        done_with=model.sessions.close,
+        cancelled=work.cancelled,
+    )
+    parameters: dict[str, Any] = {"prompt": prompt, "steps": steps}
+    if tokens.dropped:
+        parameters["tokens_not_read"] = tokens.dropped
+    return Drawn(picture, parameters)
+
+
+def enlarged(picture: Floats, box: Box, work: Work) -> tuple[Floats, dict[str, Any]]:
+    """A model's ``picture`` twice or four times as large where ``box`` is larger, and a note."""
+    height, width = picture.shape[:2]
+    scale = max(box.width / width, box.height / height)
+    told = {"made_at": f"{width}x{height}", "scaled_by": round(scale, 3)}
+    if scale <= 1:
+        return picture, told
+    factor = 4 if scale > 2 and work.tile_divisor == 1 else 2
+    return back_projection.enlarge(picture, factor), told
+
+
+def _parts(box: Box) -> Iterator[Box]:
+    """``box`` in parts of at most ``PART_PIXELS``, as wide as it is unless that is very wide."""
+    width = min(box.width, _PART_WIDTH)
+    height = max(1, PART_PIXELS // width)
+    for top in range(box.top, box.bottom, height):
+        for left in range(box.left, box.right, width):
+            yield Box(left, top, min(width, box.right - left), min(height, box.bottom - top))
+
+
+def place(work: Work, picture: Floats, box: Box, grain: float = 0.0) -> None:
+    """``picture`` over ``box`` of the sheet: scaled to cover it, the middle taken.
+
+    ``grain`` is the standard deviation of fine noise to add, in levels of 255.
+    """
+    assert work.sheet is not None
+    cover = Cover(picture, box.width, box.height)
+    parts = list(_parts(box))
+    for number, part in enumerate(parts):
+        colours = cover.part(part.left - box.left, part.top - box.top, part.width, part.height)
+        if grain:
+            colours = grained(colours, work.seed, (part.left, part.top), grain / 255)
+        alpha = None
+        if work.selection is not None:
+            alpha = work.selection[part.slices] * np.float32(1 / 255)
+        work.sheet.write(part, colours, alpha)
+        work.step(number + 1, len(parts))

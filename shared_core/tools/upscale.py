@@ -1,0 +1,126 @@
+"""Upscale: Real-ESRGAN's family where a model can run, else back-projection; ×2 and ×4."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+
+from shared_core.algorithms import back_projection
+from shared_core.bridge.errors import CouldNotBeDone
+from shared_core.pixels import Box, Picture, WrongOutput
+
+from .scaled_tiles import Enlarge, run_scaled_tiles
+from .work import Made, Model, Pixels, Work
+
+# Output pixels on a tile's side: the classical steps take about 80 bytes for each of its pixels.
+CLASSICAL_SIDE = 1536
+
+# A model may change texture, never what the picture looks like from afar: root mean square over
+# blocks, far above the drift of trained models and far below swapped channels or a wrong range.
+_MOST_DRIFT = 0.12
+_BLOCKS = 16
+
+
+def classical(work: Work) -> Made:
+    """Edge-guided back-projection of colours and alpha."""
+    factor = int(work.choice("factor"))
+    radius = back_projection.RADIUS
+    tile = CLASSICAL_SIDE // factor // work.tile_divisor
+
+    def enlarge(rgb: Pixels) -> Pixels:
+        return back_projection.enlarge(rgb, factor)
+
+    tiles = run_scaled_tiles(
+        work, enlarge, _alpha(work.picture, factor), factor, tile + 2 * radius, 4 * radius
+    )
+    return Made(tiles, f"classical enlarging by {back_projection.NAME}", {"factor": factor})
+
+
+def real(work: Work, model: Model) -> Made:
+    """The model's colours, averaged down where it enlarges more than asked; alpha classically."""
+    factor = int(work.choice("factor"))
+    rule = model.card.tile
+    if rule is None or rule.scale % factor:
+        raise CouldNotBeDone(
+            f"{model.card.title} does not enlarge {factor} times. Choose another factor or model."
+        )
+    steps = []
+    if rule.scale > factor:
+        steps.append(f"averaged down from ×{rule.scale}")
+    if not _opaque(work):
+        steps.append(f"alpha by {back_projection.NAME}")
+    tile, overlap, multiple = rule.size, rule.overlap, rule.multiple
+    if not rule.fixed and work.tile_divisor > 1:
+        tile = max(2 * overlap, tile // work.tile_divisor) // multiple * multiple
+    tiles = run_scaled_tiles(
+        work,
+        _model(work, model, rule.scale, factor),
+        _alpha(work.picture, factor),
+        factor,
+        tile,
+        overlap,
+        multiple,
+        rule.fixed,
+    )
+    parameters = {"factor": factor, "model_factor": rule.scale}
+    return Made(tiles, ", ".join(steps) or None, parameters)
+
+
+def _model(work: Work, model: Model, scale: int, factor: int) -> Enlarge:
+    """The model as a function of one tile, h×w×3 to (factor h)×(factor w)×3."""
+    tensor = model.session.inputs[0]
+    dtype = tensor.dtype or np.dtype(np.float32)
+
+    def run(rgb: Pixels) -> Pixels:
+        height, width = rgb.shape[:2]
+        feed = np.ascontiguousarray(rgb.transpose(2, 0, 1)[None], dtype)
+        output = model.session.run({tensor.name: feed}, cancelled=work.cancelled)[0]
+        colours = np.asarray(output, np.float32)
+        if colours.shape != (1, 3, scale * height, scale * width):
+            # The tiles name the shape they got and the one they need.
+            return colours
+        colours = np.ascontiguousarray(np.clip(colours[0].transpose(1, 2, 0), 0, 1))
+        _check_likeness(rgb, colours)
+        if scale == factor:
+            return colours
+        size = factor * width, factor * height
+        return np.asarray(cv2.resize(colours, size, interpolation=cv2.INTER_AREA), np.float32)
+
+    return run
+
+
+def _check_likeness(source: Pixels, enlarged: Pixels) -> None:
+    size = min(_BLOCKS, source.shape[1]), min(_BLOCKS, source.shape[0])
+    blocks = [cv2.resize(p, size, interpolation=cv2.INTER_AREA) for p in (source, enlarged)]
+    drift = float(np.sqrt(np.mean((blocks[0] - blocks[1]) ** 2)))
+    if drift > _MOST_DRIFT:
+        raise WrongOutput(
+            "The model gave a picture that does not look like the source, so its result is not "
+            "used. Choose another model or the classical path."
+        )
+
+
+def _alpha(picture: Picture, factor: int) -> Callable[[Box], Pixels | None]:
+    """The enlarged opacity of a box of the source, None where all of it is opaque."""
+
+    def enlarged(box: Box) -> Pixels | None:
+        around = box.grown(back_projection.RADIUS, picture.bounds)
+        alpha = picture.alpha(around)
+        if alpha.min() == 1:
+            return None
+        left, top = factor * (box.left - around.left), factor * (box.top - around.top)
+        made = back_projection.enlarge(alpha, factor)
+        return made[top : top + factor * box.height, left : left + factor * box.width]
+
+    return enlarged
+
+
+def _opaque(work: Work) -> bool:
+    bounds = work.picture.bounds
+    strips = (
+        Box(0, top, bounds.width, min(256, bounds.height - top))
+        for top in range(0, bounds.height, 256)
+    )
+    return all(work.picture.alpha(strip).min() == 1 for strip in strips)

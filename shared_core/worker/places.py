@@ -1,0 +1,98 @@
+"""A job's pixel files as what tools read and write: picture, selection, strokes, sheet, matte."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared_core.bridge import arena, wire
+from shared_core.bridge.errors import BadInput
+from shared_core.bridge.paths import Paths
+from shared_core.bridge.toolbox import Returns, Selects, Tool, Value
+from shared_core.pixels import Picture, Raster
+from shared_core.sheet import Matte, Sheet
+
+_DTYPES = {"u8": "<u1", "u16": "<u2", "f32": "<f4"}
+_SHEETS = (Returns.SCALED, Returns.LAYER, Returns.BELOW)
+
+
+class Places:
+    """The mapped files of one job; they stay mapped until ``stack`` ends.
+
+    Raises ``BadInput`` when there is nothing to work on.
+    """
+
+    def __init__(
+        self,
+        paths: Paths,
+        request: Mapping[str, Any],
+        tool: Tool,
+        parameters: Mapping[str, Value],
+        stack: contextlib.ExitStack,
+    ) -> None:
+        self._paths = paths
+        self._stack = stack
+        self.outcome = tool.outcome(parameters)
+        source = _file(request["source"])
+        if source is None or source.order == wire.MASK:
+            raise BadInput("A selection cannot be worked on as a picture.")
+        result = _file(request["result"])
+        mask = _file(request["mask"])
+        strokes = _file(request["strokes"])
+        matte = _file(request["matte"])
+        self._source = self._view(source)
+        self._result = self._view(result, write=True) if result else None
+        self.selection: NDArray[np.uint8] | None = self._view(mask) if mask else None
+        if self.selection is not None and not self.selection.any():
+            raise BadInput(
+                "The selection does not touch the layer, so there is nothing to work on. "
+                "Move the selection or select nothing."
+            )
+        drawn_apart = self.outcome in _SHEETS
+        limits = tool.selects in (Selects.LIMITS, Selects.NEEDED)
+        self.picture = Picture(
+            self._source,
+            None if drawn_apart else self._result,
+            _raster(source, grey=bool(result and result.grey)),
+            self.selection if limits else None,
+        )
+        seen = self.picture.touches(self.picture.region)
+        if not seen and not tool.canvas:
+            raise BadInput(
+                "Everything there is fully transparent, so there is nothing to work on. "
+                "Select a layer or a part with visible pixels."
+            )
+        self.sheet: Sheet | None = None
+        if drawn_apart and result is not None and self._result is not None:
+            self.sheet = Sheet(self._result, _raster(result, result.grey))
+        self.strokes: Picture | None = None
+        if strokes is not None:
+            self.strokes = Picture(self._view(strokes), None, _raster(strokes, strokes.grey))
+        self.matte: Matte | None = None
+        if matte is not None:
+            self.matte = Matte(self._view(matte, write=True), matte.depth)
+
+    def copy(self) -> None:
+        """The result as an unchanged copy of the source, where it is one of its size."""
+        if self._result is not None and self._result.shape == self._source.shape:
+            self._result[:] = self._source
+
+    def _view(self, file: wire.PixelFile, write: bool = False) -> NDArray[Any]:
+        pixels = self._stack.enter_context(arena.mapped(self._paths, file, write))
+        shape: tuple[int, ...] = (file.height, file.width)
+        if file.order != wire.MASK:
+            shape += (4,)
+        return np.frombuffer(pixels, _DTYPES[file.depth]).reshape(shape)
+
+
+def _file(data: Any) -> wire.PixelFile | None:
+    return wire.build(wire.PixelFile, data) if data else None
+
+
+def _raster(file: wire.PixelFile, grey: bool) -> Raster:
+    assert file.order != "mask"
+    return Raster(file.width, file.height, file.depth, file.order, file.curve, grey)

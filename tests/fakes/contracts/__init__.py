@@ -1,0 +1,1 @@
+"""The contract models, one module per tool; see ``contract_models.py``."""

@@ -1,0 +1,150 @@
+"""What a start of the real GIMP needs: the built plug-in, a worker, a catalogue and its hub."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from editors import Editor, built
+from gimp_pictures import make_pictures
+from roots import Profile, RootError, require_root
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests" / "fakes"))
+
+import contract_models  # noqa: E402
+from hub import Hub  # noqa: E402
+
+EDITOR = os.environ.get("NSS_TEST_GIMP", "debian13")
+SCRIPTS = Path(__file__).parent / "gimp_scripts"
+HOME = "/home/nss/nss"
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Everything a start of GIMP needs."""
+
+    editor: Editor
+    folder: Path
+    archive: Path
+    python: str
+
+    def profile(self, name: str) -> Profile:
+        """A fresh user with the plug-in installed by the project's own installer."""
+        profile = self.editor.profile(self.folder / name)
+        config = self.editor.gimp_plug_ins(profile).parent
+        script("install.py", "gimp", self.archive, "--config", config)
+        home = {"NSS_HOME": str(profile.home / "nss")}
+        if self.python:
+            script("install.py", "worker", self.python, environment=home)
+        (self.folder / f"{name}-out").mkdir()
+        return profile
+
+    @contextlib.contextmanager
+    def mounts(self, name: str, seconds: float, variants: Any) -> Iterator[dict[str, Any]]:
+        """A catalogue of contract models and the hub that serves them, as options of a run."""
+        catalogue = self.folder / f"{name}-catalogue"
+        contract_models.write_catalogue(
+            catalogue / "cards",
+            catalogue / "hub",
+            variants,
+            seconds=seconds,
+            gflop_per_megapixel=dict.fromkeys(variants, 0.1),
+        )
+        with Hub(catalogue / "hub") as hub:
+            yield {
+                "profile": self.profile(name),
+                "binds": {self.folder / f"{name}-out": "/out"},
+                "readonly": {
+                    catalogue / "cards": "/cards",
+                    self.folder / "pictures": "/pictures",
+                    SCRIPTS: "/scripts",
+                },
+                "env": {
+                    "NSS_HOME": HOME,
+                    "NSS_CARDS": "/cards",
+                    "HF_ENDPOINT": hub.url,
+                    "PYTHONDONTWRITEBYTECODE": "1",
+                },
+            }
+
+    def batch(self, name: str) -> list[str]:
+        """The arguments that have GIMP run a script and quit."""
+        code = (
+            "import runpy, sys; sys.path.insert(0, '/scripts'); "
+            f"runpy.run_path('/scripts/{name}.py')"
+        )
+        return ["--batch-interpreter=python-fu-eval", "-b", code, "--quit"]
+
+    def run(self, name: str, seconds: float = 3.0, **variants: Any) -> Run:
+        """One start of GIMP's console; what the script noted, and how GIMP ended."""
+        with self.mounts(name, seconds, variants) as options:
+            done = self.editor.run(
+                [self.editor.gimp_console, "-i", *self.batch(name)], timeout=400, **options
+            )
+        return Run(self.folder / f"{name}-out", done, options["profile"])
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished start of GIMP."""
+
+    out: Path
+    done: Any
+    profile: Profile
+
+    @property
+    def found(self) -> Any:
+        """The script's notes."""
+        file = self.out / "found.json"
+        assert file.exists(), self.done.stdout + self.done.stderr
+        return json.loads(file.read_text("utf-8"))
+
+    def read(self, name: str) -> bytes:
+        """Bytes that the script wrote."""
+        return (self.out / name).read_bytes()
+
+
+def script(name: str, *arguments: object, environment: dict[str, str] | None = None) -> None:
+    """Run one of the packaging scripts."""
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "packaging" / name), *map(str, arguments)],
+        env={**os.environ, **(environment or {})},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@contextlib.contextmanager
+def a_stage(folder: Path, worker: bool = True) -> Iterator[Stage]:
+    """The built plug-in and a worker's environment inside the test editor, below ``folder``.
+
+    Without ``worker`` no tool can run. Skips where there is no editor.
+    """
+    try:
+        require_root()
+    except RootError as error:
+        pytest.skip(str(error))
+    editor = built(EDITOR)
+    if editor is None:
+        pytest.skip(f"the test editor {EDITOR} is not built; make test-hosts builds it")
+    make_pictures(folder / "pictures")
+    archive = folder / "dist" / "nss_gimp.zip"
+    if not worker:
+        script("build.py", "--out", folder / "dist", "gimp")
+        yield Stage(editor, folder, archive, "")
+        return
+    script("build.py", "--out", folder / "dist", "gimp", "wheel")
+    (wheel,) = (folder / "dist").glob("*.whl")
+    with editor.worker_venv(wheel, ROOT / "constraints.txt") as venv:
+        yield Stage(editor, folder, archive, venv.python)
