@@ -1,4 +1,4 @@
-"""Composites whose foreground, matte and background are known: subjects that are drawn on photos."""
+"""Composites whose foreground and matte are known: subjects that are drawn on photographs."""
 
 from __future__ import annotations
 
@@ -77,9 +77,7 @@ def draw(kind: str, width: int, height: int, seed: int = 0) -> Floats:
     return np.asarray(small * np.float32(1 / 255))
 
 
-def _foreground(
-    path: Path, width: int, height: int, light: tuple[float, float, float]
-) -> Floats:
+def _foreground(path: Path, width: int, height: int, light: tuple[float, float, float]) -> Floats:
     """The photo, brightened and toned, so that it differs from the background as subjects do."""
     photo = cv2.GaussianBlur(_photo(path, width, height), (0, 0), max(width, height) / 400)
     return np.asarray((0.25 + 0.75 * photo) * np.array(light, np.float32), np.float32)

@@ -21,6 +21,8 @@ _POLL_MS = 500
 _DEBOUNCE_MS = 300
 _MESSAGE_MS = 6000
 _GOOD_HEIGHT = 540
+# What a narrow panel shows of a check box's text; the rest goes on a second line.
+_LONG_CONSENT = 22
 _SETTINGS, _COMMERCIAL = "nss", "commercial_only"
 _PATHS = (
     ("auto", "Automatic", "The real model where this machine can run it in reasonable time."),
@@ -149,7 +151,7 @@ class NssDocker(DockWidget):
         self._receipts = ReceiptsBox()
         column.addWidget(self._receipts)
         column.addStretch(1)
-        scroll = QtWidgets.QScrollArea()
+        scroll = self._scroll = QtWidgets.QScrollArea()
         scroll.setWidgetResizable(True)
         scroll.setFrameShape(QtWidgets.QFrame.Shape.NoFrame)
         scroll.setHorizontalScrollBarPolicy(QtCore.Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -375,7 +377,9 @@ class NssDocker(DockWidget):
         offer = bool(answer.download)
         if offer:
             size = wire.megabytes(answer.download_bytes)
-            self._consent.setText(f"Download {answer.download_title} ({size})")
+            text = f"Download {answer.download_title}"
+            gap = "\n" if len(text) > _LONG_CONSENT else " "
+            self._consent.setText(f"{text}{gap}({size})")
             self._consent_facts.setText(
                 f"{answer.licence} licence, from {answer.host}, once. Nothing is uploaded."
             )
@@ -451,9 +455,15 @@ class NssDocker(DockWidget):
             self.tell(outcome.sentence)
         self._poll()
         if own_run and outcome.receipts and words.words(outcome.receipts[-1]):
-            self._receipts.pick_newest()
+            shown = self._receipts.pick_newest()
+            QtCore.QTimer.singleShot(0, lambda: self._bring_into_sight(shown))
 
     # Showing
+
+    @guarded
+    def _bring_into_sight(self, widgets: tuple[Any, ...]) -> None:
+        for widget in widgets:
+            self._scroll.ensureWidgetVisible(widget)
 
     def _forget_plan(self) -> None:
         self._asked = self._wanted = self._answered = None

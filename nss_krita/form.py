@@ -15,7 +15,7 @@ _SHORT_UNIT = 2
 _CHOICE_LETTERS = 8
 # A longer text is written on several lines.
 _ONE_LINE = 80
-_TEXT_LINES = 4
+_TEXT_LINES = 3
 
 
 def shrinkable(combo: Any) -> None:

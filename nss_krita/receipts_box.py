@@ -79,9 +79,10 @@ class ReceiptsBox(QtWidgets.QGroupBox):
             text = receipt.sentence(label.receipt) + changed
         self._own.setText(f"“{node.name()}”: {text}")
 
-    def pick_newest(self) -> None:
-        """Show all of the newest receipt, its words first."""
+    def pick_newest(self) -> Any:
+        """Show all of the newest receipt; the widgets with its words, to be brought into sight."""
         self._list.setCurrentRow(0)
+        return self._copy, self._words
 
     @guarded
     def _show_details(self, row: int) -> None:

@@ -259,16 +259,17 @@ def _doctor(options: argparse.Namespace) -> int:
     client = _client()
     with _Screen() as screen:
         question = wire.AskDoctor(wait=not options.no_probe, again=options.again)
-        profile = client.ask(question, wire.DoctorReply, screen).profile
+        reply = client.ask(question, wire.DoctorReply, screen)
     client.close()
+    profile, advice = reply.profile, reply.advice or {}
     if options.json:
-        _print(profile or {})
+        _print({**profile, "tier": advice} if profile else {})
     elif profile is None:
         print("This machine has not been measured yet; nss doctor without --no-probe does it.")
     else:
         from .device.report import report
 
-        print(report(profile))
+        print(report(profile, advice))
     return 0
 
 

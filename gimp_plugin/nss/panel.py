@@ -258,7 +258,7 @@ def show_text(title: str, how: str, text: str) -> None:
     GimpUi.init("nss-text")
     dialog = GimpUi.Dialog(title=f"NSS: {title}", role="nss-text")
     dialog.add_button("_Copy", _COPY)
-    dialog.add_button("_Close", Gtk.ResponseType.CLOSE)
+    dialog.add_button("C_lose", Gtk.ResponseType.CLOSE)
     dialog.set_default_response(Gtk.ResponseType.CLOSE)
     dialog.set_default_size(_TEXT_WIDTH, _TEXT_HEIGHT)
     view = Gtk.TextView(editable=False, cursor_visible=False, wrap_mode=Gtk.WrapMode.WORD)

@@ -106,7 +106,8 @@ def _levels(lightness: Floats, coverage: Floats) -> list[_Level]:
 
 def _likeness(difference: Floats, one: Floats, other: Floats) -> Floats:
     variance = np.maximum((one + other) * (np.float32(0.5) * _VARIANCE_SHARE), _LEAST_VARIANCE)
-    return np.maximum(np.exp(-(difference * difference) / variance), _LEAST_WEIGHT)
+    weight = np.exp(-(difference * difference) / variance)
+    return np.asarray(np.maximum(weight, _LEAST_WEIGHT), np.float32)
 
 
 def _level(right: Floats, below: Floats, pull: Floats) -> _Level:
@@ -184,4 +185,4 @@ def _first_guess(levels: list[_Level], target: Floats) -> Floats:
 
 def _dots(one: Floats, other: Floats) -> Floats:
     """The inner product of each channel, (channels, 1, 1)."""
-    return np.einsum("chw,chw->c", one, other)[:, None, None].astype(np.float32)
+    return np.asarray(np.einsum("chw,chw->c", one, other), np.float32)[:, None, None]

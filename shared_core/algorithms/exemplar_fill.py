@@ -3,58 +3,31 @@
 Image completion by the coarse-to-fine optimisation of Wexler, Shechtman and Irani ("Space-time
 completion of video", TPAMI 29(3), 2007): in turn, every patch that touches the hole looks for the
 patch of the rest that is most like it, and every pixel of the hole becomes the mean of what the
-patches over it say. The search is PatchMatch (Barnes et al., SIGGRAPH 2009), all patches at once,
-on patches projected to their principal components. At last a smooth film takes away what is left of
-a difference at the rim.
+patches over it say. At last a smooth film takes away what is left of a difference at the rim.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from . import membrane
+from .patch_field import RADIUS, SIDE, Level, PatchField
 
 Floats = NDArray[np.float32]
 Bools = NDArray[np.bool_]
-Indices = NDArray[np.intp]
 
 NAME = "exemplar-based fill by PatchMatch"
 MOST_SEARCHED = 60_000
 """Pixels of a hole that are searched for; a larger one is searched at a reduced size."""
 
-_RADIUS = 3
-_SIDE = 2 * _RADIUS + 1
-_COMPONENTS = 24
-_SAMPLES = 2500
 # Sides and half-width of the hole below which the picture is not reduced any more.
-_LEAST_SIDE = 3 * _SIDE
+_LEAST_SIDE = 6 * SIDE
 _LEAST_DEPTH = 2.5
-# Searches at the smallest size, and how many fewer at each next one.
+# Searches at the smallest size, at the least, and how many fewer at each next one.
 _MOST_ROUNDS, _LEAST_ROUNDS, _FEWER = 10, 3, 2
-# How much less a patch's word counts for each pixel farther from what is known.
-_DISTRUST = 1.3
-_MOST_AWAY = 40
-_MOST_MISFIT = 8
-# So far may a step of the search leave the picture.
-_MARGIN = 8
-_STEPS = (1, 4)
-# Where a rim differs by more than this, an edge was cut: that must not bleed into the hole.
-_MOST_CORRECTION = 0.1
-_CHUNK = 1 << 16
-
-
-@dataclass(frozen=True)
-class _Level:
-    """One size of the picture: colours, hole, and where a whole patch is known."""
-
-    rgb: Floats
-    hole: Bools
-    source: Bools
 
 
 class NothingToCopy(ValueError):
@@ -77,43 +50,41 @@ def fill(
     bad = hole if unusable is None else hole | unusable
     levels = _pyramid(rgb, hole, bad)
     rng = np.random.default_rng(seed)
-    field: _Field | None = None
+    field: PatchField | None = None
     for number in range(len(levels) - 1, -1, -1):
         level = levels[number]
-        current = _Field(level, rng)
+        current = PatchField(level, rng)
         if field is None:
             current.begin()
         else:
             current.refine(field)
         between()
         rounds = max(_LEAST_ROUNDS, _MOST_ROUNDS - _FEWER * (len(levels) - 1 - number))
-        if current.affordable:
+        if len(current.holes) <= MOST_SEARCHED:
             current.improve(rounds, between)
         field = current
     assert field is not None
     return field.result()
 
 
-def _pyramid(rgb: Floats, hole: Bools, bad: Bools) -> list[_Level]:
+def _pyramid(rgb: Floats, hole: Bools, bad: Bools) -> list[Level]:
     levels = [_level(rgb, hole, bad)]
     if not levels[0].source.any():
         raise NothingToCopy("there is no whole patch to copy from")
     while True:
         height, width = rgb.shape[:2]
         depth = cv2.distanceTransform(hole.astype(np.uint8), cv2.DIST_L2, 3).max()
-        if min(height, width) < 2 * _LEAST_SIDE or depth < _LEAST_DEPTH:
+        if min(height, width) < _LEAST_SIDE or depth < _LEAST_DEPTH:
             return levels
         size = (width + 1) // 2, (height + 1) // 2
-        known = _halved((~bad).astype(np.float32), size)
-        colours = _halved(np.where(bad[..., None], np.float32(0), rgb), size)
-        rgb = np.asarray(colours / np.maximum(known, np.float32(1e-6))[..., None], np.float32)
-        hole = _halved(hole.astype(np.float32), size) > 0.5
-        # What is only partly known may stand for itself, not be copied.
-        bad = known < 0.5
-        level = _level(rgb, hole & bad, bad)
-        if not level.source.any() or not level.hole.any():
+        share = _halved((~hole).astype(np.float32), size)
+        colours = _halved(np.where(hole[..., None], np.float32(0), rgb), size)
+        rgb = np.asarray(colours / np.maximum(share, np.float32(1e-6))[..., None], np.float32)
+        hole = share < 0.5
+        bad = hole | (_halved(bad.astype(np.float32), size) > 0.5)
+        level = _level(rgb, hole, bad)
+        if not level.source.any() or not hole.any():
             return levels
-        hole = level.hole
         levels.append(level)
 
 
@@ -124,225 +95,8 @@ def _halved(values: Floats, size: tuple[int, int]) -> Floats:
     return np.asarray(cv2.resize(even, size, interpolation=cv2.INTER_AREA), np.float32)
 
 
-def _level(rgb: Floats, hole: Bools, bad: Bools) -> _Level:
-    known = cv2.erode(
-        (~bad).astype(np.uint8), np.ones((_SIDE, _SIDE), np.uint8), borderValue=0
-    )
+def _level(rgb: Floats, hole: Bools, bad: Bools) -> Level:
+    known = cv2.erode((~bad).astype(np.uint8), np.ones((SIDE, SIDE), np.uint8), borderValue=0)
     inside = np.zeros_like(known)
-    inside[_RADIUS:-_RADIUS, _RADIUS:-_RADIUS] = 1
-    return _Level(rgb, hole, (known & inside) > 0)
-
-
-class _Field:
-    """For each patch that touches the hole of a level, the patch that it is to look like.
-
-    Pixels are counted along the rows of the level with a margin around it, so that steps of the
-    search need no look at the borders.
-    """
-
-    def __init__(self, level: _Level, rng: np.random.Generator) -> None:
-        self._rng = rng
-        self.level = level
-        height, width = level.hole.shape
-        self.width = width + 2 * _MARGIN
-        reach = cv2.dilate(level.hole.astype(np.uint8), np.ones((_SIDE, _SIDE), np.uint8)) > 0
-        reach[:_RADIUS] = reach[-_RADIUS:] = reach[:, :_RADIUS] = reach[:, -_RADIUS:] = False
-        self._sources = _padded(level.source).ravel()
-        self.places = np.flatnonzero(_padded(reach))
-        self.at = np.full(self._sources.size, -1, np.intp)
-        self.at[self.places] = np.arange(len(self.places))
-        self.holes = np.flatnonzero(_padded(level.hole))
-        self._all = np.flatnonzero(self._sources)
-        self._colours = np.ascontiguousarray(_padded(level.rgb).reshape(-1, 3))
-        away = cv2.distanceTransform(level.hole.astype(np.uint8), cv2.DIST_L2, 3)
-        away = np.minimum(_padded(away).ravel()[self.places], _MOST_AWAY)
-        self._trust = np.asarray(np.float32(_DISTRUST) ** -away, np.float32)
-        self.nearest: Indices = np.zeros(len(self.places), np.intp)
-        self._error: Floats = np.zeros(len(self.places), np.float32)
-        self._span = max(height, width)
-
-    @property
-    def affordable(self) -> bool:
-        """Whether a search at this size is worth its time."""
-        return len(self.holes) <= MOST_SEARCHED
-
-    def begin(self) -> None:
-        """Smooth colours in the hole, and any patch for each."""
-        level = self.level
-        eight = np.rint(np.clip(level.rgb, 0, 1) * 255).astype(np.uint8)
-        smooth = cv2.inpaint(eight, level.hole.astype(np.uint8), 3, cv2.INPAINT_NS)
-        self._colours[self.holes] = _padded(smooth).reshape(-1, 3)[self.holes] / np.float32(255)
-        self.nearest = self._rng.choice(self._all, len(self.places))
-
-    def refine(self, coarse: _Field) -> None:
-        """Take over what was found at half the size, and what it says of the colours."""
-        y, x = np.divmod(self.places, self.width)
-        y, x = y - _MARGIN, x - _MARGIN
-        parent = (y // 2 + _MARGIN) * coarse.width + x // 2 + _MARGIN
-        index = coarse.at[parent]
-        below_y, below_x = np.divmod(coarse.nearest[index], coarse.width)
-        below_y, below_x = 2 * (below_y - _MARGIN) + y % 2, 2 * (below_x - _MARGIN) + x % 2
-        height, width = self.level.hole.shape
-        below_y, below_x = np.minimum(below_y, height - 1), np.minimum(below_x, width - 1)
-        found = (below_y + _MARGIN) * self.width + below_x + _MARGIN
-        lost = (index < 0) | ~self._sources[found]
-        found[lost] = self._rng.choice(self._all, int(lost.sum()))
-        self.nearest = found
-        # Those that lost theirs take a neighbour's before the first vote.
-        self._adopt(lost)
-        self.vote(1)
-
-    def _adopt(self, lost: Bools) -> None:
-        for _ in range(2 * _RADIUS):
-            if not lost.any():
-                return
-            for step in (1, -1, self.width, -self.width):
-                at = np.flatnonzero(lost)
-                beside = self.at[self.places[at] + step]
-                good = (beside >= 0) & ~lost[beside]
-                found = self.nearest[beside] - step
-                good &= self._sources[found]
-                self.nearest[at[good]] = found[good]
-                lost[at[good]] = False
-
-    def improve(self, rounds: int, between: Callable[[], None]) -> None:
-        """Search and vote in turns."""
-        basis = self._basis()
-        features = self._features(self._all, basis)
-        row = np.zeros(self._sources.size, np.int32)
-        row[self._all] = np.arange(len(self._all), dtype=np.int32)
-        for number in range(rounds):
-            between()
-            wanted = self._features(self.places, basis)
-            self._error = _distance(wanted, features, row[self.nearest])
-            self._search(wanted, features, row)
-            self.vote(_RADIUS if number + 1 < rounds else 1)
-
-    def _search(self, wanted: Floats, features: Floats, row: NDArray[np.int32]) -> None:
-        for step in _STEPS:
-            for shift in (step, -step, step * self.width, -step * self.width):
-                beside = self.at[self.places + shift]
-                self._try(np.flatnonzero(beside >= 0), beside, shift, wanted, features, row)
-        height, width = self.level.hole.shape
-        reach = self._span // 2
-        while reach >= 1:
-            y, x = np.divmod(self.nearest, self.width)
-            y = y + self._rng.integers(-reach, reach + 1, len(y))
-            x = x + self._rng.integers(-reach, reach + 1, len(x))
-            y = np.clip(y, _MARGIN, _MARGIN + height - 1)
-            x = np.clip(x, _MARGIN, _MARGIN + width - 1)
-            self._keep_better(np.arange(len(y)), y * self.width + x, wanted, features, row)
-            reach //= 3
-
-    def _try(
-        self,
-        at: Indices,
-        beside: Indices,
-        shift: int,
-        wanted: Floats,
-        features: Floats,
-        row: NDArray[np.int32],
-    ) -> None:
-        self._keep_better(at, self.nearest[beside[at]] - shift, wanted, features, row)
-
-    def _keep_better(
-        self,
-        at: Indices,
-        found: Indices,
-        wanted: Floats,
-        features: Floats,
-        row: NDArray[np.int32],
-    ) -> None:
-        good = self._sources[found] & (found != self.nearest[at])
-        at, found = at[good], found[good]
-        error = _distance(wanted[at], features, row[found])
-        better = error < self._error[at]
-        self.nearest[at[better]] = found[better]
-        self._error[at[better]] = error[better]
-
-    def vote(self, radius: int) -> None:
-        """Each pixel of the hole: the mean of what the patches within ``radius`` say of it."""
-        colours, weights = self._votes(self.holes, radius)
-        missed = np.flatnonzero(weights <= 0)
-        if len(missed):
-            # At the picture's border a pixel is covered only by patches farther inside.
-            colours[missed], weights[missed] = self._votes(self.holes[missed], _RADIUS)
-        covered = weights > 0
-        self._colours[self.holes[covered]] = colours[covered]
-
-    def _votes(self, pixels: Indices, radius: int) -> tuple[Floats, Floats]:
-        """The mean of what the patches say of ``pixels``, and the weight of their votes."""
-        trust = self._trust
-        if self._error.any():
-            # Patches that fit badly hardly count.
-            width = max(float(np.quantile(self._error, 0.75)), 1e-6)
-            misfit = np.minimum(self._error / (2 * width), _MOST_MISFIT)
-            trust = np.asarray(trust * np.exp(-misfit), np.float32)
-        total = np.zeros((len(pixels), 3), np.float32)
-        weights = np.zeros(len(pixels), np.float32)
-        for dy in range(-radius, radius + 1):
-            for dx in range(-radius, radius + 1):
-                shift = dy * self.width + dx
-                patch = self.at[pixels - shift]
-                weight = np.where(patch >= 0, trust[patch], np.float32(0))
-                total += weight[:, None] * self._colours[self.nearest[patch] + shift]
-                weights += weight
-        return total / np.maximum(weights, np.float32(1e-12))[:, None], weights
-
-    def _basis(self) -> Floats:
-        """Principal components of the known patches, (7 · 7 · 3, components)."""
-        count = min(_SAMPLES, len(self._all))
-        patches = self._patches(self._rng.choice(self._all, count, replace=False))
-        patches = patches - patches.mean(axis=0)
-        # OpenCV's products, here and below: NumPy's start threads that spin between small ones.
-        _, _, vectors = cv2.eigen(cv2.mulTransposed(patches, True))
-        return np.ascontiguousarray(vectors[:_COMPONENTS].T, np.float32)
-
-    def _features(self, places: Indices, basis: Floats) -> Floats:
-        made = np.empty((len(places), basis.shape[1]), np.float32)
-        for start in range(0, len(places), _CHUNK):
-            part = slice(start, start + _CHUNK)
-            made[part] = cv2.gemm(self._patches(places[part]), basis, 1, None, 0)
-        return made
-
-    def _patches(self, places: Indices) -> Floats:
-        """The patches around ``places``, (n, 7 · 7 · 3)."""
-        rows = np.lib.stride_tricks.sliding_window_view(self._colours.ravel(), 3 * _SIDE)[::3]
-        made = np.empty((len(places), _SIDE, 3 * _SIDE), np.float32)
-        for number in range(_SIDE):
-            made[:, number] = rows[places + (number - _RADIUS) * self.width - _RADIUS]
-        return made.reshape(len(places), -1)
-
-    def result(self) -> Floats:
-        """The filled picture, its colours led smoothly into those around the hole."""
-        hole = self.level.hole
-        rim = (cv2.dilate(hole.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0) & ~hole
-        pixels = np.flatnonzero(_padded(rim))
-        said, weights = self._votes(pixels, 1)
-        covered = weights > 0
-        wrong = self._colours[pixels] - said
-        height, width = hole.shape
-        differences = np.zeros((self.at.size, 3), np.float32)
-        differences[pixels] = np.clip(wrong, -_MOST_CORRECTION, _MOST_CORRECTION)
-        known = np.zeros(self.at.size, np.bool_)
-        known[pixels[covered]] = True
-        inside = slice(_MARGIN, _MARGIN + height), slice(_MARGIN, _MARGIN + width)
-        film = membrane.spread(
-            differences.reshape(-1, self.width, 3)[inside], known.reshape(-1, self.width)[inside]
-        )
-        filled = self.level.rgb.copy()
-        colours = self._colours.reshape(-1, self.width, 3)[inside]
-        filled[hole] = np.clip(colours[hole] + film[hole], 0, 1)
-        return filled
-
-
-def _distance(wanted: Floats, features: Floats, rows: NDArray[np.int32]) -> Floats:
-    difference = features[rows]
-    difference -= wanted
-    return np.asarray(np.einsum("nk,nk->n", difference, difference), np.float32)
-
-
-def _padded(values: NDArray[np.generic]) -> NDArray[np.generic]:
-    """``values`` with zeros around."""
-    around = [(_MARGIN, _MARGIN)] * 2 + [(0, 0)] * (values.ndim - 2)
-    return np.pad(values, around)
+    inside[RADIUS:-RADIUS, RADIUS:-RADIUS] = 1
+    return Level(rgb, hole, (known & inside) > 0)

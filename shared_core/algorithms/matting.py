@@ -58,9 +58,7 @@ class Refinement:
     certainty: Floats
     doubt: Floats
 
-    def strip(
-        self, rgb: Floats, top: int, full_height: int, detail: float = 1.0
-    ) -> Floats:
+    def strip(self, rgb: Floats, top: int, full_height: int, detail: float = 1.0) -> Floats:
         """The matte of a strip of the picture, float32 (rows, width) in 0..1.
 
         ``rgb`` is float32 (rows, width, 3), the rows from ``top`` of a picture ``full_height``
@@ -92,7 +90,7 @@ def refinement(rgb: Floats, matte: Floats, reach: int = 2) -> Refinement:
     guided = linear_model(rgb, matte, _WINDOW, _EPSILON)
     front, front_spread = _moments(rgb, matte**_SURE_MATTE)
     back, back_spread = _moments(rgb, (1 - matte) ** _SURE_MATTE)
-    spread = [[a + b for a, b in zip(*rows, strict=True)] for rows in zip(front_spread, back_spread)]
+    spread = [[front_spread[i][j] + back_spread[i][j] for j in range(3)] for i in range(3)]
     apart = front - back
     direction = solved(spread, apart, np.float32(_FLAT))
     # The squared distance of the two sides' colours in units of their spread.
@@ -168,7 +166,7 @@ def _spread_out(sums: Floats) -> Floats:
 def _moments(rgb: Floats, weight: Floats) -> tuple[Floats, list[list[Floats]]]:
     """Mean and covariance (upper triangle) of the colours around each pixel, by ``weight``."""
     total = np.maximum(_heavy(weight, _NEAR, _FAR), np.float32(1e-9))
-    mean = _heavy(rgb * weight[..., None], _NEAR, _FAR) / total[..., None]
+    mean = np.asarray(_heavy(rgb * weight[..., None], _NEAR, _FAR) / total[..., None], np.float32)
 
     def covariance(i: int, j: int) -> Floats:
         if i > j:

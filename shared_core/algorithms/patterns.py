@@ -37,7 +37,7 @@ def checks(field: Field, colours: Ramp) -> Floats:
 
 def bricks(field: Field, colours: Ramp) -> Floats:
     """A wall in running bond, every brick of its own shade."""
-    wobble = 0.0025 * field.noise(0.04, 2), 0.0025 * field.noise(0.04, 2)
+    wobble = 0.0016 * field.noise(0.05, 2.5), 0.0016 * field.noise(0.05, 2.5)
     row = np.floor((field.y + wobble[1]) * 13)
     column = (field.x + wobble[0]) * 5.2 + 0.5 * np.mod(row, 2)
     to_edge = np.minimum(

@@ -18,7 +18,7 @@ from .colour_ramps import Colour, Ramp, hexadecimal, ramp
 from .noise_fields import Field, Floats, smooth
 from .prompt_words import Plan, Wish, colours_of_letters, read
 
-MOST_PIXELS = 2_000_000
+MOST_PIXELS = 4_000_000
 MOST_SIDE = 8192
 
 

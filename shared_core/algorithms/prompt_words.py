@@ -120,7 +120,8 @@ def read(prompt: str) -> Plan:
     """
     wishes: list[Wish] = []
     loose: list[Colour] = []
-    mood, shade = Mood(), Mood()
+    mood = Mood()
+    shade: Mood | None = None
     known: list[str] = []
     for word, following in _pairs(prompt):
         if word in MOODS:
@@ -131,8 +132,9 @@ def read(prompt: str) -> Plan:
                 mood = _both(mood, MOODS[word])
         elif word in COLOURS:
             known.append(word)
-            loose += shade.of(Ramp((colour(COLOURS[word]),))).colours
-            shade = Mood()
+            named = Ramp((colour(COLOURS[word]),))
+            loose += shade.of(named).colours if shade else named.colours
+            shade = None
         if word in _TEXTURE_OF and word not in COLOURS:
             known.append(word)
             name = _TEXTURE_OF[word]

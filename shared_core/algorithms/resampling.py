@@ -64,9 +64,10 @@ class Resizer:
 
 
 def resized(picture: Floats, new_size: tuple[int, int], kernel: Kernel) -> Floats:
-    """``picture``, float32 (height, width) or (height, width, channels), as (new height, new width).
+    """``picture`` with ``new_size`` = (height, width).
 
-    Its values may leave their range a little with the Lanczos kernel.
+    It is float32 (height, width) or (height, width, channels). The values may leave their range a
+    little with the Lanczos kernel.
     """
     channels = 1 if picture.ndim == 2 else picture.shape[2]
     resizer = Resizer((picture.shape[0], picture.shape[1]), new_size, kernel, channels)
@@ -80,10 +81,18 @@ def _weights(size: int, new_size: int, kernel: Kernel) -> Floats:
     """The matrix (new size, size) that resizes one axis."""
     scale = size / new_size
     stretch = max(scale, 1.0)
-    middle = (np.arange(new_size)[:, None] + 0.5) * scale
-    distance = np.abs((np.arange(size)[None] + 0.5 - middle) / stretch)
+    radius = kernel.value * stretch
+    middle = (np.arange(new_size) + 0.5) * scale
+    first = np.floor(middle - radius).astype(np.intp)
+    index = first[:, None] + np.arange(int(2 * radius) + 2)
+    distance = np.abs((index + 0.5 - middle[:, None]) / stretch)
     if kernel is Kernel.TRIANGLE:
-        weights = np.maximum(1 - distance, 0)
+        values = np.maximum(1 - distance, 0)
     else:
-        weights = np.where(distance < 3, np.sinc(distance) * np.sinc(distance / 3), 0)
-    return np.asarray(weights / weights.sum(axis=1, keepdims=True), np.float32)
+        values = np.where(distance < 3, np.sinc(distance) * np.sinc(distance / 3), 0)
+    values[(index < 0) | (index >= size)] = 0
+    values /= values.sum(axis=1, keepdims=True)
+    weights = np.zeros((new_size, size), np.float32)
+    rows, places = np.nonzero(values)
+    weights[rows, index[rows, places]] = values[rows, places]
+    return weights

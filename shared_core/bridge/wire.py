@@ -293,9 +293,13 @@ class AskDoctor:
 
 @dataclass(frozen=True)
 class DoctorReply:
-    """The answer to ``AskDoctor``: a device profile, or None while there is none."""
+    """The answer to ``AskDoctor``: a device profile, or None while there is none.
+
+    ``advice`` holds the tiers and the recommended one.
+    """
 
     profile: dict[str, Any] | None
+    advice: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True)

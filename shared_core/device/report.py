@@ -6,6 +6,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+from ..bridge.wire import duration, megabytes
 from .libraries import PROJECT, REMOTE
 from .profile import DISTURBED_SHARE
 
@@ -20,8 +21,8 @@ KIND_TITLES = {
 NEEDED_BYTES = 4 << 30
 
 
-def report(profile: Mapping[str, Any]) -> str:
-    """Plain text of several lines from ``profile.to_dict``'s values."""
+def report(profile: Mapping[str, Any], tiers: Mapping[str, Any] | None = None) -> str:
+    """Plain text of several lines from ``profile.to_dict``'s values and the tiers' advice."""
     cpu, memory = profile["cpu"], profile["memory"]
     lines = [
         "Processor",
@@ -39,6 +40,8 @@ def report(profile: Mapping[str, Any]) -> str:
     lines.append(f"onnxruntime {profile['onnxruntime'] or 'is not usable'}")
     for provider in profile["providers"]:
         lines += _provider(provider)
+    if tiers:
+        lines += ["Tiers, for a photo of 12 megapixels", *_tiers(tiers)]
     sentences = advice(profile)
     lines += ["Advice", *(f"  {sentence}" for sentence in sentences)] if sentences else []
     lines.append(f"Measured {profile['measured']} in {profile['seconds']:.1f} s")
@@ -102,6 +105,22 @@ def _provider(provider: Mapping[str, Any]) -> list[str]:
         f"largest deviation {error:.1g}"
     )
     return lines
+
+
+def _tiers(advised: Mapping[str, Any]) -> list[str]:
+    lines = []
+    for tier in advised["tiers"]:
+        mark = "recommended, " if tier["id"] == advised["recommended"] else ""
+        lines.append(
+            f"  {tier['id'].capitalize()}: {mark}{megabytes(tier['download_bytes'])} to download, "
+            f"{megabytes(tier['missing_bytes'])} of it still missing"
+            if tier["download_bytes"]
+            else f"  {tier['id'].capitalize()}: {mark}nothing to download"
+        )
+        for tool in tier["tools"]:
+            took = "" if tool["seconds"] is None else f", about {duration(tool['seconds'])}"
+            lines.append(f"    {tool['tool']:<20}{tool['title']}{took}")
+    return [*lines, f"  {advised['reason']}"]
 
 
 def _count(number: int, noun: str) -> str:

@@ -189,9 +189,12 @@ def _small_strokes(
     parts = []
     for box in _strips(work, region):
         alpha = strokes.alpha(box)
-        weighted = chroma.chroma(strokes.rgb(box)) * alpha[..., None]
-        parts.append(_wide(np.dstack([alpha, weighted]), width))
+        if alpha.max() > 0:
+            weighted = strokes.rgb(box) * alpha[..., None]
+            parts.append(_wide(np.dstack([weighted, alpha]), width))
+        else:
+            parts.append(np.zeros((box.height, width, 4), np.float32))
     small = _high(np.concatenate(parts), height)
-    coverage = small[..., 0]
-    colours = small[..., 1:] / np.maximum(coverage, np.float32(1e-6))[..., None]
-    return coverage, colours
+    coverage = small[..., 3]
+    colours = small[..., :3] / np.maximum(coverage, np.float32(1e-6))[..., None]
+    return coverage, chroma.chroma(np.clip(colours, np.float32(0), np.float32(1)))

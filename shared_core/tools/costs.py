@@ -25,5 +25,5 @@ CLASSICAL = {
     "upscale": Cost(0.7),
     "text-to-image": Cost(0.7),
     "generate-background": Cost(0.5),
-    "tags": Cost(0.2, 0.3),
+    "tags": Cost(0.4, 0.4, 10, 150 << 20),
 }

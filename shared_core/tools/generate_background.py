@@ -47,7 +47,7 @@ def classical(work: Work) -> Made:
     else:
         picture, colours = _cloth_or_wall(work, style, prompt, subject, share)
         told["colours"] = " ".join(map(hexadecimal, colours))
-    place(work, picture, bounds, GRAIN)
+    place(work, picture, bounds, grain=GRAIN)
     height, width = picture.shape[:2]
     told["made_at"] = f"{width}x{height}"
     return Made(1, f"classical backdrop: {_NAMES[style]}", told)

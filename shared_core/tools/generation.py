@@ -24,7 +24,7 @@ Floats = NDArray[np.float32]
 
 TOKENIZER = "clip-tokenizer-sd"
 PART_PIXELS = 1 << 19
-_PART_WIDTH = 4096
+_PART_WIDTH = 1024
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def enlarged(picture: Floats, box: Box, work: Work) -> tuple[Floats, dict[str, A
 
 
 def _parts(box: Box) -> Iterator[Box]:
-    """``box`` in parts of at most ``PART_PIXELS``, as wide as it is unless that is very wide."""
+    """``box`` in parts of at most ``PART_PIXELS``, not too long, since long ones resample slowly."""
     width = min(box.width, _PART_WIDTH)
     height = max(1, PART_PIXELS // width)
     for top in range(box.top, box.bottom, height):
@@ -91,10 +91,18 @@ def _parts(box: Box) -> Iterator[Box]:
             yield Box(left, top, min(width, box.right - left), min(height, box.bottom - top))
 
 
-def place(work: Work, picture: Floats, box: Box, grain: float = 0.0) -> None:
+def place(
+    work: Work,
+    picture: Floats,
+    box: Box,
+    *,
+    mask: NDArray[np.uint8] | None = None,
+    grain: float = 0.0,
+) -> None:
     """``picture`` over ``box`` of the sheet: scaled to cover it, the middle taken.
 
-    ``grain`` is the standard deviation of fine noise to add, in levels of 255.
+    ``mask`` (of the whole sheet) is its opacity, and ``grain`` the standard deviation of fine noise
+    to add, in levels of 255.
     """
     assert work.sheet is not None
     cover = Cover(picture, box.width, box.height)
@@ -103,8 +111,6 @@ def place(work: Work, picture: Floats, box: Box, grain: float = 0.0) -> None:
         colours = cover.part(part.left - box.left, part.top - box.top, part.width, part.height)
         if grain:
             colours = grained(colours, work.seed, (part.left, part.top), grain / 255)
-        alpha = None
-        if work.selection is not None:
-            alpha = work.selection[part.slices] * np.float32(1 / 255)
+        alpha = None if mask is None else mask[part.slices] * np.float32(1 / 255)
         work.sheet.write(part, colours, alpha)
         work.step(number + 1, len(parts))

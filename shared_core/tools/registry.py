@@ -44,6 +44,10 @@ def _for_noise(found: list[Card], parameters: Mapping[str, Value]) -> list[Card]
     return sorted(found, key=lambda card: card.takes_sigma)
 
 
+# The session of a model with several that runs once for every step.
+REPEATED = "unet"
+
+
 def runs(card: Card, parameters: Mapping[str, Value]) -> int:
     """How often a model that sees the picture as a whole will run."""
     return int(parameters.get("steps", 1)) if card.tile is None else 1

@@ -19,7 +19,7 @@ def classical(work: Work) -> Made:
     box = work.selected
     most = procedural.MOST_PIXELS // work.tile_divisor
     drawn = procedural.picture(prompt, box.width, box.height, work.seed, most_pixels=most)
-    place(work, drawn.pixels, box, GRAIN)
+    place(work, drawn.pixels, box, mask=work.selection, grain=GRAIN)
     height, width = drawn.pixels.shape[:2]
     told = {"prompt": prompt, **drawn.parameters, "made_at": f"{width}x{height}"}
     return Made(1, NAME, told)
@@ -29,7 +29,7 @@ def real(work: Work, model: Model) -> Made:
     """The model's picture of the prompt over the selection's box, else over the canvas."""
     drawn = draw(work, model, _prompt(work))
     picture, told = enlarged(drawn.picture, work.selected, work)
-    place(work, picture, work.selected)
+    place(work, picture, work.selected, mask=work.selection)
     return Made(1, "scaled to cover, the middle taken", {**drawn.parameters, **told})
 
 

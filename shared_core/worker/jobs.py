@@ -120,6 +120,10 @@ class JobRunner:
         """The machine's profile as data."""
         return device.to_dict(self.planner.profile) if self.planner.profile else None
 
+    def advice(self) -> dict[str, Any]:
+        """The tiers as data, with the recommended one."""
+        return asdict(self.planner.advice())
+
     def probe(self, stopped: Stopped) -> None:
         """Measure the machine in the runner; a failure leaves the cautious defaults."""
         runner = self._runner()

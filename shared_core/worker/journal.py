@@ -17,10 +17,9 @@ from statistics import median
 from typing import Any, TypeVar
 
 from shared_core.bridge import wire
+from shared_core.catalog.cards import Card
 
 KEEP_SPEEDS = 9
-# The shape, in a speed's key, of a model that sees the picture as a whole.
-WHOLE = "whole"
 KEEP_FAULTS = 64
 T = TypeVar("T")
 
@@ -52,6 +51,14 @@ class Fault:
     def covers(self, model: str, provider: str, pixels: int) -> bool:
         """Whether this fault speaks against running ``model`` at ``pixels``."""
         return self.model == model and self.provider == provider and pixels >= self.pixels
+
+
+def whole(card: Card, runs: int) -> str:
+    """The shape, in a speed's key, of a model that sees the picture as a whole.
+
+    Where only one of its sessions is repeated, a run among four takes less than one alone.
+    """
+    return "whole" if len(card.sessions()) == 1 else f"whole-{runs}"
 
 
 class Journal:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from pathlib import Path
 
-from shared_core import routing
+from shared_core import routing, tiers
 from shared_core.bridge import toolbox, wire
 from shared_core.bridge.errors import UsageError
 from shared_core.bridge.paths import Paths
@@ -18,7 +18,7 @@ from shared_core.engine.grid import plan_tiles
 from shared_core.tools import registry
 from shared_core.tools.costs import CLASSICAL
 
-from .journal import WHOLE, Journal
+from .journal import Journal, whole
 
 CPU = "CPUExecutionProvider"
 CLASSICAL_BASE_BYTES = 200 << 20
@@ -76,6 +76,30 @@ class Planner:
         preferred = self.profile.preferred()
         return preferred.id if preferred else None
 
+    def advice(self) -> tiers.Advice:
+        """What each tier makes real on this machine within the usual limits."""
+        provider = self._provider() or CPU
+        offers = []
+        for tool in toolbox.TOOLS:
+            parameters = tool.parse({})
+            for card in registry.models(self.cards, tool.id, parameters):
+                found = self._candidate(card, provider, tiers.WIDTH, tiers.HEIGHT, parameters)
+                family = catalogue.with_needs(self.cards, card)
+                offers.append(
+                    tiers.Offer(
+                        tool.id,
+                        card.id,
+                        card.title,
+                        card.tier.value,
+                        sum(one.download_bytes for one in family),
+                        found.download_bytes,
+                        found.seconds,
+                        found.peak_bytes,
+                    )
+                )
+        limits = tiers.Limits(routing.DEFAULT_BUDGET_SECONDS, memory.budget(None))
+        return tiers.advise(offers, [(tool.id, tool.title) for tool in toolbox.TOOLS], limits)
+
     def hub_declared(self, card: catalogue.Card, file: catalogue.CardFile) -> str:
         """The SHA-256 that the hub declared for a file whose card knows none, and that word."""
         return f"hub-declared {self._store.declared(card, file)}"
@@ -95,7 +119,7 @@ class Planner:
     ) -> routing.Candidate:
         states = [self._state(one) for one in catalogue.with_needs(self.cards, card)]
         trouble = next((s.reason for s in states if s.presence is Presence.BAD), "")
-        missing = sum(_missing_bytes(state) for state in states)
+        missing = sum(state.bytes_missing for state in states)
         fault = self._journal.fault_of(card.id, provider, width * height)
         return routing.Candidate(
             model=card.id,
@@ -128,30 +152,38 @@ class Planner:
         if load is None:
             load = card.download_bytes / 300e6
         if card.tile is None:
-            each, count = self._run_seconds(card, provider), registry.runs(card, parameters)
+            running = self._run_seconds(card, provider, parameters)
         else:
-            each, count = self._tile_seconds(card, card.tile, provider, width, height)
-        return None if each is None or math.isinf(each) else load + count * each
+            running = self._tiles_seconds(card, card.tile, provider, width, height)
+        return None if running is None or math.isinf(running) else load + running
 
-    def _run_seconds(self, card: catalogue.Card, provider: str) -> float | None:
-        """Seconds of one run of a model that sees the picture as a whole."""
-        seconds = self._journal.speed(f"{card.id}/{provider}/{WHOLE}")
+    def _run_seconds(
+        self, card: catalogue.Card, provider: str, parameters: Mapping[str, toolbox.Value]
+    ) -> float | None:
+        """Seconds of a model that sees the picture as a whole, all its sessions together."""
+        count = registry.runs(card, parameters)
+        known = self._journal.speed(f"{card.id}/{provider}/{whole(card, count)}")
+        if known is not None:
+            return known * count
         trial = self._store.state(card).trial
-        if seconds is None and trial and trial.ok:
-            seconds = trial.seconds_per_tile
-        if seconds is None and card.gflop_per_run:
-            seconds = device.predict_seconds(self.profile, provider, card.gflop_per_run)
-        return card.cpu_seconds_per_run if seconds is None else seconds
+        if trial and trial.ok:
+            return sum(
+                seconds * (count if role == registry.REPEATED else 1)
+                for role, seconds in trial.seconds_by_role.items()
+            )
+        if card.gflop_per_run:
+            return count * device.predict_seconds(self.profile, provider, card.gflop_per_run)
+        return None if card.cpu_seconds_per_run is None else count * card.cpu_seconds_per_run
 
-    def _tile_seconds(
+    def _tiles_seconds(
         self,
         card: catalogue.Card,
         rule: catalogue.TileRule,
         provider: str,
         width: int,
         height: int,
-    ) -> tuple[float | None, int]:
-        """Seconds of one tile, and how many there are."""
+    ) -> float | None:
+        """Seconds of a model that sees the picture in tiles."""
         grid = plan_tiles(width, height, rule.size, rule.overlap, rule.multiple, rule.fixed)
         megapixels = grid.width * grid.height / 1e6
         per_tile = self._journal.speed(f"{card.id}/{provider}/{grid.width}x{grid.height}")
@@ -164,7 +196,7 @@ class Planner:
             )
         if per_tile is None and card.cpu_seconds_per_megapixel:
             per_tile = card.cpu_seconds_per_megapixel * megapixels
-        return per_tile, grid.count
+        return None if per_tile is None else grid.count * per_tile
 
 
 def _check(ask: wire.AskPlan) -> None:
@@ -179,13 +211,6 @@ def _check(ask: wire.AskPlan) -> None:
     for limit in (ask.budget_seconds, ask.memory_bytes):
         if limit is not None and not 0 < limit < math.inf:
             raise UsageError("A limit of time or memory must be above 0.")
-
-
-def _missing_bytes(state: ModelState) -> int:
-    """What a download has to fetch: all of a damaged model, the rest of one that is not whole."""
-    if state.usable:
-        return 0
-    return state.bytes_total - (0 if state.presence is Presence.BAD else state.bytes_here)
 
 
 def _peak(card: catalogue.Card) -> int:

@@ -20,7 +20,7 @@ from shared_core.tools import registry
 from shared_core.tools.work import Made, Model, Sessions, Work
 
 from .child import READING
-from .journal import WHOLE
+from .journal import whole
 from .places import Places
 from .speech import Speech
 
@@ -115,7 +115,7 @@ class Runner:
             found=made.found,
             unchanged=made.unchanged,
             model_runs=model.sessions.runs if model else 0,
-            tile_shape=self._tile_shape(model, picture),
+            tile_shape=self._tile_shape(model, picture, made.tiles),
             load_seconds=opened - started + late,
             run_seconds=done - opened - late,
             peak_bytes=memory.peak_rss_bytes() if peak_is_ours else None,
@@ -161,6 +161,8 @@ class Runner:
         cards = self._cards()
         if model is not None:
             wanted = [cards[name] for name in model.card.needs]
+            for card in wanted:
+                self._store.check_before_use(card)
         else:
             wanted = [card for card in cards.values() if tool_id in card.helps]
             wanted = [card for card in wanted if self._usable(card)]
@@ -178,12 +180,12 @@ class Runner:
         return catalogue.load()
 
     @staticmethod
-    def _tile_shape(model: Model | None, picture: Picture) -> str | None:
+    def _tile_shape(model: Model | None, picture: Picture, runs: int) -> str | None:
         if model is None:
             return None
         rule, bounds = model.card.tile, picture.bounds
         if rule is None:
-            return WHOLE
+            return whole(model.card, runs)
         from shared_core.engine.grid import plan_tiles
 
         grid = plan_tiles(

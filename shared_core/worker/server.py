@@ -277,12 +277,12 @@ class Server:
             return True
         elif isinstance(message, wire.AskDoctor):
             if not message.wait or (self._jobs.planner.profile and not message.again):
-                peer.send(wire.DoctorReply(self._jobs.profile()))
+                peer.send(wire.DoctorReply(self._jobs.profile(), self._jobs.advice()))
             else:
 
                 def measure(stopped: Callable[[], bool]) -> wire.DoctorReply:
                     self._jobs.probe(stopped)
-                    return wire.DoctorReply(self._jobs.profile())
+                    return wire.DoctorReply(self._jobs.profile(), self._jobs.advice())
 
                 self._enlist(Task(peer, measure))
                 return True

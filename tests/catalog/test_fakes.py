@@ -18,6 +18,7 @@ from tests.fakes.contract_models import (
     MODELS,
     NAFNET,
     SCUNET,
+    TWINS,
     Picture,
     Variant,
     expected_drunet,
@@ -83,6 +84,28 @@ def test_the_late_fault_passes_its_trial_and_shows_on_white(tmp_path: Path, mode
     assert try_model(card, path.parent).ok
     white = np.ones((1, len(card.inputs[0].channels), 512, 512), np.float32)
     assert np.isnan(_run(path, white)).all()
+
+
+@pytest.mark.parametrize("model", sorted(TWINS))
+def test_every_twin_passes_its_trial_and_its_faults_do_not(tmp_path: Path, model: str) -> None:
+    path, card = _made(tmp_path, model)
+    folder = tmp_path / "hub" / card.repo / card.revision
+    trial = try_model(card, folder)
+    assert trial.ok, trial.reason
+    assert set(trial.seconds_by_role) == {role for role, _ in card.sessions()}
+    if not card.sessions():
+        return
+    good = path.read_bytes()
+    for variant in (Variant.NAN, Variant.WRONG_NAMES, Variant.GARBAGE):
+        _made(tmp_path, model, variant)
+        if path.read_bytes() == good or (variant is Variant.WRONG_NAMES and not _named(card)):
+            continue
+        trial = try_model(card, folder)
+        assert not trial.ok and card.title in trial.reason, variant
+
+
+def _named(card: cards.Card) -> bool:
+    return any(spec.name for spec in (*card.inputs, *card.outputs))
 
 
 def test_the_slow_twin_gives_the_picture_back(tmp_path: Path) -> None:

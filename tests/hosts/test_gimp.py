@@ -31,7 +31,7 @@ from gimp_pictures import (
 from gimp_stage import ROOT, Run, Stage, a_stage, contract_models
 
 from shared_core.algorithms import blur, dct_denoise, deconvolution, noise
-from shared_core.bridge import labels
+from shared_core.bridge import labels, toolbox
 
 pytestmark = [pytest.mark.hosts, pytest.mark.timeout(600)]
 
@@ -106,13 +106,23 @@ RUNS = {
 
 def test_procedures(main: Run) -> None:
     """Every tool is below Filters ▸ NSS with the toolbox's arguments."""
-    for tool in ("denoise", "deblur", "receipts"):
-        notes = main.found[f"procedure-{tool}"]
+    labels_found = {notes["label"] for notes in main.found["procedures"].values()}
+    assert labels_found == {"Receipts…", *(f"{tool.title}…" for tool in toolbox.TOOLS)}
+    for notes in main.found["procedures"].values():
         assert notes["menu"] == ["<Image>/Filters/NSS"]
-        assert notes["label"] == f"{tool.capitalize()}…"
-    assert {"strength-auto", "strength", "detail", "path", "consent"} <= set(
-        main.found["procedure-denoise"]["arguments"]
-    )
+    for tool in toolbox.TOOLS:
+        notes = main.found["procedures"][tool.id]
+        given = {"path", "consent", "commercial-only", "run-mode", "image", "drawables"}
+        given |= {parameter.id for parameter in tool.parameters}
+        given |= {f"{parameter.id}-auto" for parameter in tool.parameters if parameter.auto}
+        assert set(notes["arguments"]) == given
+        assert notes["values"] == ["receipts", "images", "text"]
+        for parameter in tool.parameters:
+            kind = notes["arguments"][parameter.id]
+            if parameter.kind is toolbox.Kind.NUMBER:
+                assert kind == ("gint" if parameter.whole else "gdouble")
+            elif parameter.kind is toolbox.Kind.TEXT:
+                assert kind == "gchararray"
 
 
 @pytest.mark.parametrize("name", RUNS)
@@ -321,8 +331,8 @@ def test_indexed(main: Run) -> None:
     assert notes["status"] == "success", notes
     assert notes["before"] == notes["after"] and notes["opened"] == [True]
     shown = np.frombuffer(main.read("indexed-rgb.raw"), "u1").reshape(HEIGHT, WIDTH, 4)
-    out = samples(main.read(notes["results"][0]["pixels"]), "srgb8")
-    assert np.abs(out[..., :3] - network(shown[..., :3] / 255) * 255).max() <= 1
+    out = samples(main.read(notes["results"][0]["pixels"]), "opaque8")
+    assert np.abs(out - network(shown[..., :3] / 255) * 255).max() <= 1
     assert notes["results"][0]["receipt"] == notes["receipts"][0]
 
 
@@ -432,12 +442,19 @@ def await_window(inside: Any, title: str, seconds: float = 30) -> str:
     raise AssertionError(f"there is no window {title!r}")
 
 
-def open_denoise(inside: Any) -> None:
-    """Filters ▸ NSS ▸ Denoise… with the keyboard; waits for the dialog."""
-    for keys in (["alt+r"], ["End", "Right"], ["Down"], ["Return"]):
-        inside.also(["xdotool", "key", *keys])
-        time.sleep(0.7)
-    await_window(inside, "^NSS: Denoise")
+def open_tool(inside: Any, title: str, bare: bool = False) -> None:
+    """Filters ▸ NSS ▸ the tool with the keyboard; waits for the dialog.
+
+    In a ``bare`` image, without layers, only tools that need none can be chosen.
+    """
+    chosen = [one for one in toolbox.TOOLS if not bare or one.returns is toolbox.Returns.LAYER]
+    # GIMP sorts the entries of a menu by their names.
+    place = sorted([*(tool.title for tool in chosen), "Receipts"]).index(title)
+    for keys in (["alt+r"], ["End", "Right"], ["Down"] * place, ["Return"]):
+        if keys:
+            inside.also(["xdotool", "key", *keys])
+            time.sleep(0.7)
+    await_window(inside, f"^NSS: {title}")
     time.sleep(1.5)
 
 
@@ -453,11 +470,11 @@ def test_window(stage: Stage) -> None:
             inside.also(["xdotool", "windowsize", window, "1596", "970"])
             inside.also(["xdotool", "mousemove", "1500", "960"])
             time.sleep(1)
-            open_denoise(inside)
+            open_tool(inside, "Denoise")
             inside.also(["xdotool", "key", "Escape"])
             time.sleep(1)
             assert await_state(out, lambda _: True) == before
-            open_denoise(inside)
+            open_tool(inside, "Denoise")
             inside.also(["xdotool", "key", "Return"])
             after = await_state(out, lambda state: len(state["layers"]) == 2)
             assert after["layers"][1] == before["layers"][0]
@@ -468,4 +485,26 @@ def test_window(stage: Stage) -> None:
             await_state(out, lambda state: state == before, 10)
             inside.also(["xdotool", "key", "ctrl+y"])
             await_state(out, lambda state: state == after, 10)
+            words_and_a_new_picture(inside, out)
             (out / "stop").touch()
+
+
+def words_and_a_new_picture(inside: Any, out: Path) -> None:
+    """Words come in a window; a picture can be made where there is no layer, as the menu shows."""
+    before = await_state(out, lambda _: True)
+    open_tool(inside, toolbox.tool("tags").title)
+    inside.also(["xdotool", "key", "alt+a"])
+    await_state(out, lambda state: len(state["parasites"]) == 1)
+    title = f"^NSS: {toolbox.tool('tags').title}"
+    await_window(inside, title)
+    inside.also(["xdotool", "key", "alt+l"])
+    await_state(out, lambda state: state["layers"] == before["layers"])
+    (out / "bare").touch()
+    await_state(out, lambda state: not state["layers"])
+    open_tool(inside, toolbox.tool("text-to-image").title, bare=True)
+    inside.also(["xdotool", "type", "a red brick wall"])
+    time.sleep(0.7)
+    inside.also(["xdotool", "key", "alt+a"])
+    made = await_state(out, lambda state: len(state["layers"]) == 1)
+    assert made["layers"][0][1].startswith("Canvas · Text to image · ")
+    assert made["receipts"][0]["parameters"]["prompt"] == "a red brick wall"

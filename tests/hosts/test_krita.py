@@ -27,6 +27,8 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "fakes"))
 
 import contract_models  # noqa: E402
+import every_tool  # noqa: E402
+import krita_tools  # noqa: E402
 from hub import Hub  # noqa: E402
 
 from shared_core.algorithms import blur, dct_denoise, deconvolution, noise  # noqa: E402
@@ -156,6 +158,21 @@ def alpha_plane() -> np.ndarray:
     return alpha
 
 
+def subject_alpha() -> np.ndarray:
+    """An ellipse with a soft edge, as a subject that has been cut out."""
+    y, x = np.mgrid[:HEIGHT, :WIDTH].astype(np.float64)
+    radius = np.hypot((x - 60) / 40, (y - 45) / 32)
+    return np.clip((1.1 - radius) * 10, 0, 1)
+
+
+def strokes() -> bytes:
+    """A red and a blue stroke on a transparent layer, blue first."""
+    layer = np.zeros((HEIGHT, WIDTH, 4), "u1")
+    layer[20:24, 40:80] = (30, 30, 220, 255)
+    layer[60:64, 40:80] = (220, 60, 30, 255)
+    return layer.tobytes()
+
+
 def make_pictures(folder: Path) -> None:
     """The layers' native bytes, one file for each of the probe's colour spaces."""
     folder.mkdir()
@@ -188,8 +205,12 @@ def make_pictures(folder: Path) -> None:
         "cmyk8": integers(inks, "u1", None),
         "lab16": integers(shaped, "<u2", None),
     }
+    subject = np.concatenate([colours, subject_alpha()[..., None]], -1)
+    files["subject8"] = integers(subject, "u1", BGRA)
+    files["strokes8"] = strokes()
     for name, data in files.items():
         (folder / f"{name}.raw").write_bytes(data)
+    (folder / "runs.json").write_text(json.dumps(every_tool.runs()), "utf-8")
 
 
 def encode(linear: np.ndarray) -> np.ndarray:
@@ -392,6 +413,17 @@ def test_copy_is_known_by_its_pixels(main: Any) -> None:
     notes = main[0]["saved"]
     assert "real" in notes["copy"]
     assert notes["plain"].endswith("no receipt.")
+
+
+# ---------------------------------------------------------------- every tool
+
+
+@pytest.mark.parametrize("run", every_tool.runs(), ids=lambda run: run["name"])
+def test_every_tool(main: Any, run: Any) -> None:
+    """The right kind of result, one undo step, one redo, a true receipt, the source untouched."""
+    found, _, profile = main
+    notes = found[f"tool-{run['name']}"]
+    krita_tools.check(run, notes, lambda name: read(profile, name), found["version"])
 
 
 # ---------------------------------------------------------------- colour spaces

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -21,6 +22,7 @@ from shared_core.engine.session import open_session
 from shared_core.pixels import Picture, Raster, WrongOutput
 from shared_core.tools import clip, tag_list, tags
 from shared_core.tools.work import Model, Sessions, Work
+from tests.catalog.small_cards import card, card_text
 from tests.conftest import shared
 from tests.fakes.contracts.graph import Variant
 from tests.fakes.contracts.tags import (
@@ -36,6 +38,7 @@ from tests.fakes.contracts.tags import (
 
 Image = pytest.importorskip("PIL.Image")
 
+PLAIN = 'dtype = "float32"\nshape = [1]\n'
 MEAN = np.array([0.48145466, 0.4578275, 0.40821073])
 STD = np.array([0.26862954, 0.26130258, 0.27577711])
 
@@ -347,6 +350,24 @@ def test_measured_noise_is_the_noise_there_is() -> None:
     rgba[..., :3] = np.clip(ramp + rng.normal(0, 12, (600, 700, 3)), 0, 255).round()
     found = tags.classical(_work(rgba)).found["measurements"]
     assert found["noise (standard deviation, levels of 255)"] == pytest.approx(12, abs=0.8)
+
+
+def test_faces_are_counted_where_the_detector_is_here(images: Path, tmp_path: Path) -> None:
+    weights = shared("weights") / "face_detection_yunet_2023mar.onnx"
+    text = card_text(tags.YUNET, {"m.onnx": b"m"}, "", extra="helper = true")
+    specs = f"[[input]]\n{PLAIN}[[output]]\n{PLAIN}[[source]]"
+    made = card(tmp_path / "cards", tags.YUNET, text.replace("[[source]]", specs, 1))
+    sessions = Sessions(("",), lambda role: open_session(weights, threads=1))
+    helpers = {tags.YUNET: Model(made, sessions, weights.parent)}
+
+    photo = cv2.imread(str(images / "astronaut.png"))
+    rgba = cv2.cvtColor(photo, cv2.COLOR_BGR2RGBA)
+    found = tags.classical(replace(_work(rgba), helpers=helpers)).found["measurements"]
+    assert found["faces found"] == 1
+    below = np.zeros(rgba.shape[:2], np.uint8)
+    below[300:, :] = 255
+    work = replace(_work(rgba, below), helpers=helpers)
+    assert tags.classical(work).found["measurements"]["faces found"] == 0
 
 
 @pytest.mark.parametrize(("height", "width"), [(1, 1), (2, 300), (7, 7)])

@@ -304,7 +304,7 @@ def test_prompt_and_seed_give_the_same_pixels_again(home: Any, models: Any, tmp_
     np.testing.assert_allclose(small[..., 2::-1], expected(SDXS, PROMPT, 77) * 255, atol=0.6)
 
 
-def test_a_model_that_fails_later_gives_the_texture_with_the_reason(
+def test_a_model_that_fails_gives_the_texture_with_the_reason(
     home: Any, models: Any, tmp_path: Path
 ) -> None:
     models({SD_TURBO: Variant.NAN}, models=(SD_TURBO,))
@@ -313,4 +313,5 @@ def test_a_model_that_fails_later_gives_the_texture_with_the_reason(
     assert receipt["path"] == "classical"
     assert "SD-Turbo" in receipt["reason"]
     assert "not a picture of your prompt" in receipt["algorithm"]["name"]
-    assert picture.shape == (512, 512, 4)
+    assert picture.shape[:2] == (512, 512)
+    assert picture.std() > 5

@@ -33,13 +33,16 @@ MASKED = {"strength_auto": False, "strength": 40.0, "path": "real", "consent": T
 
 def registered() -> None:
     pdb = Gimp.get_pdb()
-    for name in ("denoise", "deblur", "receipts"):
-        procedure = pdb.lookup_procedure(f"plug-in-nss-{name}")
-        NOTES[f"procedure-{name}"] = {
+    found = {}
+    for name in pdb.query_procedures("^plug-in-nss-", *[".*"] * 7):
+        procedure = pdb.lookup_procedure(name)
+        found[name.removeprefix("plug-in-nss-")] = {
             "menu": procedure.get_menu_paths(),
             "label": procedure.get_menu_label(),
-            "arguments": [spec.name for spec in procedure.get_arguments()],
+            "arguments": {one.name: one.value_type.name for one in procedure.get_arguments()},
+            "values": [one.name for one in procedure.get_return_values()],
         }
+    NOTES["procedures"] = found
 
 
 def tools() -> None:

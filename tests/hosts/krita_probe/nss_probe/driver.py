@@ -124,12 +124,20 @@ class Panel:
 
     def choose(self, path, **values):
         self.path.setCurrentIndex(self.path.findData(path))
+        # Several tools have a parameter of the same name; the form of the chosen one is shown.
+        form = getattr(self, f"form_{self.tool.currentData()}")
         for name, value in values.items():
-            widget = getattr(self, f"param_{name}")
+            widget = form.findChild(QtWidgets.QWidget, f"nss_param_{name}")
             if isinstance(widget, QtWidgets.QComboBox):
                 widget.setCurrentIndex(widget.findData(value))
                 continue
-            auto = self.dock.findChild(QtWidgets.QCheckBox, f"nss_param_{name}_auto")
+            if isinstance(widget, QtWidgets.QPlainTextEdit):
+                widget.setPlainText(value)
+                continue
+            if isinstance(widget, QtWidgets.QLineEdit):
+                widget.setText(value)
+                continue
+            auto = form.findChild(QtWidgets.QCheckBox, f"nss_param_{name}_auto")
             if auto is not None:
                 auto.setChecked(value == "auto")
             if value != "auto":
@@ -215,6 +223,12 @@ def tree(doc):
 def receipts_of(doc):
     keys = [key for key in doc.annotationTypes() if key.startswith("nss/receipt/")]
     return {key[12:]: json.loads(bytes(doc.annotation(key))) for key in keys}
+
+
+def notes_of(doc):
+    """The receipts of words and selections, by their whole names."""
+    keys = [key for key in doc.annotationTypes() if key.startswith(("nss/tags/", "nss/selection/"))]
+    return {key: json.loads(bytes(doc.annotation(key))) for key in keys}
 
 
 def close(doc):

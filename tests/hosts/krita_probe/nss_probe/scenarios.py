@@ -8,6 +8,7 @@ import os
 import signal
 from pathlib import Path
 
+from . import kinds
 from .driver import (
     OUT,
     Panel,
@@ -115,10 +116,19 @@ def main(found):
     """Tools and paths, colour spaces, kinds of layers, bad input, saving and loading."""
     found["version"] = app.version()
     yield from tools_and_paths(found)
+    yield from kinds.every_tool(found)
     yield from colour_spaces(found)
     yield from kinds_of_layers(found)
     yield from bad_input(found)
     yield from two_documents(found)
+    found["done"] = True
+    yield from leave()
+
+
+def every_tool(found):
+    """Every tool through both paths, alone."""
+    found["version"] = app.version()
+    yield from kinds.every_tool(found)
     found["done"] = True
     yield from leave()
 

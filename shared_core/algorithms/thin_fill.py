@@ -1,0 +1,39 @@
+"""Fills scratches, hairs and other thin holes from both of their sides.
+
+OpenCV's inpainting after Bertalmio, Bertozzi and Sapiro ("Navier-Stokes, fluid dynamics, and image
+and video inpainting", CVPR 2001), one channel at a time, so that float precision stays.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+Bools = NDArray[np.bool_]
+
+NAME = "Navier-Stokes inpainting"
+MARGIN = 16
+"""Pixels around a hole that are enough for it."""
+
+_RADIUS = 3
+
+
+def width_of(hole: Bools) -> float:
+    """How wide the widest part of ``hole`` (h, w) is, in pixels, 0 where there is none.
+
+    What lies beyond the border counts as more of the hole.
+    """
+    away = cv2.distanceTransform(hole.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    return max(0.0, 2 * float(away.max()) - 1)
+
+
+def fill(rgb: Floats, hole: Bools) -> Floats:
+    """``rgb`` (h, w, 3) float32 in 0..1 with the pixels of ``hole`` (h, w) filled."""
+    mask = hole.astype(np.uint8)
+    channels = [
+        cv2.inpaint(np.ascontiguousarray(rgb[..., n]), mask, _RADIUS, cv2.INPAINT_NS)
+        for n in range(3)
+    ]
+    return np.clip(np.asarray(cv2.merge(channels), np.float32), 0, 1)

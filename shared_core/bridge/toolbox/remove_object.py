@@ -1,0 +1,30 @@
+"""Declares the tool remove-object."""
+
+from __future__ import annotations
+
+from .kinds import AUTO, Kind, Parameter, Returns, Selects, Tool
+
+TOOL = Tool(
+    id="remove-object",
+    title="Remove object",
+    help=(
+        "Fills what is selected as if it had never been there. The models continue what the "
+        "picture shows; the classical path copies pieces of it: near the models on texture such "
+        "as grass, sky or walls, far from them where an outline has to go on."
+    ),
+    returns=Returns.PIXELS,
+    classical_name="classical fill",
+    selects=Selects.NEEDED,
+    parameters=(
+        Parameter(
+            "model",
+            "Model",
+            "Best is LaMa, light is MI-GAN, a seventh of the download. The classical path makes "
+            "no difference between them.",
+            Kind.CHOICE,
+            AUTO,
+            choices=(AUTO, "best", "light"),
+            choice_titles=("Automatic", "Best", "Light"),
+        ),
+    ),
+)

@@ -1,0 +1,51 @@
+"""Declares the tool restore-faces."""
+
+from __future__ import annotations
+
+from .kinds import AUTO, Kind, Parameter, Returns, Tool
+
+TOOL = Tool(
+    id="restore-faces",
+    title="Restore faces",
+    help=(
+        "Makes the faces in a blurred, small or damaged photo clear; only faces change. The "
+        "models draw a face anew that resembles the old one: it is reconstructed, not recovered, "
+        "and may not be the person's own features. The classical path only raises contrast and "
+        "detail that are there, so the two are far apart."
+    ),
+    returns=Returns.PIXELS,
+    classical_name="classical detail and contrast on faces",
+    parameters=(
+        Parameter(
+            "strength",
+            "Strength",
+            "How much of the reconstructed face is used; the rest is the source.",
+            Kind.NUMBER,
+            80.0,
+            minimum=0,
+            maximum=100,
+            unit="%",
+        ),
+        Parameter(
+            "smallest",
+            "Smallest face",
+            "Smaller faces stay as they are.",
+            Kind.NUMBER,
+            40.0,
+            minimum=24,
+            maximum=1000,
+            unit="px",
+            whole=True,
+        ),
+        Parameter(
+            "model",
+            "Model",
+            "GFPGAN gives the clearest faces, and its licence leaves commercial use in doubt; "
+            "RestoreFormer++ allows it. The classical path makes no difference between them.",
+            Kind.CHOICE,
+            AUTO,
+            choices=(AUTO, "gfpgan", "restoreformer"),
+            choice_titles=("Automatic", "GFPGAN", "RestoreFormer++"),
+        ),
+    ),
+)

@@ -1,0 +1,181 @@
+"""One model's files in their folder: which are there, which bytes they hold, what is wrong."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import stat
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..bridge.errors import CouldNotBeDone
+from . import manifest as record
+from .card import Card, CardFile
+from .locks import locked
+from .manifest import Manifest, Stamp, file_key, is_whole, lstat, sha256_of, size_of
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """The place of ``card``'s model below ``root``, the folder of all models."""
+
+    root: Path
+    card: Card
+
+    @property
+    def folder(self) -> Path:
+        """Where the model's files are."""
+        return self.root / self.card.id
+
+    def place(self, file: CardFile) -> Path:
+        """Where a file is or would be."""
+        return self.folder / file.path
+
+    def part(self, file: CardFile) -> Path:
+        """Where a file is while it is transferred."""
+        return self.root / ".staging" / f"{file_key(self.card, file)}.part"
+
+    def lock(self, file: CardFile) -> Path:
+        """The lock of whoever transfers a file."""
+        return self.part(file).with_suffix(".lock")
+
+    def manifest(self) -> Manifest:
+        """What was found out before; nothing is hashed."""
+        return record.read(self.folder, self.card)
+
+    def checked(self) -> Manifest:
+        """The manifest, after hashing each file whose bytes have no valid stamp.
+
+        Raises ``CouldNotBeDone`` when a file cannot be read.
+        """
+        manifest = self.manifest()
+        stamps = self.stamps(manifest, anew=False)
+        return self.keep(stamps) if stamps else manifest
+
+    def stamps(
+        self,
+        manifest: Manifest,
+        *,
+        anew: bool,
+        on_bytes: Callable[[int, CardFile], None] = lambda here, file: None,
+        cancelled: Callable[[], bool] = lambda: False,
+    ) -> dict[str, Stamp]:
+        """Stamps for all files of the right size, or for those alone that have no valid one.
+
+        ``on_bytes`` hears how many of all the model's bytes were looked at. Raises ``Cancelled``.
+        """
+        stamps = {}
+        before = 0
+        for file in self.card.files:
+            path = self.place(file)
+            info = lstat(path)
+            begun, before = before, before + file.size
+            if info is None or not is_whole(info, file):
+                continue
+            if manifest.stamped(file, info) and not anew:
+                continue
+
+            def report(here: int, file: CardFile = file, begun: int = begun) -> None:
+                on_bytes(begun + here, file)
+
+            try:
+                found = sha256_of(path, report, cancelled)
+            except OSError as error:
+                raise CouldNotBeDone(
+                    f"File {path} of {self.card.title} cannot be read ({error.strerror or error}). "
+                    "Correct its permissions."
+                ) from error
+            # The identity from before the reading: a change meanwhile makes it invalid.
+            stamps[file.path] = record.stamp(info, found)
+        return stamps
+
+    def keep(self, stamps: dict[str, Stamp], declared: dict[str, str] | None = None) -> Manifest:
+        """The manifest with these stamps, and with hashes that the hub declared, by file key."""
+
+        def change(manifest: Manifest) -> None:
+            manifest.stamps.update(stamps)
+            manifest.declared.update(declared or {})
+
+        return self.change(change)
+
+    def change(self, change: Callable[[Manifest], None]) -> Manifest:
+        """Change the manifest; where it cannot be written, this call's result alone has it."""
+        with contextlib.ExitStack() as stack:
+            with contextlib.suppress(CouldNotBeDone):
+                stack.enter_context(locked(self.root / ".staging" / f"{self.card.id}.lock"))
+            manifest = self.manifest()
+            change(manifest)
+            with contextlib.suppress(OSError):
+                record.write(self.folder, self.card, manifest)
+        return manifest
+
+    def missing_bytes(self, manifest: Manifest) -> int:
+        """What has yet to be transferred; a damaged file has to come anew."""
+        return sum(
+            file.size - min(size_of(self.part(file)), file.size)
+            for file in self.card.files
+            if not is_whole(lstat(self.place(file)), file) or self.fault_of(file, manifest)
+        )
+
+    def unverified(self, manifest: Manifest) -> str:
+        """The first file here whose bytes have no valid stamp, else ""."""
+        for file in self.card.files:
+            info = lstat(self.place(file))
+            if info is not None and not manifest.stamped(file, info):
+                return file.path
+        return ""
+
+    def fault(self, manifest: Manifest) -> str:
+        """What is known to be wrong with a file that is in its place, as a sentence, else ""."""
+        for file in self.card.files:
+            fault = self.fault_of(file, manifest)
+            if fault:
+                return fault
+        return ""
+
+    def fault_of(self, file: CardFile, manifest: Manifest) -> str:
+        """The same for one file."""
+        info = lstat(self.place(file))
+        if info is None:
+            return ""
+        found, expected = manifest.stamped(file, info), manifest.expected(self.card, file)
+        what = ""
+        if not stat.S_ISREG(info.st_mode):
+            what = "is not a file of its own but a link or a folder"
+        elif info.st_size != file.size:
+            what = f"has {info.st_size} bytes, expected {file.size}"
+        elif not expected:
+            what = "was never compared with what the hub declares"
+        elif found and found != expected:
+            what = f"has SHA-256 {found}, expected {expected}"
+        return f"File {file.path} of {self.card.title} {what}: download it again." if what else ""
+
+    def adopt(
+        self, file: CardFile, expected: str, cancelled: Callable[[], bool]
+    ) -> dict[str, Stamp]:
+        """Give the transferred file its name if its SHA-256 is right, else delete it; its stamp.
+
+        Raises ``CouldNotBeDone`` and ``Cancelled``.
+        """
+        part, target = self.part(file), self.place(file)
+        try:
+            found = sha256_of(part, cancelled=cancelled)
+            if found != expected:
+                part.unlink()
+                raise CouldNotBeDone(
+                    f"{self.card.title} cannot be used: {file.path} came with SHA-256 {found}, "
+                    f"expected {expected}; it was deleted, so try again, and check HF_ENDPOINT if "
+                    "that does not help."
+                )
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if target.is_dir() and not target.is_symlink():
+                shutil.rmtree(target)
+            os.replace(part, target)
+            return {file.path: record.stamp(target.stat(), found)}
+        except OSError as error:
+            raise CouldNotBeDone(
+                f"{self.card.title} cannot be put into {target.parent} "
+                f"({error.strerror or error}); correct the folder's permissions and try again."
+            ) from error

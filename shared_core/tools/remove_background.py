@@ -1,0 +1,283 @@
+"""Remove background: a matte from a model, else from saliency and GrabCut; then clean edges."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared_core.algorithms import matting, subject
+from shared_core.algorithms.resampling import Kernel, Resizer, resized
+from shared_core.bridge.errors import CouldNotBeDone
+from shared_core.bridge.toolbox import Returns
+from shared_core.catalog.card import MIN_MAX, SIGMOID, TensorSpec
+from shared_core.pixels import Box, WrongOutput
+
+from .work import Made, Model, Pixels, Work
+
+# A strip takes about 200 bytes a pixel.
+STRIP_PIXELS = 1 << 18
+
+# How far the surroundings of a selection are looked at, in shares of its longer side.
+_AROUND = 0.15
+_LEAST_AROUND = 24
+
+# Sides of networks that take any: multiples of this, the longer at most this many times the card's.
+_MULTIPLE = 32
+_LONGEST = 2
+# Off by how many pixels of its own an edge of the network's matte may be.
+_OFF = 1.5
+# A classical cut is off by more, in pixels of the reduced size.
+_CLASSICAL_REACH = 4
+# Beyond 0..1 by more than this, values are of another range.
+_TOLERANCE = 0.05
+# Where no pixel is covered by this much, there is no subject.
+_LEAST_COVER = 0.1
+
+
+def classical(work: Work) -> Made:
+    """What stands out, cut along the colours around it."""
+    region = _region(work)
+    if region.empty:
+        return _nothing_selected(work)
+    strips = _strips(work, region)
+    height, width = _reduced(region)
+    shrinking = Resizer((region.height, region.width), (height, width), Kernel.TRIANGLE, 5)
+    for number, box in enumerate(strips):
+        work.step(number, 3 * len(strips))
+        may = work.picture.alpha(box) > 0
+        marked = np.ones_like(may) if work.selection is None else work.selection[box.slices] > 127
+        planes = (work.picture.rgb(box), may, marked)
+        shrinking.add(np.dstack(planes).astype(np.float32), box.top - region.top)
+    small = shrinking.result()
+    rgb = np.clip(small[..., :3], 0, 1)
+    allowed, marked = small[..., 3] > 0.5, small[..., 4] > 0.5
+    if not (allowed & marked).any():
+        allowed, marked = small[..., 3] > 0, small[..., 4] > 0
+    hinted = None if work.selection is None else marked
+    found = subject.find_subject(rgb, allowed & marked, hinted)
+    fitted = matting.refinement(rgb, found.matte, _CLASSICAL_REACH)
+    _cut_out(work, region, fitted, len(strips))
+    what = subject.NAME if found.found else "nothing stood out, so the middle was taken"
+    return Made(
+        len(strips),
+        f"classical cut-out ({what}), {_steps(work)}",
+        _shares(work),
+        found={"subject": "found" if found.found else "none: the middle was taken"},
+    )
+
+
+def real(work: Work, model: Model) -> Made:
+    """The model's matte of the region, enlarged along the picture's edges."""
+    region = _region(work)
+    if region.empty:
+        return _nothing_selected(work)
+    strips = _strips(work, region)
+    network, reduced = _network_size(model, region), _reduced(region)
+    size = region.height, region.width
+    feed, guide = Resizer(size, network, Kernel.LANCZOS), Resizer(size, reduced, Kernel.TRIANGLE)
+    for number, box in enumerate(strips):
+        work.step(number, 3 * len(strips))
+        rgb = work.picture.rgb(box)
+        feed.add(rgb, box.top - region.top)
+        guide.add(rgb, box.top - region.top)
+    matte = _matte(work, model, np.clip(feed.result(), 0, 1))
+    parameters = {"network": f"{network[1]}×{network[0]}", **_shares(work)}
+    if matte.max() < _LEAST_COVER:
+        _keep_everything(work)
+        reason = f"{model.card.title} found no subject"
+        return Made(1, None, parameters, found={"subject": "none"}, unchanged=reason)
+    reach = max(2, math.ceil(_OFF * max(reduced) / max(network)))
+    small = np.clip(resized(matte, reduced, Kernel.LANCZOS), 0, 1)
+    fitted = matting.refinement(np.clip(guide.result(), 0, 1), small, reach)
+    _cut_out(work, region, fitted, len(strips))
+    return Made(1, f"matte {_steps(work)}", parameters, found={"subject": "found"})
+
+
+# ---------------------------------------------------------------- the model
+
+
+def _network_size(model: Model, region: Box) -> tuple[int, int]:
+    """Height and width of what the network sees.
+
+    A fixed size is filled without regard to the picture's shape, as these networks were trained.
+    Where the sides are free the shorter is the card's, and the picture keeps its shape.
+    """
+    shape = model.session.inputs[0].shape
+    sides = tuple(shape[-2:]) if len(shape) >= 2 else ()
+    if len(sides) == 2 and isinstance(sides[0], int) and isinstance(sides[1], int):
+        return sides[0], sides[1]
+    side = model.card.run_side
+    if side is None:
+        fixed = [n for n in model.card.inputs[0].shape[2:] if isinstance(n, int)]
+        if len(fixed) == 2:
+            return fixed[0], fixed[1]
+        raise CouldNotBeDone(
+            f"The card of {model.card.title} does not say the size of its input. "
+            "Choose another model or the classical path."
+        )
+    shorter, longer = sorted((region.width, region.height))
+    scale = min(side / shorter, _LONGEST * side / longer)
+
+    def whole(length: int) -> int:
+        return max(1, round(length * scale / _MULTIPLE)) * _MULTIPLE
+
+    return whole(region.height), whole(region.width)
+
+
+def _matte(work: Work, model: Model, rgb: Pixels) -> Pixels:
+    """The model's matte of ``rgb`` (height, width, 3), float32 (height, width) in 0..1."""
+    tensor, spec = model.session.inputs[0], model.card.inputs[0]
+    values = rgb.copy()
+    if spec.by_maximum:
+        values /= max(float(values.max()), 1e-6)
+    if spec.mean:
+        values -= np.array(spec.mean, np.float32)
+        values /= np.array(spec.std, np.float32)
+    feed = np.ascontiguousarray(values.transpose(2, 0, 1)[None], tensor.dtype or np.float32)
+    # Some give coarser mattes too, after the one that counts.
+    output = model.session.run({tensor.name: feed}, cancelled=work.cancelled)[0]
+    return _checked(np.asarray(output, np.float32), model.card.outputs[0], *rgb.shape[:2])
+
+
+def _checked(output: Pixels, spec: TensorSpec, height: int, width: int) -> Pixels:
+    """The matte in what the model gave; ``WrongOutput`` where there is none."""
+    wanted = (1, 1, height, width)
+    if output.shape != wanted:
+        raise _wrong(f"a matte of the shape {list(output.shape)} where {list(wanted)} is due")
+    if not np.isfinite(output).all():
+        raise _wrong("values that are not numbers")
+    matte = output[0, 0]
+    if spec.then == SIGMOID:
+        # Beyond these a float32 sigmoid is 0 or 1 anyway.
+        matte = np.asarray(1 / (1 + np.exp(-np.clip(matte, -30, 30))), np.float32)
+    low, high = float(matte.min()), float(matte.max())
+    if low < -_TOLERANCE or high > 1 + _TOLERANCE:
+        raise _wrong(f"values from {low:.3g} to {high:.3g} where 0 to 1 is due")
+    if high == low:
+        raise _wrong("the same coverage everywhere")
+    if spec.then == MIN_MAX and high >= _LEAST_COVER:
+        matte = (matte - low) / (high - low)
+    return np.asarray(np.clip(matte, 0, 1), np.float32)
+
+
+def _wrong(what: str) -> WrongOutput:
+    return WrongOutput(
+        f"The model gave {what}, so its result is not used. "
+        "Choose another model or the classical path."
+    )
+
+
+# ---------------------------------------------------------------- what both paths share
+
+
+@dataclass(frozen=True)
+class _Settings:
+    detail: float
+    edge: float
+    clean: float
+
+
+def _settings(work: Work) -> _Settings:
+    clean = 0.0 if work.outcome is Returns.SELECTION else work.number("clean") / 100
+    return _Settings(work.number("detail") / 100, work.number("edge") / 100, clean)
+
+
+def _shares(work: Work) -> dict[str, float]:
+    settings = _settings(work)
+    return {"detail": settings.detail, "edge": settings.edge, "clean": settings.clean}
+
+
+def _steps(work: Work) -> str:
+    settings = _settings(work)
+    how = matting.NAME if settings.detail else "linear interpolation"
+    colours = f", {matting.COLOURS_NAME}" if settings.clean else ""
+    return f"enlarged by {how}{colours}"
+
+
+def _region(work: Work) -> Box:
+    """What is looked at: what is selected with its surroundings, or all."""
+    selected = work.selected
+    if work.selection is None or selected.empty:
+        return selected
+    around = max(_LEAST_AROUND, round(_AROUND * max(selected.width, selected.height)))
+    return selected.grown(around, work.picture.bounds)
+
+
+def _reduced(region: Box) -> tuple[int, int]:
+    scale = max(1.0, max(region.width, region.height) / matting.SIDE)
+    return max(1, round(region.height / scale)), max(1, round(region.width / scale))
+
+
+def _strips(work: Work, region: Box) -> list[Box]:
+    rows = max(1, STRIP_PIXELS // work.tile_divisor // region.width)
+    return [
+        Box(region.left, top, region.width, min(rows, region.bottom - top))
+        for top in range(region.top, region.bottom, rows)
+    ]
+
+
+def _cut_out(work: Work, region: Box, fitted: matting.Refinement, before: int) -> None:
+    """Write the cut-out of the whole picture; nothing outside ``region`` is in it.
+
+    ``before`` is how many steps of as many as these were done.
+    """
+    picture, settings = work.picture, _settings(work)
+    strips = _strips(work, region)
+    matte = np.empty((region.height, region.width), np.float32)
+    colours = matting.ForegroundColours(region.height, region.width) if settings.clean else None
+    for number, box in enumerate(strips):
+        work.step(before + number, before + 2 * len(strips))
+        rgb, top = picture.rgb(box), box.top - region.top
+        strip = fitted.strip(rgb, top, region.height, settings.detail)
+        matte[top : top + box.height] = strip
+        if colours:
+            colours.add(rgb, strip, top)
+    for number, box in enumerate(strips):
+        work.step(before + len(strips) + number, before + 2 * len(strips))
+        rgb, top = picture.rgb(box), box.top - region.top
+        strip = matte[top : top + box.height]
+        if colours:
+            clean = colours.strip(rgb, strip, top)
+            rgb = rgb + np.float32(settings.clean) * (clean - rgb) if settings.clean < 1 else clean
+        strip = matting.shifted(strip, settings.edge)
+        _write(work, box, rgb, np.where(picture.alpha(box) > 0, strip, np.float32(0)))
+    for box in _outside(work, region):
+        work.cut(box, picture.rgb(box), np.zeros((box.height, box.width), np.float32))
+    work.step(before + 2 * len(strips), before + 2 * len(strips))
+
+
+def _write(work: Work, box: Box, rgb: Pixels, matte: NDArray[np.float32]) -> None:
+    if work.selection is not None:
+        matte = matte * (work.selection[box.slices] * np.float32(1 / 255))
+    work.cut(box, rgb, matte)
+
+
+def _outside(work: Work, region: Box) -> Iterator[Box]:
+    """The picture around ``region`` in boxes."""
+    bounds = work.picture.bounds
+    sides = (
+        Box(0, 0, bounds.width, region.top),
+        Box(0, region.bottom, bounds.width, bounds.bottom - region.bottom),
+        Box(0, region.top, region.left, region.height),
+        Box(region.right, region.top, bounds.right - region.right, region.height),
+    )
+    for side in sides:
+        if not side.empty:
+            yield from _strips(work, side)
+
+
+def _keep_everything(work: Work) -> None:
+    for box in _strips(work, work.picture.bounds):
+        work.step(0, 1)
+        _write(work, box, work.picture.rgb(box), np.ones((box.height, box.width), np.float32))
+    work.step(1, 1)
+
+
+def _nothing_selected(work: Work) -> Made:
+    for box in _strips(work, work.picture.bounds):
+        work.cut(box, work.picture.rgb(box), np.ones((box.height, box.width), np.float32))
+    return Made(0, unchanged="nothing is selected")

@@ -1,0 +1,224 @@
+"""Remove object: LaMa or MI-GAN on a square around each hole, else pieces of the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from shared_core.algorithms import exemplar_fill, thin_fill
+from shared_core.bridge.errors import BadInput, CouldNotBeDone
+from shared_core.catalog.card import TensorSpec
+from shared_core.pixels import Box, WrongOutput
+
+from . import holes
+from .work import Made, Model, Pixels, Work
+
+Bools = NDArray[np.bool_]
+
+# Up to this width in pixels a hole is a scratch: both of its sides say what was there.
+THIN = 5
+# What is looked at around an area, by its longer side, and within which limits.
+_CONTEXT = 0.75
+_LEAST_CONTEXT, _MOST_CONTEXT = 64, 768
+# So far may the object's rim reach beyond the selection.
+_RIM = 2
+# The least context of the models, as they were trained, and its share of the square's side.
+_SQUARE = 2
+# The models keep what they are shown around the hole: root mean square over blocks.
+_MOST_DRIFT = 0.12
+_BLOCK = 16
+
+_NOTHING_LEFT = (
+    "The selection covers all or nearly all that is visible, so there is nothing to fill it from. "
+    "Select only the object that is to be removed."
+)
+
+# What a mask's channel is called on a card, by what its high value marks.
+HOLE = "hole"
+KEEP = "keep"
+
+
+def classical(work: Work) -> Made:
+    """Thin holes from both of their sides, areas with pieces of what is around them."""
+    selection, parts = _parts(work)
+    areas = thin = 0
+    widest = 0.0
+    for number, part in enumerate(parts):
+        work.step(number, len(parts))
+        width = thin_fill.width_of(_padded_hole(selection, part, work.picture.bounds))
+        widest = max(widest, width)
+        if width <= THIN:
+            thin += 1
+            box = part.grown(thin_fill.MARGIN, work.picture.bounds)
+            filled = thin_fill.fill(work.picture.rgb(box), selection[box.slices] > 0)
+        else:
+            areas += 1
+            filled, box = _area(work, selection, part, partial(work.step, number, len(parts)))
+        _write(work, filled, box, part)
+    work.step(len(parts), len(parts))
+    names = [exemplar_fill.NAME] * (areas > 0) + [thin_fill.NAME] * (thin > 0)
+    return Made(
+        len(parts),
+        f"classical fill: {' and '.join(names)}",
+        {"areas": areas, "scratches": thin, "widest": round(widest, 1), "scratch_up_to": THIN},
+    )
+
+
+def real(work: Work, model: Model) -> Made:
+    """The model on a square around each hole, reduced where the hole is large."""
+    side = model.card.side
+    if side is None:
+        raise CouldNotBeDone(f"{model.card.title} has no size of its own. Choose another model.")
+    selection, parts = _parts(work)
+    smallest = 1.0
+    for number, part in enumerate(parts):
+        work.step(number, len(parts))
+        square = max(side, _SQUARE * max(part.width, part.height))
+        box = holes.square(part, square, work.picture.bounds)
+        hole = _hole(selection, box)
+        if not (~hole & (work.picture.alpha(box) > 0)).any():
+            raise BadInput(_NOTHING_LEFT)
+        filled = _run(work, model, work.picture.rgb(box), hole, square, side)
+        smallest = min(smallest, side / square)
+        _write(work, filled, box, part)
+    work.step(len(parts), len(parts))
+    step = "enlarged from the model's size by bicubic interpolation" if smallest < 1 else None
+    return Made(len(parts), step, {"holes": len(parts), "scale": round(smallest, 3)})
+
+
+def _parts(work: Work) -> tuple[NDArray[np.uint8], list[Box]]:
+    """The selection and its parts that hold something visible."""
+    if work.selection is None:
+        raise BadInput("Nothing is selected. Select the object that is to be removed.")
+    parts = [part for part in holes.boxes(work.selection) if work.picture.touches(part)]
+    if not parts:
+        raise BadInput(
+            "The selection holds nothing visible. Select the object that is to be removed."
+        )
+    return work.selection, parts
+
+
+def _hole(selection: NDArray[np.uint8], box: Box) -> Bools:
+    """What is selected in ``box``, and a rim around it that may still show the object."""
+    around = box.grown(_RIM, Box(0, 0, selection.shape[1], selection.shape[0]))
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * _RIM + 1, 2 * _RIM + 1))
+    grown = cv2.dilate((selection[around.slices] > 0).astype(np.uint8), disc)
+    left, top = box.left - around.left, box.top - around.top
+    return np.asarray(grown[top : top + box.height, left : left + box.width] > 0)
+
+
+def _padded_hole(selection: NDArray[np.uint8], part: Box, bounds: Box) -> Bools:
+    """The hole with a pixel around it, so that its width can be measured."""
+    return selection[part.grown(1, bounds).slices] > 0
+
+
+def _write(work: Work, filled: Pixels, box: Box, part: Box) -> None:
+    left, top = part.left - box.left, part.top - box.top
+    work.picture.write(part, filled[top : top + part.height, left : left + part.width])
+
+
+# ---------------------------------------------------------------- classical
+
+
+def _area(
+    work: Work, selection: NDArray[np.uint8], part: Box, between: Callable[[], None]
+) -> tuple[Pixels, Box]:
+    """The filled colours of a box around ``part``, and the box; more is looked at where needed."""
+    bounds = work.picture.bounds
+    context = int(_CONTEXT * max(part.width, part.height)) // work.tile_divisor
+    context = min(max(context, _LEAST_CONTEXT), _MOST_CONTEXT // work.tile_divisor)
+    box = part.grown(context, bounds)
+    while True:
+        try:
+            filled = exemplar_fill.fill(
+                work.picture.rgb(box),
+                _hole(selection, box),
+                work.picture.alpha(box) == 0,
+                work.seed,
+                between,
+            )
+            return filled, box
+        except exemplar_fill.NothingToCopy:
+            if box == bounds:
+                raise BadInput(_NOTHING_LEFT) from None
+            box = box.grown(2 * max(box.width, box.height), bounds)
+
+
+# ---------------------------------------------------------------- real
+
+
+def _run(work: Work, model: Model, rgb: Pixels, hole: Bools, square: int, side: int) -> Pixels:
+    """``rgb`` (h, w, 3) filled by the model, which sees a ``square`` reduced to ``side``."""
+    height, width = hole.shape
+    beyond = 0, square - height, 0, square - width
+    shown: Any = cv2.copyMakeBorder(rgb, *beyond, cv2.BORDER_REFLECT_101)
+    mask: Any = cv2.copyMakeBorder(hole.astype(np.float32), *beyond, cv2.BORDER_REFLECT_101)
+    if square > side:
+        shown = cv2.resize(shown, (side, side), interpolation=cv2.INTER_AREA)
+        # A pixel that holds any of the object is the hole's.
+        mask = cv2.resize(mask, (side, side), interpolation=cv2.INTER_AREA)
+    mask = mask > 1e-6
+    session = model.session
+    feeds = {
+        tensor.name: _feed(spec, tensor.dtype, shown, mask)
+        for spec, tensor in zip(model.card.inputs, session.inputs, strict=True)
+    }
+    made = session.run(feeds, cancelled=work.cancelled)[0]
+    filled = _colours(model.card.outputs[0], made, side)
+    _check_likeness(shown, filled, ~mask)
+    if square > side:
+        filled = np.asarray(
+            cv2.resize(filled, (square, square), interpolation=cv2.INTER_CUBIC), np.float32
+        )
+    return np.clip(filled[:height, :width], 0, 1)
+
+
+def _feed(
+    spec: TensorSpec, dtype: np.dtype[Any] | None, shown: Pixels, mask: Bools
+) -> NDArray[Any]:
+    """One input as the card says: the picture, or the hole by whichever number marks it."""
+    low, high = spec.range or (0.0, 1.0)
+    if spec.channels == (HOLE,):
+        values = np.where(mask, high, low)[None, None]
+    elif spec.channels == (KEEP,):
+        values = np.where(mask, low, high)[None, None]
+    else:
+        values = (low + (high - low) * shown).transpose(2, 0, 1)[None]
+    wanted = dtype or np.dtype(np.float32)
+    return np.ascontiguousarray(np.rint(values) if wanted.kind in "iu" else values, wanted)
+
+
+def _colours(spec: TensorSpec, made: NDArray[Any], side: int) -> Pixels:
+    """The model's output as colours (side, side, 3) in 0..1."""
+    if made.shape != (1, 3, side, side):
+        raise WrongOutput(
+            f"The model gave a picture of shape {made.shape} where {(1, 3, side, side)} was "
+            "expected, so its result is not used. Choose another model or the classical path."
+        )
+    low, high = spec.range or (0.0, 1.0)
+    colours = (made[0].transpose(1, 2, 0).astype(np.float32) - low) / (high - low)
+    if not np.isfinite(colours).all():
+        raise WrongOutput(
+            "The model gave values that are not numbers, so its result is not used. "
+            "Choose another model or the classical path."
+        )
+    return np.clip(np.ascontiguousarray(colours, np.float32), 0, 1)
+
+
+def _check_likeness(shown: Pixels, filled: Pixels, known: Bools) -> None:
+    """The models keep what is around the hole; one that does not has misunderstood its input."""
+    cells = shown.shape[1] // _BLOCK, shown.shape[0] // _BLOCK
+    difference = np.where(known[..., None], filled - shown, np.float32(0))
+    sums = cv2.resize(difference, cells, interpolation=cv2.INTER_AREA)
+    share = cv2.resize(known.astype(np.float32), cells, interpolation=cv2.INTER_AREA)
+    drift = float(np.sqrt((sums**2).sum() / 3 / max(float((share**2).sum()), 1e-6)))
+    if drift > _MOST_DRIFT:
+        raise WrongOutput(
+            "The model changed the picture around the hole, so its result is not used. "
+            "Choose another model or the classical path."
+        )

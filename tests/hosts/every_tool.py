@@ -1,0 +1,61 @@
+"""The runs that show every tool through both of its paths in an editor, as data.
+
+A run names the tool, the path, the values set in its form, and what lies in the document: which
+picture is the source (``photo`` fills the canvas, ``small`` lies partly off it, ``empty`` has no
+pixels, ``grey`` is a grey document, ``lowest`` has nothing below), whether strokes lie above it,
+and the selection (x, y, width, height, feather radius).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from shared_core.bridge import toolbox
+
+SELECTION = [40, 30, 24, 18, 2]
+PROMPT = "red sand under a blue sky"
+VALUES: dict[str, dict[str, object]] = {
+    "text-to-image": {"prompt": PROMPT, "seed": 7, "steps": 1},
+    "generate-background": {"prompt": PROMPT, "seed": 7, "steps": 1},
+}
+
+
+def _run(name: str, tool: str, path: str, values: dict[str, object], **more: Any) -> dict[str, Any]:
+    """One run, with what is not said otherwise."""
+    run = {"source": "photo", "strokes": False, "selection": None, "commercial": False}
+    if toolbox.tool(tool).selects is toolbox.Selects.NEEDED:
+        run["selection"] = SELECTION
+    values = {**VALUES.get(tool, {}), **values}
+    return {"name": name, "tool": tool, "path": path, "values": values, **run, **more}
+
+
+def runs() -> list[dict[str, Any]]:
+    """Every tool by both paths, then what is special about some."""
+    made = [
+        _run(f"{tool.id}-{path}", tool.id, path, {})
+        for tool in toolbox.TOOLS
+        for path in ("classical", "real")
+    ]
+    special: list[tuple[str, str, str, dict[str, object], dict[str, Any]]] = [
+        ("cut", "remove-background", "classical", {"result": "cut"}, {}),
+        ("select", "remove-background", "real", {"result": "selection"}, {}),
+        (
+            "select-again",
+            "remove-background",
+            "classical",
+            {"result": "selection"},
+            {"selection": SELECTION},
+        ),
+        ("mask-small", "remove-background", "classical", {}, {"source": "small"}),
+        ("colour-from-grey", "colorize", "real", {}, {"source": "grey"}),
+        ("colour-strokes", "colorize", "classical", {"strokes": "above"}, {"strokes": True}),
+        ("upscale-4", "upscale", "classical", {"factor": "4"}, {"source": "small"}),
+        ("picture-on-empty", "text-to-image", "classical", {}, {"source": "empty"}),
+        ("picture-on-grey", "text-to-image", "classical", {}, {"source": "grey"}),
+        ("background-small", "generate-background", "classical", {}, {"source": "small"}),
+        ("background-lowest", "generate-background", "classical", {}, {"source": "lowest"}),
+        ("faces-commercial", "restore-faces", "real", {}, {"commercial": True}),
+    ]
+    here = {tool.id for tool in toolbox.TOOLS}
+    made += [_run(n, t, p, v, **more) for n, t, p, v, more in special if t in here]
+    return made
