@@ -32,6 +32,7 @@ _PATHS = (
 _APPLY_HELP = {
     toolbox.Returns.PIXELS: "Adds the result as a new layer above each selected layer.",
     toolbox.Returns.MASK: "Adds a new layer above each selected layer, or selects, as you chose.",
+    toolbox.Returns.SELECTION: "Selects what was found; no layer is changed or added.",
     toolbox.Returns.BELOW: "Adds a new layer below each selected layer.",
     toolbox.Returns.LAYER: "Adds a new layer above the selected one.",
     toolbox.Returns.SCALED: "Opens the result as a new picture.",
@@ -455,7 +456,7 @@ class NssDocker(DockWidget):
             self.tell(outcome.sentence)
         self._poll()
         if own_run and outcome.receipts and words.words(outcome.receipts[-1]):
-            shown = self._receipts.pick_newest()
+            shown = self._receipts.pick(outcome.receipts[-1])
             QtCore.QTimer.singleShot(0, lambda: self._bring_into_sight(shown))
 
     # Showing

@@ -79,9 +79,10 @@ class ReceiptsBox(QtWidgets.QGroupBox):
             text = receipt.sentence(label.receipt) + changed
         self._own.setText(f"“{node.name()}”: {text}")
 
-    def pick_newest(self) -> Any:
-        """Show all of the newest receipt; the widgets with its words, to be brought into sight."""
-        self._list.setCurrentRow(0)
+    def pick(self, wanted: receipt.Receipt) -> Any:
+        """Show all of one receipt; the widgets with its words, to be brought into sight."""
+        rows = [row for row, label in enumerate(self._labels) if label.receipt == wanted]
+        self._list.setCurrentRow(rows[0] if rows else 0)
         return self._copy, self._words
 
     @guarded

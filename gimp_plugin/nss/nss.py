@@ -95,9 +95,9 @@ def _run(
             # Also those from before a failure.
             for opened in place.opened:
                 Gimp.Display.new(opened)
+    Gimp.progress_end()
     if mode != Gimp.RunMode.NONINTERACTIVE:
         _show(place, made)
-    Gimp.progress_end()
     receipts = "[" + ",".join(receipt.to_json(one) for one in made) + "]"
     images = json.dumps([image.get_id() for image in place.opened])
     return filled(_end(procedure, Gimp.PDBStatusType.SUCCESS), receipts, images, place.text)
@@ -168,6 +168,7 @@ class Nss(Gimp.PlugIn):
         procedure = self._procedure(name, f"{tool.title}…", run, tool)
         sensitive = Gimp.ProcedureSensitivityMask.DRAWABLE | Gimp.ProcedureSensitivityMask.DRAWABLES
         if tool.returns is toolbox.Returns.LAYER:
+            # Up to 3.2 GIMP's menus do without such entries all the same where there is no layer.
             sensitive |= Gimp.ProcedureSensitivityMask.NO_DRAWABLES
         procedure.set_sensitivity_mask(sensitive)
         procedure.set_documentation(

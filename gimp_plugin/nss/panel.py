@@ -27,7 +27,7 @@ _HIGHEST = 400
 # A slider over more steps than this cannot be set to one of them.
 _SLIDER_STEPS = 10_000
 _COPY = 1
-_TEXT_WIDTH, _TEXT_HEIGHT = 420, 300
+_TEXT_WIDTH, _TEXT_HEIGHT = 460, 360
 
 
 class Planner:
@@ -111,6 +111,7 @@ class ToolDialog:
         if (help_button := self._dialog.get_widget_for_response(Gtk.ResponseType.HELP)) is not None:
             help_button.hide()
         self._ok = self._dialog.get_widget_for_response(Gtk.ResponseType.OK)
+        self._first_entry: Any = None
         self._fill(config, tool)
         self._build_plan()
         config.connect("notify", self._changed)
@@ -118,6 +119,8 @@ class ToolDialog:
     def run(self) -> str | None:
         """The model whose download the user consents to, or nothing; None on Cancel."""
         self._ask()
+        if self._first_entry is not None:
+            self._first_entry.grab_focus()
         try:
             if not self._dialog.run():
                 return None
@@ -147,6 +150,8 @@ class ToolDialog:
             steps = parameter.maximum - parameter.minimum
             if parameter.kind is toolbox.Kind.NUMBER and steps <= _SLIDER_STEPS:
                 self._dialog.get_scale_entry(name, 1.0)
+            if parameter.kind is toolbox.Kind.TEXT and self._first_entry is None:
+                self._first_entry = self._dialog.get_widget(name, GimpUi.LabelEntry).get_entry()
             if parameter.auto:
                 names.append(automatic(parameter))
                 self._dialog.set_sensitive(name, True, config, automatic(parameter), True)

@@ -26,8 +26,11 @@ _CUT_PIXELS = 150_000
 _ROUNDS = 4
 # A subject is at least and at most this share of what could be it.
 _SMALLEST, _LARGEST = 0.004, 0.9
-# Distance of the salient from the rest, in Lab units, below which nothing stands out.
+# Spread of a picture's colours, in Lab units, below which nothing stands out.
 _FAINT = 7.0
+# A piece counts with this share of what the weightiest has; the cut stays within this margin.
+_WEIGHTY = 0.15
+_MARGIN = 0.1
 
 
 @dataclass(frozen=True)
@@ -126,24 +129,37 @@ def _labels(rgb: Bytes, may: Mask, hinted: Mask | None) -> Bytes | None:
         score = saliency(rgb)
         score[~may] = 0
         bar = max(1.2 * _otsu(score[may]), 0.25) if may.any() else 1.0
-        salient = (score > bar) & may
-        if not _stands_out(rgb, salient, may):
+        salient = _weighty((score > bar) & may, score)
+        if not _stands_out(rgb, salient):
             return None
-        labels[score > 0.5 * bar] = cv2.GC_PR_FGD
-        labels[score < 0.05] = cv2.GC_BGD
+        near = _around(salient)
+        labels[near & (score > 0.5 * bar)] = cv2.GC_PR_FGD
+        labels[~near] = cv2.GC_BGD
         core = cv2.erode(salient.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
         labels[core & (score > 0.5 * (1 + bar))] = cv2.GC_FGD
     labels[~may] = cv2.GC_BGD
     return labels
 
 
-def _stands_out(rgb: Bytes, salient: Mask, may: Mask) -> bool:
-    rest = may & ~salient
-    if salient.mean() < _SMALLEST or not rest.any():
-        return False
+def _weighty(salient: Mask, score: Floats) -> Mask:
+    """The pieces of ``salient`` that hold a good part of what stands out."""
+    count, labels = cv2.connectedComponents(salient.astype(np.uint8))
+    weights = np.bincount(labels[salient], score[salient], minlength=count)
+    return np.asarray((weights >= _WEIGHTY * max(1e-9, weights.max()))[labels] & salient)
+
+
+def _around(salient: Mask) -> Mask:
+    """The hull of ``salient`` and a margin; what is farther off only has the subject's colours."""
+    points = cv2.findNonZero(salient.astype(np.uint8))
+    hull = np.zeros(salient.shape, np.uint8)
+    cv2.fillConvexPoly(hull, cv2.convexHull(points), 1)
+    margin = 2 * max(2, round(_MARGIN * min(salient.shape))) + 1
+    return cv2.dilate(hull, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (margin, margin))) > 0
+
+
+def _stands_out(rgb: Bytes, salient: Mask) -> bool:
     lab = cv2.cvtColor(rgb.astype(np.float32) * np.float32(1 / 255), cv2.COLOR_RGB2Lab)
-    apart = lab[salient].mean(axis=0) - lab[rest].mean(axis=0)
-    return float(np.linalg.norm(apart)) >= _FAINT
+    return salient.mean() >= _SMALLEST and float(lab.std(axis=(0, 1)).max()) >= _FAINT
 
 
 def _cut(rgb: Bytes, labels: Bytes, may: Mask) -> Mask | None:

@@ -64,9 +64,9 @@ class ClipTokenizer:
                 f"The tokenizer {vocab.name} is not CLIP's: its start and end are {found}, not "
                 f"{(_START_ID, _END_ID)}. Remove the model and download it again."
             )
-        # As in the reference, a prompt that spells one of the two means it.
+        # As in the reference, a prompt that spells one of the two just so means it.
         self._tokenizer.add_special_tokens(
-            [AddedToken(token, normalized=True, special=True) for token in (_START, _END)]
+            [AddedToken(token, normalized=False, special=True) for token in (_START, _END)]
         )
 
     def tokens(self, prompt: str, pad: int) -> Tokens:

@@ -142,7 +142,7 @@ def _run(
     by_rank: Mapping[int, NDArray[Any]],
     cancelled: Callable[[], bool] | None,
 ) -> Doubles:
-    """The session's first output; each input gets the array of its own number of dimensions."""
+    """The session's output; each input gets the array of its own number of dimensions."""
     feeds = {}
     for tensor in session.inputs:
         array = by_rank.get(len(tensor.shape))

@@ -15,7 +15,7 @@ from shared_core.pixels import Box, Picture, WrongOutput
 
 from .work import Made, Model, Pixels, Work
 
-# A strip takes about 150 bytes a pixel.
+# A strip takes about 60 bytes a pixel beside what is fixed.
 STRIP_PIXELS = 1 << 19
 
 # Strokes are spread on a picture an eighth as large, or as near to that as these limits let.

@@ -83,7 +83,7 @@ def enlarged(picture: Floats, box: Box, work: Work) -> tuple[Floats, dict[str, A
 
 
 def _parts(box: Box) -> Iterator[Box]:
-    """``box`` in parts of at most ``PART_PIXELS``, not too long, since long ones resample slowly."""
+    """``box`` in parts of at most ``PART_PIXELS``; long ones would take longer to resample."""
     width = min(box.width, _PART_WIDTH)
     height = max(1, PART_PIXELS // width)
     for top in range(box.top, box.bottom, height):

@@ -157,7 +157,7 @@ def _checked(output: Pixels, spec: TensorSpec, height: int, width: int) -> Pixel
     low, high = float(matte.min()), float(matte.max())
     if low < -_TOLERANCE or high > 1 + _TOLERANCE:
         raise _wrong(f"values from {low:.3g} to {high:.3g} where 0 to 1 is due")
-    if high == low:
+    if high == low >= _LEAST_COVER:
         raise _wrong("the same coverage everywhere")
     if spec.then == MIN_MAX and high >= _LEAST_COVER:
         matte = (matte - low) / (high - low)

@@ -29,6 +29,7 @@ _LEAST_CONTEXT, _MOST_CONTEXT = 64, 768
 _RIM = 2
 # The least context of the models, as they were trained, and its share of the square's side.
 _SQUARE = 2
+_STRIP = 256
 # The models keep what they are shown around the hole: root mean square over blocks.
 _MOST_DRIFT = 0.12
 _BLOCK = 16
@@ -100,7 +101,16 @@ def _parts(work: Work) -> tuple[NDArray[np.uint8], list[Box]]:
         raise BadInput(
             "The selection holds nothing visible. Select the object that is to be removed."
         )
+    _keep_region(work)
     return work.selection, parts
+
+
+def _keep_region(work: Work) -> None:
+    """Write the source's own colours, since the holes are only a part of the region."""
+    region = work.picture.region
+    for top in range(region.top, region.bottom, _STRIP):
+        strip = Box(region.left, top, region.width, min(_STRIP, region.bottom - top))
+        work.picture.write(strip, work.picture.rgb(strip))
 
 
 def _hole(selection: NDArray[np.uint8], box: Box) -> Bools:
@@ -164,10 +174,11 @@ def _run(work: Work, model: Model, rgb: Pixels, hole: Bools, square: int, side: 
         mask = cv2.resize(mask, (side, side), interpolation=cv2.INTER_AREA)
     mask = mask > 1e-6
     session = model.session
-    feeds = {
-        tensor.name: _feed(spec, tensor.dtype, shown, mask)
-        for spec, tensor in zip(model.card.inputs, session.inputs, strict=True)
-    }
+    named = {tensor.name: tensor for tensor in session.inputs}
+    feeds = {}
+    for spec, next_one in zip(model.card.inputs, session.inputs, strict=True):
+        tensor = named.get(spec.name or "", next_one)
+        feeds[tensor.name] = _feed(spec, tensor.dtype, shown, mask)
     made = session.run(feeds, cancelled=work.cancelled)[0]
     filled = _colours(model.card.outputs[0], made, side)
     _check_likeness(shown, filled, ~mask)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import unicodedata
 from functools import cache
 from itertools import pairwise
@@ -15,6 +16,7 @@ from shared_core.engine.clip_tokens import LENGTH, ClipTokenizer
 from tests.conftest import shared
 
 START, END = 49406, 49407
+SPECIAL = {"<|startoftext|>": START, "<|endoftext|>": END}
 
 # Published for openai/clip-vit-large-patch14 and openai/CLIP's own notebook.
 PUBLISHED = {
@@ -100,13 +102,16 @@ class Reference:
         self.rank = {pair: number for number, pair in enumerate(pairs)}
 
     def ids(self, text: str, pad: int) -> list[int]:
-        ids = [i for piece in pieces(clean(text)) for i in self.piece(piece)]
+        ids: list[int] = []
+        for part in re.split(r"(<\|startoftext\|>|<\|endoftext\|>)", text):
+            if part in SPECIAL:
+                ids.append(SPECIAL[part])
+            else:
+                ids += [i for piece in pieces(clean(part)) for i in self.piece(piece)]
         ids = [START, *ids[: LENGTH - 2], END]
         return ids + [pad] * (LENGTH - len(ids))
 
     def piece(self, piece: str) -> list[int]:
-        if piece in ("<|startoftext|>", "<|endoftext|>"):
-            return [self.vocab[piece]]
         parts = [letters()[byte] for byte in piece.encode()]
         parts[-1] += "</w>"
         while len(parts) > 1:
@@ -145,19 +150,16 @@ def pieces(text: str) -> list[str]:
     found = []
     while text:
         kind = kind_of(text[0])
-        special = next((s for s in ("<|startoftext|>", "<|endoftext|>") if text.startswith(s)), "")
         short = next(
             (s for s in ("'s", "'t", "'re", "'ve", "'m", "'ll", "'d") if text.startswith(s)), ""
         )
-        if special or short:
-            length = len(special or short)
+        if short:
+            length = len(short)
         elif kind in ("number", "space"):
             length = 1
         else:
             length = 1
             while length < len(text) and kind_of(text[length]) == kind:
-                if text[length:].startswith(("<|startoftext|>", "<|endoftext|>")):
-                    break
                 length += 1
         if kind != "space":
             found.append(text[:length])

@@ -1,9 +1,10 @@
 """The runs that show every tool through both of its paths in an editor, as data.
 
-A run names the tool, the path, the values set in its form, and what lies in the document: which
-picture is the source (``photo`` fills the canvas, ``small`` lies partly off it, ``empty`` has no
-pixels, ``grey`` is a grey document, ``lowest`` has nothing below), whether strokes lie above it,
-and the selection (x, y, width, height, feather radius).
+A run names the tool, the path, the values set in its form (``asked`` are those that are not the
+tool's own defaults), and what lies in the document: which picture is the source (``photo`` fills
+the canvas, ``small`` lies partly off it, ``empty`` has no pixels, ``grey`` is a grey document,
+``lowest`` has nothing below), whether strokes lie above it, and the selection (x, y, width,
+height, feather radius).
 """
 
 from __future__ import annotations
@@ -25,8 +26,19 @@ def _run(name: str, tool: str, path: str, values: dict[str, object], **more: Any
     run = {"source": "photo", "strokes": False, "selection": None, "commercial": False}
     if toolbox.tool(tool).selects is toolbox.Selects.NEEDED:
         run["selection"] = SELECTION
-    values = {**VALUES.get(tool, {}), **values}
-    return {"name": name, "tool": tool, "path": path, "values": values, **run, **more}
+    asked = {**VALUES.get(tool, {}), **values}
+    # The form keeps what an earlier run set, so every field is set.
+    parameters = toolbox.tool(tool).parameters
+    every = {p.id: p.parse(asked.get(p.id, p.default)) for p in parameters}
+    return {
+        "name": name,
+        "tool": tool,
+        "path": path,
+        "values": every,
+        "asked": asked,
+        **run,
+        **more,
+    }
 
 
 def runs() -> list[dict[str, Any]]:

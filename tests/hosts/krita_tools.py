@@ -59,11 +59,11 @@ def check_receipt(run: Mapping[str, Any], tool: Tool, receipt: Mapping[str, Any]
         assert receipt["model"] is None and receipt["algorithm"]["name"]
     else:
         assert receipt["model"]["id"] == first_model(run, tool)
-    for name, value in run["values"].items():
+    for name, value in run["asked"].items():
         if name != "seed":
             assert receipt["parameters"][name] == value, name
-    if "seed" in run["values"]:
-        assert receipt["seed"] == run["values"]["seed"]
+    if "seed" in run["asked"]:
+        assert receipt["seed"] == run["asked"]["seed"]
     assert receipt["versions"]["host"].startswith("Krita ")
 
 

@@ -442,14 +442,10 @@ def await_window(inside: Any, title: str, seconds: float = 30) -> str:
     raise AssertionError(f"there is no window {title!r}")
 
 
-def open_tool(inside: Any, title: str, bare: bool = False) -> None:
-    """Filters ▸ NSS ▸ the tool with the keyboard; waits for the dialog.
-
-    In a ``bare`` image, without layers, only tools that need none can be chosen.
-    """
-    chosen = [one for one in toolbox.TOOLS if not bare or one.returns is toolbox.Returns.LAYER]
+def open_tool(inside: Any, title: str) -> None:
+    """Filters ▸ NSS ▸ the tool with the keyboard; waits for the dialog."""
     # GIMP sorts the entries of a menu by their names.
-    place = sorted([*(tool.title for tool in chosen), "Receipts"]).index(title)
+    place = sorted([*(tool.title for tool in toolbox.TOOLS), "Receipts"]).index(title)
     for keys in (["alt+r"], ["End", "Right"], ["Down"] * place, ["Return"]):
         if keys:
             inside.also(["xdotool", "key", *keys])
@@ -485,26 +481,33 @@ def test_window(stage: Stage) -> None:
             await_state(out, lambda state: state == before, 10)
             inside.also(["xdotool", "key", "ctrl+y"])
             await_state(out, lambda state: state == after, 10)
-            words_and_a_new_picture(inside, out)
+            words_a_picture_and_a_new_image(inside, out)
             (out / "stop").touch()
 
 
-def words_and_a_new_picture(inside: Any, out: Path) -> None:
-    """Words come in a window; a picture can be made where there is no layer, as the menu shows."""
+def words_a_picture_and_a_new_image(inside: Any, out: Path) -> None:
+    """Words come in a window, a prompt is typed, and a larger picture gets a window of its own."""
     before = await_state(out, lambda _: True)
-    open_tool(inside, toolbox.tool("tags").title)
+    title = toolbox.tool("tags").title
+    open_tool(inside, title)
     inside.also(["xdotool", "key", "alt+a"])
     await_state(out, lambda state: len(state["parasites"]) == 1)
-    title = f"^NSS: {toolbox.tool('tags').title}"
-    await_window(inside, title)
+    await_window(inside, f"^NSS: {title}")
+    inside.screenshot(out / "words.png")
     inside.also(["xdotool", "key", "alt+l"])
-    await_state(out, lambda state: state["layers"] == before["layers"])
-    (out / "bare").touch()
-    await_state(out, lambda state: not state["layers"])
-    open_tool(inside, toolbox.tool("text-to-image").title, bare=True)
+    time.sleep(1)
+    assert await_state(out, lambda _: True)["layers"] == before["layers"]
+
+    open_tool(inside, toolbox.tool("text-to-image").title)
     inside.also(["xdotool", "type", "a red brick wall"])
     time.sleep(0.7)
     inside.also(["xdotool", "key", "alt+a"])
-    made = await_state(out, lambda state: len(state["layers"]) == 1)
-    assert made["layers"][0][1].startswith("Canvas · Text to image · ")
-    assert made["receipts"][0]["parameters"]["prompt"] == "a red brick wall"
+    made = await_state(out, lambda state: len(state["layers"]) == len(before["layers"]) + 1)
+    assert any("Text to image · classical" in name for _, name, _ in made["layers"])
+    label = next(one for one in made["receipts"] if one and one["tool"] == "text-to-image")
+    assert label["parameters"]["prompt"] == "a red brick wall"
+
+    open_tool(inside, toolbox.tool("upscale").title)
+    inside.also(["xdotool", "key", "alt+a"])
+    await_state(out, lambda state: sorted(state["images"]) == [WIDTH, 2 * WIDTH])
+    await_window(inside, f"{2 * WIDTH}x{2 * HEIGHT}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -417,3 +418,76 @@ def test_cancelling_ends_it_between_strips(strokes: str, monkeypatch: pytest.Mon
     with pytest.raises(Cancelled):
         colorize.classical(work)
     assert len(told) == 4
+
+
+# ---------------------------------------------------------------- the whole way
+
+
+def _picture_file(folder: Path, white: bool) -> Path:
+    rgba = _layer(530, 540, "u16", grey=True)
+    rgba[..., 3] = np.maximum(rgba[..., 3], 9000)
+    if white:
+        rgba[:100, :100, :3] = 65535
+    else:
+        rgba[..., :3] = np.minimum(rgba[..., :3], 55000)
+    path = folder / "Großmutter 1912.png"
+    cv2.imencode(".png", rgba[..., [2, 1, 0, 3]])[1].tofile(path)
+    return path
+
+
+def _run(home: Any, path: Path, *more: str) -> tuple[dict[str, Any], Samples, Samples]:
+    """The receipt, and the source's and the result's pixels as RGBA."""
+    out, receipt = path.with_name("out.png"), path.with_suffix(".json")
+    home.nss("run", "colorize", path, "-o", out, "--receipt", receipt, *more)
+    read = [cv2.imdecode(np.fromfile(file, np.uint8), cv2.IMREAD_UNCHANGED) for file in (path, out)]
+    source, result = (np.asarray(pixels)[..., [2, 1, 0, 3]] for pixels in read)
+    return json.loads(receipt.read_text("utf-8")), source, result
+
+
+def test_a_grey_picture_of_sixteen_bits_through_the_worker(
+    home: Any, models: Any, tmp_path: Path
+) -> None:
+    models(models=(TINY,)).get(TINY)
+    path = _picture_file(tmp_path, white=False)
+    receipt, source, result = _run(home, path, "--path", "real")
+    assert receipt["path"] == "real"
+    assert receipt["model"]["id"] == TINY
+    assert receipt["actual"]["tiles"] == 1
+    expected = 65535 * _expected_real(source[..., :3] / 65535)
+    assert np.abs(result[..., :3] - expected).max() <= 4
+    np.testing.assert_array_equal(result[..., 3], source[..., 3])
+
+
+def test_a_model_that_fails_gives_a_toned_picture_that_says_so(
+    home: Any, models: Any, tmp_path: Path
+) -> None:
+    models({TINY: Variant.NAN_ON_WHITE}, models=(TINY,)).get(TINY)
+    path = _picture_file(tmp_path, white=True)
+    receipt, source, result = _run(home, path, "-p", "palette=cyanotype")
+    assert receipt["path"] == "classical"
+    assert "not numbers" in receipt["fault"]
+    assert receipt["model"] is None
+    before, after = (_lab(p[..., :3] / 65535) for p in (source, result))
+    assert np.abs(after[..., 0] - before[..., 0]).max() < 2e-3
+    assert after[..., 2].mean() < -5
+
+
+def test_strokes_on_a_picture_of_one_channel_give_a_picture_in_colour(
+    home: Any, tmp_path: Path
+) -> None:
+    path, strokes, out = (tmp_path / name for name in ("grey.png", "strokes.png", "out.png"))
+    receipt = tmp_path / "receipt.json"
+    cv2.imencode(".png", _halves(90, 120)[..., 0])[1].tofile(path)
+    cv2.imencode(".png", _marks(90, 120)[..., [2, 1, 0, 3]])[1].tofile(strokes)
+    home.nss(
+        *("run", "colorize", path, "-o", out, "--receipt", receipt, "--path", "classical"),
+        *("-p", "strokes=above", "--strokes", strokes),
+    )
+    made = json.loads(receipt.read_text("utf-8"))
+    assert made["path"] == "classical"
+    assert "strokes" in made["algorithm"]["name"]
+    bgr = np.asarray(cv2.imdecode(np.fromfile(out, np.uint8), cv2.IMREAD_UNCHANGED))
+    assert bgr.ndim == 3
+    lab = _lab(bgr[..., 2::-1] / 255)
+    assert lab[:, :50, 1].min() > 30
+    assert lab[:, 70:, 2].max() < -10

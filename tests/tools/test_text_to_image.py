@@ -302,6 +302,27 @@ def test_prompt_and_seed_give_the_same_pixels_again(home: Any, models: Any, tmp_
     small, receipt = run(home, tmp_path, "--path", "real", "-p", "model=small", "-p", "seed=77")
     assert receipt["model"]["id"] == SDXS
     np.testing.assert_allclose(small[..., 2::-1], expected(SDXS, PROMPT, 77) * 255, atol=0.6)
+    _, receipt = run(home, tmp_path, "--commercial")
+    assert receipt["model"]["id"] == SDXS
+
+
+def test_the_users_selection_through_the_worker(shared_home: Any, tmp_path: Path) -> None:
+    mask = np.zeros((300, 400), np.uint8)
+    mask[100:250, 50:350] = 255
+    mask[200:210, 50:350] = 90
+    photo, out = tmp_path / "grey.png", tmp_path / "out.png"
+    cv2.imencode(".png", mask)[1].tofile(tmp_path / "mask.png")
+    cv2.imencode(".png", np.full((300, 400), 7000, np.uint16))[1].tofile(photo)
+    shared_home.nss(
+        "run", "text-to-image", photo, "-o", out, "--mask", tmp_path / "mask.png",
+        "-p", "prompt=red silk", "--path", "classical",
+    )  # fmt: skip
+    picture = cv2.imdecode(np.fromfile(out, np.uint8), cv2.IMREAD_UNCHANGED)
+    # Of the picture's depth, and in colour although that is grey.
+    assert picture.dtype == np.uint16
+    np.testing.assert_allclose(picture[..., 3], mask * 257.0, atol=1)
+    blue, _green, red = picture[mask > 0][:, :3].mean(axis=0)
+    assert red > 2 * blue
 
 
 def test_a_model_that_fails_gives_the_texture_with_the_reason(

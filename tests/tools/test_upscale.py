@@ -69,7 +69,8 @@ def _work(
 
 def _model(folder: Path, model: str, variant: Variant = Variant.GOOD) -> Model:
     """The twin of ``model`` under its real card."""
-    card = cards.load()[model]
+    [path] = cards.cards_folder().rglob(f"{model}.toml")
+    card = cards.read_card(path)
     for name, data in TWINS[model](variant).items():
         (folder / name).write_bytes(data)
     sessions = Sessions(("",), lambda role: open_session(folder / card.main_file.path))

@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
-
 from ..errors import UsageError
+from . import (
+    colorize,
+    deblur,
+    denoise,
+    generate_background,
+    remove_background,
+    remove_object,
+    restore_faces,
+    tags,
+    text_to_image,
+    upscale,
+)
 from .kinds import AUTO, Kind, Parameter, Returns, Selects, Tool, Value
 
 __all__ = ["AUTO", "TOOLS", "Kind", "Parameter", "Returns", "Selects", "Tool", "Value", "tool"]
 
 # In the order of the menus.
-_NAMES = (
-    "remove_background", "remove_object", "denoise", "deblur", "upscale", "restore_faces",
-    "colorize", "text_to_image", "generate_background", "tags",
-)
-# TEMPORARY while the tools are being written: only what is there.
-TOOLS: tuple[Tool, ...] = tuple(
-    importlib.import_module("." + name, __package__).TOOL
-    for name in _NAMES
-    if importlib.util.find_spec("." + name, __package__)
+TOOLS: tuple[Tool, ...] = (
+    remove_background.TOOL,
+    remove_object.TOOL,
+    denoise.TOOL,
+    deblur.TOOL,
+    upscale.TOOL,
+    restore_faces.TOOL,
+    colorize.TOOL,
+    text_to_image.TOOL,
+    generate_background.TOOL,
+    tags.TOOL,
 )
 
 
