@@ -136,8 +136,9 @@ def sheet(rows: list[Row]) -> Image.Image:
 
 
 def wrapped(text: str, font: ImageFont.FreeTypeFont, width: int) -> str:
-    """``text`` broken into lines of at most ``width`` pixels."""
+    """``text`` broken into lines of at most ``width`` pixels, in letters that the font has."""
     lines = []
+    text = text.replace("×", "x").replace("“", '"').replace("”", '"')
     for paragraph in text.split("\n"):
         line = ""
         for word in paragraph.split(" "):

@@ -48,18 +48,19 @@ def samples(out: Path) -> list[Sample]:
     small = cv2.resize(astronaut, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
     portrait = cv2.resize(astronaut[:300, 80:380], None, fx=0.4, fy=0.4)
     portrait = cv2.resize(portrait, None, fx=2.5, fy=2.5, interpolation=cv2.INTER_CUBIC)
-    spoon = np.zeros(coffee.shape[:2], np.uint8)
-    outline = [[392, 60], [432, 66], [410, 235], [418, 290], [370, 338], [318, 300], [325, 255]]
-    cv2.fillPoly(spoon, [np.array(outline)], 255)
+    mast = np.zeros(rocket.shape[:2], np.uint8)
+    outline = np.array([[436, 112], [462, 112], [484, 374], [428, 374]])
+    cv2.fillPoly(mast, [outline], 255)
     grey = np.ascontiguousarray(data.camera())
     return [
         Sample("remove-background", "astronaut", kept("astronaut", astronaut), "astronaut"),
         Sample(
             "remove-object",
-            "coffee",
-            kept("coffee", coffee),
-            "coffee, the spoon selected",
-            mask=kept("coffee-selection", spoon),
+            "rocket",
+            kept("rocket", rocket),
+            "rocket, the mast on the right selected",
+            mask=kept("rocket-selection", mast),
+            detail=(300, 60),
         ),
         Sample(
             "denoise",

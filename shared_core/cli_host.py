@@ -58,20 +58,16 @@ class FileHost:
         """The picture's pixels, the mask and the strokes as pixel files."""
         if layer is None:
             width, height = self.size or (512, 512)
-            return Source("canvas", arena.create(width, height, "u8", "rgba", "srgb"))
+            mask, selected = self._selection(arena, task, width, height)
+            canvas = arena.create(width, height, "u8", "rgba", "srgb")
+            return Source("canvas", canvas, mask, selected=selected)
         image = imagefile.read(layer)
         if image.note:
             print(f"{layer.name}: {image.note}", file=sys.stderr)
         height, width = image.pixels.shape[:2]
         pixels = arena.create(width, height, image.depth, "rgba", image.curve, image.grey)
         arena.write(pixels, _bytes_of(image.pixels))
-        mask: wire.PixelFile | None = None
-        selected = None
-        if self.mask is not None and task.selection:
-            selection = _bytes_of(imagefile.read_mask(self.mask, width, height))
-            selected = selected_size(selection, width)
-            mask = arena.create(width, height, "u8", "mask")
-            arena.write(mask, selection)
+        mask, selected = self._selection(arena, task, width, height)
         return Source(
             name=layer.stem,
             pixels=pixels,
@@ -105,6 +101,17 @@ class FileHost:
         imagefile.write(
             self.output, pixels, like, [to_dict(receipt)], like.source_type if like else None
         )
+
+    def _selection(
+        self, arena: Arena, task: Task, width: int, height: int
+    ) -> tuple[wire.PixelFile | None, tuple[int, int] | None]:
+        """The mask as a pixel file, and the size of the box around what it selects."""
+        if self.mask is None or not task.selection:
+            return None, None
+        selection = _bytes_of(imagefile.read_mask(self.mask, width, height))
+        mask = arena.create(width, height, "u8", "mask")
+        arena.write(mask, selection)
+        return mask, selected_size(selection, width)
 
     def _strokes(self, arena: Arena, width: int, height: int) -> wire.PixelFile:
         if self.strokes is None:

@@ -49,11 +49,12 @@ def test_every_tool_has_a_case():
 
 @pytest.fixture(scope="module")
 def photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A bright disc with an alpha hole on a soft ground, 16 bits."""
+    """A bright disc with a green middle, which the detector's twin takes for a face; 16 bits."""
     rows, columns = np.mgrid[0:HEIGHT, 0:WIDTH]
     inside = (rows - 40) ** 2 + (columns - 48) ** 2 < 24**2
     rgb = np.stack([rows / HEIGHT, columns / WIDTH, 0.4 + 0 * rows], axis=-1) * 0.5
     rgb[inside] = [0.9, 0.6, 0.2]
+    rgb[(abs(rows - 40) < 10) & (abs(columns - 48) < 10)] = [0, 1, 0]
     rgba = np.dstack([rgb, np.ones((HEIGHT, WIDTH))])
     rgba[:6, :6, 3] = 0
     path = tmp_path_factory.mktemp("photo") / "Bild ü.png"

@@ -30,7 +30,10 @@ _SMALLEST, _LARGEST = 0.004, 0.9
 _FAINT = 7.0
 # A piece counts with this share of what the weightiest has; the cut stays within this margin.
 _WEIGHTY = 0.15
-_MARGIN = 0.1
+_MARGIN = 0.15
+# How far above the threshold of two classes what stands out is, what share of that is likely the
+# subject too, and how fast things away from the middle lose.
+_BAR, _LIKELY, _MIDDLE = 1.2, 0.5, 1.2
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,7 @@ def saliency(rgb: Bytes) -> Floats:
     surrounded = _surrounded(lab, foot=True) + _surrounded(lab, foot=False)
     score = _unit(surrounded) + _unit(_far_from_border(lab))
     y, x = np.mgrid[-1 : 1 : size[1] * 1j, -1 : 1 : size[0] * 1j]
-    score = _unit(score) * np.exp(-1.2 * (x**2 + 0.7 * y**2)).astype(np.float32)
+    score = _unit(score) * np.exp(-_MIDDLE * (x**2 + 0.7 * y**2)).astype(np.float32)
     return np.asarray(
         np.clip(cv2.resize(_unit(score), (width, height), interpolation=cv2.INTER_LINEAR), 0, 1)
     )
@@ -128,12 +131,12 @@ def _labels(rgb: Bytes, may: Mask, hinted: Mask | None) -> Bytes | None:
     else:
         score = saliency(rgb)
         score[~may] = 0
-        bar = max(1.2 * _otsu(score[may]), 0.25) if may.any() else 1.0
+        bar = max(_BAR * _otsu(score[may]), 0.25) if may.any() else 1.0
         salient = _weighty((score > bar) & may, score)
         if not _stands_out(rgb, salient):
             return None
         near = _around(salient)
-        labels[near & (score > 0.5 * bar)] = cv2.GC_PR_FGD
+        labels[near & (score > _LIKELY * bar)] = cv2.GC_PR_FGD
         labels[~near] = cv2.GC_BGD
         core = cv2.erode(salient.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
         labels[core & (score > 0.5 * (1 + bar))] = cv2.GC_FGD

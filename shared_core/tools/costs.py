@@ -20,10 +20,10 @@ CLASSICAL = {
     "deblur": Cost(0.8),
     "remove-background": Cost(1.0, 1.0),
     "remove-object": Cost(1.5, 1.0),
-    "colorize": Cost(0.5, 1.0),
+    "colorize": Cost(0.35, 0.5, 100, 180 << 20),
     "restore-faces": Cost(0.5, 0.5),
     "upscale": Cost(0.7),
-    "text-to-image": Cost(0.7),
-    "generate-background": Cost(0.5),
+    "text-to-image": Cost(0.7, 0.3, 100, 400 << 20),
+    "generate-background": Cost(1.4, 0.3, 120, 420 << 20),
     "tags": Cost(0.4, 0.4, 10, 150 << 20),
 }

@@ -143,7 +143,8 @@ class Sessions(Mapping[str, "Session"]):
         self._roles = roles
         self._opener = opener
         self._open: dict[str, Session] = {}
-        self._used: list[tuple[Session, int]] = []
+        self._before: dict[str, int] = {}
+        self._closed_runs = 0
         self.load_seconds = 0.0
 
     def __getitem__(self, role: str) -> Session:
@@ -152,7 +153,7 @@ class Sessions(Mapping[str, "Session"]):
         if role not in self._open:
             began = time.monotonic()
             session = self._open[role] = self._opener(role)
-            self._used.append((session, session.runs))
+            self._before[role] = session.runs
             self.load_seconds += time.monotonic() - began
         return self._open[role]
 
@@ -165,7 +166,8 @@ class Sessions(Mapping[str, "Session"]):
     @property
     def runs(self) -> int:
         """How often any of them has given an output since this was made."""
-        return sum(session.runs - before for session, before in self._used)
+        running = sum(session.runs - self._before[role] for role, session in self._open.items())
+        return self._closed_runs + running
 
     def cancel(self) -> None:
         """End the run that is going on, from another thread."""
@@ -174,7 +176,9 @@ class Sessions(Mapping[str, "Session"]):
 
     def close(self, role: str) -> None:
         """Let go of one that is not needed any more."""
-        self._open.pop(role, None)
+        session = self._open.pop(role, None)
+        if session is not None:
+            self._closed_runs += session.runs - self._before.pop(role)
 
 
 @dataclass(frozen=True)

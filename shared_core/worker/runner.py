@@ -99,6 +99,7 @@ class Runner:
             module = registry.module(tool.id)
             opened = time.monotonic()
             before = model.sessions.load_seconds if model else 0.0
+            bound = model.session.bound if model else None
             picture.begin()
             self._enter("running")
             made: Made = module.real(work, model) if model else module.classical(work)
@@ -106,7 +107,6 @@ class Runner:
                 places.copy()
         done = time.monotonic()
         late = model.sessions.load_seconds - before if model else 0.0
-        bound = model.session.bound if model else None
         self._speech.say(
             "done",
             algorithm=made.algorithm,

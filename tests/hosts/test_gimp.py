@@ -503,7 +503,7 @@ def words_a_picture_and_a_new_image(inside: Any, out: Path) -> None:
     time.sleep(0.7)
     inside.also(["xdotool", "key", "alt+a"])
     made = await_state(out, lambda state: len(state["layers"]) == len(before["layers"]) + 1)
-    assert any("Text to image · classical" in name for _, name, _ in made["layers"])
+    assert any("Text to Image · classical" in name for _, name, _ in made["layers"])
     label = next(one for one in made["receipts"] if one and one["tool"] == "text-to-image")
     assert label["parameters"]["prompt"] == "a red brick wall"
 

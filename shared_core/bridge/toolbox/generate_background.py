@@ -6,7 +6,7 @@ from .kinds import AUTO, Kind, Parameter, Returns, Selects, Tool
 
 TOOL = Tool(
     id="generate-background",
-    title="Generate background",
+    title="Generate Background",
     help=(
         "Fills the canvas with a background below the layer, whose own pixels stay. The model "
         "paints the place that the words describe; the classical path makes a backdrop of "

@@ -6,7 +6,7 @@ from .kinds import AUTO, Kind, Parameter, Returns, Selects, Tool
 
 TOOL = Tool(
     id="remove-object",
-    title="Remove object",
+    title="Remove Object",
     help=(
         "Fills what is selected as if it had never been there. The models continue what the "
         "picture shows; the classical path copies pieces of it: near the models on texture such "

@@ -6,7 +6,7 @@ from .kinds import AUTO, Kind, Parameter, Returns, Tool
 
 TOOL = Tool(
     id="restore-faces",
-    title="Restore faces",
+    title="Restore Faces",
     help=(
         "Makes the faces in a blurred, small or damaged photo clear; only faces change. The "
         "models draw a face anew that resembles the old one: it is reconstructed, not recovered, "

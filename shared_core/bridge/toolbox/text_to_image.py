@@ -6,7 +6,7 @@ from .kinds import AUTO, Kind, Parameter, Returns, Selects, Tool
 
 TOOL = Tool(
     id="text-to-image",
-    title="Text to image",
+    title="Text to Image",
     help=(
         "Makes a new layer from a description. The model paints what the words say; the classical "
         "path only makes a texture or gradient from the colours and materials it finds among them, "
