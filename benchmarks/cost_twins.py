@@ -256,7 +256,11 @@ class Net:
         """Multi-head attention of ``count`` tokens over ``keys`` tokens of ``memory``."""
         width = size // heads
         parts = []
-        for source, rows, given in ((x, count, size), (memory, keys, key_size), (memory, keys, key_size)):
+        for source, rows, given in (
+            (x, count, size),
+            (memory, keys, key_size),
+            (memory, keys, key_size),
+        ):
             projected = self.matmul(source, rows, given, size)
             parts.append(self.node("Reshape", projected, self.ints(1, rows, heads, width)))
         query = self.node("Transpose", parts[0], perm=[0, 2, 1, 3])
@@ -583,13 +587,25 @@ def _isnet(net: Net, side: int) -> None:
     """Qin et al., Highly Accurate Dichotomous Image Segmentation, 2022."""
     x = net.conv(net.picture(3, side, free=False), 64, stride=2)
     downs = []
-    for height, middle, to in ((7, 32, 64), (6, 32, 128), (5, 64, 256), (4, 128, 512), (0, 256, 512)):
+    for height, middle, to in (
+        (7, 32, 64),
+        (6, 32, 128),
+        (5, 64, 256),
+        (4, 128, 512),
+        (0, 256, 512),
+    ):
         x = _rsu(net, x, height, middle, to)
         downs.append(x)
         x = net.pooled(x)
     x = _rsu(net, x, 0, 256, 512)
     sides = [x]
-    for height, middle, to in ((0, 256, 512), (4, 128, 256), (5, 64, 128), (6, 32, 64), (7, 16, 64)):
+    for height, middle, to in (
+        (0, 256, 512),
+        (4, 128, 256),
+        (5, 64, 128),
+        (6, 32, 64),
+        (7, 16, 64),
+    ):
         skip = downs.pop()
         x = _rsu(net, net.joined(net.resized(x, skip.side), skip), height, middle, to)
         sides.append(x)

@@ -10,7 +10,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import cv2
@@ -29,9 +29,13 @@ SIZES = {1: (1152, 864), 12: (4000, 3000), 48: (8000, 6000)}
 
 @dataclass(frozen=True)
 class Footprint:
-    """Seconds of the tool alone, and the most memory it took beside the mapped pixel files."""
+    """Seconds of the tool alone, by the clock and of all threads of the processor.
+
+    ``peak_bytes`` is the most memory it took beside the mapped pixel files.
+    """
 
     seconds: float
+    cpu_seconds: float
     peak_bytes: int
 
 
@@ -51,7 +55,7 @@ def measure(
     }
     order["hole"] = hole
     done = subprocess.run(
-        [sys.executable, __file__, json.dumps(order)], check=True, capture_output=True, text=True
+        [sys.executable, __file__, json.dumps(order)], check=True, stdout=subprocess.PIPE, text=True
     )
     return Footprint(**json.loads(done.stdout))
 
@@ -93,7 +97,7 @@ def _run(
             selection = np.zeros((height, width), np.uint8)
             top, left = (height - hole[1]) // 2, (width - hole[0]) // 2
             selection[top : top + hole[1], left : left + hole[0]] = 255
-        if (wide, high) == size:
+        if (wide, high) == (width, height):
             masked = toolbox.tool(tool).selects in (Selects.LIMITS, Selects.NEEDED)
             mask = selection if masked else None
             picture, sheet = Picture(source, result, Raster(width, height, "u8"), mask), None
@@ -120,12 +124,14 @@ def _run(
 
         watcher = threading.Thread(target=watch)
         watcher.start()
-        began = time.perf_counter()
-        module.classical(work)
-        seconds = time.perf_counter() - began
-        ended.set()
-        watcher.join()
-    return Footprint(seconds, most - before)
+        began, spent = time.perf_counter(), time.process_time()
+        try:
+            module.classical(work)
+        finally:
+            seconds, spent = time.perf_counter() - began, time.process_time() - spent
+            ended.set()
+            watcher.join()
+    return Footprint(seconds, spent, most - before)
 
 
 def main() -> None:
@@ -133,7 +139,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("order", type=json.loads)
     found = _run(**parser.parse_args().order)
-    print(json.dumps({"seconds": found.seconds, "peak_bytes": found.peak_bytes}))
+    print(json.dumps(asdict(found)))
 
 
 if __name__ == "__main__":

@@ -14,16 +14,16 @@ from skimage import data
 Bytes = NDArray[np.uint8]
 NAMES = ("astronaut", "chelsea", "coffee", "rocket")
 ROOT = Path(__file__).resolve().parent.parent
+IMAGES = Path(os.environ.get("NSS_SHARED", ROOT.parent / "shared")) / "images"
 # Width and height by megapixels; 4:3 or near it.
 SIZES = {1: (1152, 864), 4: (2304, 1728), 12: (4000, 3000), 24: (6000, 4000)}
 
 
 def photographs() -> dict[str, Bytes]:
     """The four pictures, h×w×3 RGB, from ``NSS_SHARED``/images or from inside scikit-image."""
-    folder = Path(os.environ.get("NSS_SHARED", ROOT.parent / "shared")) / "images"
     found = {}
     for name in NAMES:
-        file = next(iter(sorted(folder.glob(f"{name}.*"))), None)
+        file = next(iter(sorted(IMAGES.glob(f"{name}.*"))), None)
         picture: Any = cv2.imread(str(file), cv2.IMREAD_COLOR_RGB) if file else None
         if picture is None:
             picture = getattr(data, name)()[..., :3]

@@ -3,7 +3,9 @@
 ``python benchmarks/prediction.py`` measures; ``--most-seconds S`` ends each run after so many
 seconds (the other tiles count as much as those that ran), ``--only NAME`` takes one twin, and
 ``--json FILE`` keeps every figure. Runs and probes take turns, so that what others do on this
-machine meanwhile falls on both.
+machine meanwhile falls on both. That helps while others take little; where they take most of the
+machine, ``--processor-time`` counts the seconds of processor that runs and probes take, divided by
+the threads, in place of those on the wall.
 """
 
 from __future__ import annotations
@@ -22,21 +24,24 @@ from pathlib import Path
 from typing import Any
 
 import cost_twins
+import cv2  # noqa: F401 - the runner has it loaded too, and it counts into the memory
 import machine
+import numpy as np
+import onnxruntime
 import psutil
 from report import Aim, Section, Table, aims_table
 
+from shared_core.bridge import toolbox
 from shared_core.bridge.paths import paths
 from shared_core.catalog.cards import Card, load
 from shared_core.catalog.store import Store
 from shared_core.device import benchmark
 from shared_core.device.profile import CPU_PROVIDER, Cpu, Memory, Profile, Provider
 from shared_core.engine.grid import plan_tiles
-from shared_core.engine.memory import peak_rss_bytes, reset_peak_rss
+from shared_core.engine.memory import peak_rss_bytes, reset_peak_rss, usable_threads
 from shared_core.engine.session import open_session
-from shared_core.worker.journal import Journal, whole
 from shared_core.worker import planner as planners
-from shared_core.worker.planner import Planner
+from shared_core.worker.journal import Journal, whole
 
 SIDES = {0.25: 500, 1.0: 1000, 4.0: 2000}
 SMALL_ONLY = ("Real-ESRGAN x4plus",)
@@ -97,14 +102,17 @@ def cases(card: Card, name: str, sizes: Sequence[float]) -> list[Case]:
 # ---------------------------------------------------------------- in a process of its own
 
 
-def measure(path: str, case: Case, rounds: int, most_seconds: float) -> Measured:
+def measure(
+    path: str, case: Case, rounds: int, most_seconds: float, processor_time: bool
+) -> Measured:
     """Runs and probes in turns; the first run is the very first of a fresh session."""
-    import cv2  # noqa: F401 - the runner has it loaded too, and it counts into the memory
-    import numpy as np
-
     base = psutil.Process().memory_info().rss
     reset_peak_rss()
+    began = time.process_time()
     session = open_session(path, CPU_PROVIDER)
+    # Opening is the work of one thread.
+    opened = time.process_time() - began if processor_time else session.load_seconds
+    clock = (lambda: time.process_time() / session.threads) if processor_time else time.perf_counter
     loaded = psutil.Process().memory_info().rss
     rng = np.random.default_rng(0)
     feeds = {}
@@ -120,17 +128,22 @@ def measure(path: str, case: Case, rounds: int, most_seconds: float) -> Measured
         others = Others()
         tiles: list[float] = []
         while len(tiles) < case.tiles and sum(tiles) < most_seconds:
-            began = time.perf_counter()
+            began = clock()
             session.run(feeds)
-            tiles.append(time.perf_counter() - began)
+            tiles.append(clock() - began)
         busy.append(others.share())
         peak = peak or peak_rss_bytes()
         runs.append(tiles)
         outcome = benchmark.measure(
-            CPU_PROVIDER, open_session, kinds, reference={}, tolerance=benchmark.CPU_TOLERANCE
+            CPU_PROVIDER,
+            open_session,
+            kinds,
+            reference={},
+            tolerance=benchmark.CPU_TOLERANCE,
+            clock=clock,
         )
         rates.append(outcome.gflops)
-    return Measured(session.load_seconds, base, loaded, peak, runs, rates, busy)
+    return Measured(opened, base, loaded, peak, runs, rates, busy)
 
 
 class Others:
@@ -151,9 +164,11 @@ class Others:
         return time.perf_counter(), float(busy), time.process_time()
 
 
-def apart(path: Path, case: Case, rounds: int, most_seconds: float) -> Measured:
+def apart(path: Path, case: Case, given: argparse.Namespace) -> Measured:
     """``measure`` in a process of its own, whose memory nobody else has used."""
-    order = json.dumps([str(path), vars(case), rounds, most_seconds])
+    order = json.dumps(
+        [str(path), vars(case), given.rounds, given.most_seconds, given.processor_time]
+    )
     done = subprocess.run(
         [sys.executable, __file__, "--measure", order], check=True, stdout=subprocess.PIPE
     )
@@ -188,10 +203,13 @@ def twin_card(card: Card, made: cost_twins.Written, name: str) -> Card:
         gflop_per_run=None if tiled else made.gflop,
         cpu_seconds_per_megapixel=None,
         cpu_seconds_per_run=None,
+        weights="float16" if cost_twins.TWINS[name].half else "float32",
     )
     # Cards of several sessions, or of another width, know other amounts of memory.
-    if len(card.sessions()) > 1 or "width 32" in name:
+    if len(card.sessions()) > 1:
         changed = replace(changed, session_bytes=None, peak_bytes=None)
+    if "width 32" in name:
+        changed = replace(changed, session_bytes=None, mix="block_narrow")
     return changed
 
 
@@ -201,7 +219,7 @@ def judged(card: Card, case: Case, found: Measured) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         where = paths({"NSS_HOME": folder})
         journal = Journal(where.journal)
-        planner = Planner(where, journal, Store(where))
+        planner = planners.Planner(where, journal, Store(where))
 
         def predicted(profile: Profile | None) -> float:
             planner.profile = profile
@@ -209,22 +227,18 @@ def judged(card: Card, case: Case, found: Measured) -> dict[str, Any]:
             assert seconds is not None
             return seconds
 
-        totals = [
-            found.load_seconds + case.tiles * statistics.mean(tiles) for tiles in found.runs
-        ]
+        totals = [found.load_seconds + case.tiles * statistics.mean(tiles) for tiles in found.runs]
         before = [predicted(profile_of(rates)) for rates in found.rates]
         shape = f"{case.width}x{case.height}" if card.tile else whole(card, 1)
         for tiles in found.runs[:KNOWN]:
             journal.note_speed(f"{card.id}/{CPU_PROVIDER}/{shape}", statistics.mean(tiles))
             journal.note_speed(f"{card.id}/{CPU_PROVIDER}/load", found.load_seconds)
         learned = predicted(profile_of(found.rates[-1]))
-        peak = planners._peak(card)
+        peak = planners._peak(card, side, side, toolbox.tool(card.tool).parse({}))
     later = found.runs[KNOWN:]
     quiet = [_slowness(rates) for rates in found.rates]
     drift = statistics.median(quiet[KNOWN:] or quiet) / statistics.median(quiet[:KNOWN])
-    lefts = [
-        first * (len(rest)) / sum(rest) - 1 for first, *rest in found.runs if rest
-    ]
+    lefts = [first * (len(rest)) / sum(rest) - 1 for first, *rest in found.runs if rest]
     return {
         "case": case.title,
         "tiles": case.tiles,
@@ -248,6 +262,70 @@ def judged(card: Card, case: Case, found: Measured) -> dict[str, Any]:
 
 def _slowness(rates: Mapping[str, float]) -> float:
     return statistics.geometric_mean([1 / rate for rate in rates.values()])
+
+
+# ---------------------------------------------------------------- the processor's speed
+
+
+def speed_section(rounds: int) -> Section:
+    """``nss doctor --json`` beside onnxruntime on the same graphs without any of our code."""
+    shares: dict[str, list[float]] = {}
+    told: dict[str, list[float]] = {}
+    for _ in range(rounds):
+        with tempfile.TemporaryDirectory(prefix="nss-speed-") as folder:
+            environment = {**os.environ, "NSS_HOME": folder}
+            nss = [sys.executable, "-m", "shared_core.cli"]
+            doctor = subprocess.run(
+                [*nss, "doctor", "--json"], env=environment, check=True, stdout=subprocess.PIPE
+            )
+            subprocess.run(
+                [*nss, "worker", "stop"], env=environment, check=False, capture_output=True
+            )
+        rates = json.loads(doctor.stdout)["cpu"]["gflops"]
+        plain = json.loads(
+            subprocess.run(
+                [sys.executable, __file__, "--plain"], check=True, stdout=subprocess.PIPE
+            ).stdout
+        )
+        for kind, rate in rates.items():
+            shares.setdefault(kind, []).append(rate / plain[kind] - 1)
+            told.setdefault(kind, []).append(rate)
+    found = {kind: statistics.median(values) for kind, values in shares.items()}
+    rows = [
+        (kind, f"{statistics.median(told[kind]):.1f}", f"{error:+.0%}")
+        for kind, error in found.items()
+    ]
+    title = "GFLOP/s that `nss doctor --json` tells of the processor"
+    table = Table(title, ("", "told", "against a separate measurement"), rows)
+    worst = max(map(abs, found.values()))
+    aim = Aim("speeds of the processor", "within 25 %", f"{worst:.0%} at most", worst <= 0.25)
+    text = (
+        f"Medians of {rounds} rounds of `nss doctor --json` in a new home and then, in a process "
+        "of its own, onnxruntime alone on the same graphs, the fastest of the runs."
+    )
+    return Section("Speed of the processor", text, [table], [aim])
+
+
+def plain_speeds() -> dict[str, float]:
+    """GFLOP/s per kind by onnxruntime's own session, on the largest graph that is quick."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = usable_threads()
+    speeds: dict[str, float] = {}
+    for kind, sizes in benchmark.graphs().items():
+        for graph in sizes:
+            session = onnxruntime.InferenceSession(
+                str(graph.path), options, providers=[CPU_PROVIDER]
+            )
+            feeds = {"x": benchmark.probe_input(graph.shape)}
+            taken: list[float] = []
+            while len(taken) < 4 or sum(taken) < 0.1:
+                began = time.perf_counter()
+                session.run(None, feeds)
+                taken.append(time.perf_counter() - began)
+            speeds[kind] = graph.gflop / min(taken)
+            if min(taken) > 0.03:
+                break
+    return speeds
 
 
 # ---------------------------------------------------------------- all of it
@@ -350,41 +428,77 @@ def main() -> int:
     parser.add_argument("--size", action="append", type=float, choices=SIDES, metavar="MP")
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--most-seconds", type=float, default=600.0)
+    parser.add_argument("--processor-time", action="store_true", help="not the wall's")
     parser.add_argument("--json", type=Path, metavar="FILE")
+    parser.add_argument("--again", action="store_true", help="judge what the file has, only")
+    parser.add_argument("--speed", action="store_true", help="the processor's speed alone")
     given = parser.parse_args()
-    known, judgements, raw = load(), [], {}
-    for name in given.only or cost_twins.TWINS:
-        with tempfile.TemporaryDirectory(prefix="nss-twin-") as folder:
-            twin = cost_twins.TWINS[name]
-            original = known[twin.card]
-            for case in cases(original, name, given.size or tuple(SIDES)):
-                side = case.width if twin.tiled else twin.side
-                made = cost_twins.write(name, Path(folder), side)
-                found = apart(made.path, case, given.rounds, given.most_seconds)
-                raw[case.title] = {
-                    "case": vars(case),
-                    "found": vars(found),
-                    "gflop": made.gflop,
-                    "bytes": made.size,
-                }
-                if given.json:
-                    given.json.write_text(json.dumps(raw), "utf-8")
-                judgements.append(judged(twin_card(original, made, name), case, found))
-                one = judgements[-1]
-                print(
-                    f"{case.title}: {one['measured']:.2f} s, predicted {one['predicted']:.2f} "
-                    f"({one['error']:+.0%}); {machine.load()}",
-                    file=sys.stderr,
-                )
-    made_section = section(judgements)
-    print(made_section.markdown(), aims_table(made_section.aims), sep="\n\n")
-    print(f"\nMeasured on {machine.described()}. After: {machine.load()}.")
+    if given.speed:
+        _print(speed_section(given.rounds))
+        return 0
+    kept: dict[str, Any] = {}
+    if given.json and given.json.exists():
+        kept = json.loads(given.json.read_text("utf-8"))
+    if not given.again:
+        known = load()
+        for name in given.only or cost_twins.TWINS:
+            found = _measured(name, known[cost_twins.TWINS[name].card], given)
+            kept = {title: one for title, one in kept.items() if one["case"]["name"] != name}
+            kept |= found
+            if given.json:
+                given.json.write_text(json.dumps(kept), "utf-8")
+    _print(section([_judged(one) for one in kept.values()]))
     return 0
+
+
+def _measured(name: str, card: Card, given: argparse.Namespace) -> dict[str, Any]:
+    """What was found of one twin by title; sizes with equal tiles share their measurement."""
+    twin, found, by_shape = cost_twins.TWINS[name], {}, {}
+    with tempfile.TemporaryDirectory(prefix="nss-twin-") as folder:
+        for case in sorted(
+            cases(card, name, given.size or tuple(SIDES)), key=lambda one: -one.tiles
+        ):
+            shape = (case.width, case.height)
+            if shape not in by_shape:
+                made = cost_twins.write(name, Path(folder), case.width if twin.tiled else twin.side)
+                by_shape[shape] = (vars(made) | {"path": ""}, vars(apart(made.path, case, given)))
+            made_facts, figures = by_shape[shape]
+            runs = [tiles[: case.tiles] for tiles in figures["runs"]]
+            one = {
+                "case": vars(case),
+                "made": made_facts,
+                "found": {**figures, "runs": runs},
+                "load": machine.load(),
+            }
+            found[case.title] = one
+            print(_short(one), file=sys.stderr, flush=True)
+    return dict(reversed(found.items()))
+
+
+def _judged(one: Mapping[str, Any]) -> dict[str, Any]:
+    case, made = Case(**one["case"]), cost_twins.Written(**one["made"])
+    card = twin_card(load()[cost_twins.TWINS[case.name].card], made, case.name)
+    return judged(card, case, Measured(**one["found"]))
+
+
+def _short(one: Mapping[str, Any]) -> str:
+    seen = _judged(one)
+    return (
+        f"{seen['case']}: {seen['measured']:.2f} s, predicted {seen['predicted']:.2f} "
+        f"({seen['error']:+.0%}); {one['load']}"
+    )
+
+
+def _print(made: Section) -> None:
+    print(made.markdown(), aims_table(made.aims), sep="\n\n")
+    print(f"\nMeasured on {machine.described()}. After: {machine.load()}.")
 
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--measure"]:
-        path, case, rounds, most = json.loads(sys.argv[2])
-        print(json.dumps(vars(measure(path, Case(**case), rounds, most))))
+        path, case, *how = json.loads(sys.argv[2])
+        print(json.dumps(vars(measure(path, Case(**case), *how))))
+    elif sys.argv[1:2] == ["--plain"]:
+        print(json.dumps(plain_speeds()))
     else:
         sys.exit(main())

@@ -16,9 +16,21 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import machine
+from pictures import IMAGES
 from report import Section, aims_table
 
-PARTS = ("startup", "transport", "quality", "memory", "overhead")
+# What is measured of the whole, and of single tools on the photographs.
+WHOLE = ("startup", "transport", "quality", "memory", "overhead")
+TOOLS = (
+    "remove_background",
+    "remove_object",
+    "upscale",
+    "restore_faces",
+    "colorize",
+    "generate",
+    "tags",
+)
+PARTS = (*WHOLE, *TOOLS)
 HEAD = (
     "# Benchmarks\n\nMade by `python benchmarks/run.py` (`make bench`); every part says by which "
     "command, when, on what machine and under which load it was measured. Ratios are taken "
@@ -29,11 +41,16 @@ HEAD = (
 def _measured(part: str, full: bool) -> str:
     """One part, measured by the module of that name, with its aims, as Markdown."""
     start, before = time.monotonic(), machine.load()
-    sections: Sequence[Section] = importlib.import_module(part).measure(full)
-    texts = [section.markdown() for section in sections]
-    aims = [aim for section in sections for aim in section.aims]
-    if aims:
-        texts.append(aims_table(aims))
+    module = importlib.import_module(part)
+    if part in TOOLS:
+        if not IMAGES.is_dir():
+            return f"## {part}\n\nNot measured: {IMAGES.name}/ with the photographs is not here."
+        texts = [module.section(IMAGES)]
+    else:
+        sections: Sequence[Section] = module.measure(full)
+        texts = [section.markdown() for section in sections]
+        aims = [aim for section in sections for aim in section.aims]
+        texts += [aims_table(aims)] if aims else []
     command = " ".join(["python benchmarks/run.py", *(["--full"] if full else [])])
     texts.append(
         f"Measured on {time.strftime('%Y-%m-%d')} by `{command} --only {part}` or a run of all "

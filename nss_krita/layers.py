@@ -143,7 +143,7 @@ class KritaHost:
         size = result.pixels.width, result.pixels.height
         if native.opens:
             piece = placing.Piece(name, data, Area(0, 0, *size), native.back)
-            placing.open_document(self._window, size, self._resolution, piece, label)
+            placing.open_document(self._open_window(), size, self._resolution, piece, label)
             return
         node = reading.anchor_of(self._node(layer))
         reading.check_parents(node)
@@ -188,6 +188,12 @@ class KritaHost:
         space = spaces.of_node(above)
         files.write(file, spaces.convert(data, area.width, area.height, space, crossing))
         return file
+
+    def _open_window(self) -> Any:
+        """The window the run was started from; another one where that has been closed."""
+        windows = owned(Krita.instance().windows())
+        kept = [window for window in windows if window == self._window]
+        return kept[0] if kept else Krita.instance().activeWindow()
 
     def _adds_layer(self, node: Any, task: host.Task) -> bool:
         if task.outcome in (toolbox.Returns.TEXT, toolbox.Returns.SELECTION):

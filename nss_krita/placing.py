@@ -78,7 +78,10 @@ def below(document: Any, anchor: Any, piece: Piece, label: receipt.Receipt) -> N
 
 def neighbour(node: Any, step: int) -> Any:
     """The node that lies ``step`` places above another one in its group, or None."""
-    siblings = owned(node.parentNode().childNodes())
+    parent = node.parentNode()
+    if parent is None:
+        return None
+    siblings = owned(parent.childNodes())
     place = next(i for i, n in enumerate(siblings) if n.uniqueId() == node.uniqueId()) + step
     return siblings[place] if 0 <= place < len(siblings) else None
 
@@ -139,22 +142,30 @@ def open_document(
         *size, piece.name, space.model, space.depth, space.profile, resolution
     )
     if document is None or spaces.of_document(document) != space:
-        if document is not None:
-            document.setModified(False)
-            document.close()
+        _discard(document)
         raise errors.CouldNotBeDone(
             f"Krita cannot make a document of {size[0]} × {size[1]} pixels in {space.model} "
             f"{space.depth} with the profile “{space.profile}”. Convert the layer to sRGB "
             "(Layer ▸ Convert) and try again."
         )
-    (layer,) = owned(document.topLevelNodes())
-    layer.setName(piece.name)
-    # The first layer comes filled with white.
-    layer.setPixelData(bytes(size[0] * size[1] * space.pixel_size), 0, 0, *size)
-    layer.setPixelData(piece.data, *piece.area.rectangle)
-    receipts.attach(document, layer, label)
-    document.refreshProjection()
-    window.addView(document)
+    try:
+        layer = document.createNode(piece.name, "paintlayer")
+        layer.setPixelData(piece.data, *piece.area.rectangle)
+        receipts.attach(document, layer, label)
+        # In place of the first layer, which is white without end; and no undo step.
+        document.rootNode().setChildNodes([layer])
+        document.refreshProjection()
+        window.addView(document)
+    except Exception:
+        _discard(document)
+        raise
+
+
+def _discard(document: Any) -> None:
+    """Close a document that nobody sees; Krita would crash at quit with one left."""
+    if document is not None:
+        document.setModified(False)
+        document.close()
 
 
 def select(document: Any, data: bytes, area: Area) -> None:
@@ -170,12 +181,17 @@ def select(document: Any, data: bytes, area: Area) -> None:
         return
     # A selection that is set cannot be undone here; a selection mask that is added can, and one
     # that another document made by setting a selection is active at once.
-    for node in owned(document.rootNode().childNodes()):
-        if node.type() == "selectionmask":
-            node.remove()
-    with spaces.Temporary(1, 1, spaces.of_document(document)) as maker:
+    with spaces.Temporary(1, 1, spaces.PLAIN) as maker:
         maker.setSelection(selection)
-        (mask,) = (n for n in owned(maker.rootNode().childNodes()) if n.type() == "selectionmask")
+        (mask,) = _selection_masks(maker)
         added = mask.duplicate()
         del mask, maker
+        for old in _selection_masks(document):
+            old.remove()
         document.rootNode().addChildNode(added, None)
+
+
+def _selection_masks(document: Any) -> list[Any]:
+    """The global selection of a document, which lies among its layers: one or none."""
+    nodes = owned(document.rootNode().childNodes())
+    return [node for node in nodes if node.type() == "selectionmask"]

@@ -63,6 +63,8 @@ class Space:
         return None
 
 
+# Of what has no colours.
+PLAIN = Space("RGBA", "U8", _SRGB_PROFILE)
 # Unclipped and linear: what is converted to it and back comes back bit-exactly.
 MIDDLE = Space("RGBA", "F32", _LINEAR_PROFILE)
 

@@ -96,8 +96,8 @@ class GimpHost:
         self._remember_selection()
         if task.tool.selects is toolbox.Selects.NEEDED and self._selection is None:
             raise errors.BadInput(
-                f"{task.tool.title} works on what is selected, and nothing is. Select it and try "
-                "again."
+                f"{task.tool.title} needs a selection, and nothing is selected. Select what it is "
+                "to work on and try again."
             )
         if not self._drawables:
             if task.outcome is Returns.LAYER:

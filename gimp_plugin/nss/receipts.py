@@ -14,6 +14,9 @@ from placing import PARASITE, PREFIX, label_of  # noqa: E402
 from vendored import receipt  # noqa: E402
 
 _WIDTH, _HEIGHT, _LIST_HEIGHT = 560, 520, 140
+_WRAP_WIDTH = 240
+# Pango's WRAP_WORD_CHAR.
+_BY_WORD = 2
 
 
 @dataclass(frozen=True)
@@ -95,7 +98,7 @@ def _list(gtk: Any, found: list[Labelled], details: Any) -> Any:
 def _details(gtk: Any, details: Any) -> Any:
     tree = gtk.TreeView(model=details, headers_visible=False)
     for number in range(2):
-        cell = gtk.CellRendererText()
+        cell = gtk.CellRendererText(wrap_mode=_BY_WORD, wrap_width=_WRAP_WIDTH)
         tree.append_column(gtk.TreeViewColumn("", cell, text=number))
     details.connect("row-inserted", lambda *_: tree.expand_all())
     tree.expand_all()
@@ -112,6 +115,8 @@ def _add_fields(store: Any, parent: Any, fields: Mapping[str, Any]) -> None:
     for name, value in fields.items():
         if value is None or value == {}:
             continue
+        if name == "labels" and isinstance(value, list):
+            value = {str(label): score for label, score in value}
         nested = isinstance(value, dict)
         row = store.append(parent, [name.replace("_", " "), "" if nested else str(value)])
         if nested:

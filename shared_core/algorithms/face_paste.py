@@ -23,6 +23,8 @@ _SMALL = 64
 # The most that tone may be moved, in Lab units, and stretched.
 _MOST_SHIFT = np.array([12.0, 10.0, 10.0], np.float32)
 _MOST_STRETCH = 1.2
+# Of less spread in a* and b* than this a picture has but one hue.
+_GREY = 1.0
 
 
 @dataclass(frozen=True)
@@ -133,7 +135,8 @@ def matched(before: Floats, after: Floats) -> Floats:
 
     Mean and spread of L*, a* and b* are moved, by little at most, as Reinhard et al., "Color
     transfer between images", 2001; they are taken from small copies, so that it is the light that
-    is matched and not how sharp the two are.
+    is matched and not how sharp the two are. A face in a picture of one hue, as old photographs
+    are, stays of that hue.
     """
     rim = _rim()
     here, there = (
@@ -144,13 +147,21 @@ def matched(before: Floats, after: Floats) -> Floats:
     stretch = np.clip(spread / spread_after, 1 / _MOST_STRETCH, _MOST_STRETCH)
     mean = there.mean(axis=0)
     shift = np.clip(here.mean(axis=0) - mean, -_MOST_SHIFT, _MOST_SHIFT)
-    lab = (_lab(after) - mean) * stretch + mean + shift
-    rgb = cv2.cvtColor(np.asarray(lab, np.float32), cv2.COLOR_Lab2RGB)
-    return np.asarray(np.clip(rgb, 0, 1), np.float32)
+    lab = _lab(after)
+    moved = (lab - mean) * stretch + mean + shift
+    if (spread[1:] - 1 < _GREY).all():
+        moved[..., 1:] = here.mean(axis=0)[1:]
+    # As a difference, since OpenCV's way to Lab and back is off by half a level of 255.
+    change = _from_lab(np.asarray(moved, np.float32)) - _from_lab(lab)
+    return np.asarray(np.clip(after + change, 0, 1), np.float32)
 
 
 def _lab(rgb: Floats) -> Floats:
     return np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2Lab), np.float32)
+
+
+def _from_lab(lab: Floats) -> Floats:
+    return np.asarray(cv2.cvtColor(lab, cv2.COLOR_Lab2RGB), np.float32)
 
 
 def _rim() -> NDArray[np.bool_]:

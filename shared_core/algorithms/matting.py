@@ -88,8 +88,8 @@ def refinement(rgb: Floats, matte: Floats, reach: int = 2) -> Refinement:
     is how many pixels an edge of the matte may be off. Takes about 200 bytes a pixel.
     """
     guided = linear_model(rgb, matte, _WINDOW, _EPSILON)
-    front, front_spread = _moments(rgb, matte**_SURE_MATTE)
-    back, back_spread = _moments(rgb, (1 - matte) ** _SURE_MATTE)
+    front, front_spread = _moments(rgb, _power(matte, _SURE_MATTE))
+    back, back_spread = _moments(rgb, _power(1 - matte, _SURE_MATTE))
     spread = [[front_spread[i][j] + back_spread[i][j] for j in range(3)] for i in range(3)]
     apart = front - back
     direction = solved(spread, apart, np.float32(_FLAT))
@@ -128,7 +128,7 @@ class ForegroundColours:
 
     def add(self, rgb: Floats, matte: Floats, top: int) -> None:
         """Take the rows from ``top``: ``rgb`` float32 (rows, width, 3), ``matte`` (rows, width)."""
-        front, back = matte**_SURE_COLOUR, (1 - matte) ** _SURE_COLOUR
+        front, back = _power(matte, _SURE_COLOUR), _power(1 - matte, _SURE_COLOUR)
         planes = (rgb * front[..., None], front, rgb * back[..., None], back)
         self._sums.add(np.dstack(planes), top)
 
@@ -185,6 +185,13 @@ def _heavy(array: Floats, radii: tuple[int, ...], weights: tuple[float, ...]) ->
         mean = cv2.boxFilter(array, cv2.CV_32F, side, borderType=cv2.BORDER_REFLECT)
         total += np.float32(weight) * mean
     return total
+
+
+def _power(matte: Floats, exponent: int) -> Floats:
+    """``matte`` to the power of ``exponent``; what would be slow denormal numbers is 0."""
+    power = matte**exponent
+    power[power < 1e-20] = 0
+    return np.asarray(power, np.float32)
 
 
 def _snapped(matte: Floats) -> Floats:

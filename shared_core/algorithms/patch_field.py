@@ -32,6 +32,8 @@ _MOST_AWAY = 40
 _MOST_MISFIT = 8
 # Error added to a patch as far away as the picture is long: what is near is of the same thing.
 _DISTANCE_COST = 2.0
+# The last vote is by fewer patches, so that the fill stays sharp.
+_LAST_RADIUS = 2
 # So far may a step of the search leave the picture.
 _MARGIN = 8
 _STEPS = (1, 4)
@@ -106,7 +108,7 @@ class PatchField:
         self.nearest = found
         # Those that lost theirs take a neighbour's before the first vote.
         self._adopt(lost)
-        self.vote(1)
+        self.vote(_LAST_RADIUS)
 
     def _adopt(self, lost: Bools) -> None:
         for _ in range(2 * RADIUS):
@@ -133,7 +135,7 @@ class PatchField:
             self._error = _misfit(wanted, features, row[self.nearest])
             self._error += self._far(self.places, self.nearest)
             self._search(wanted, features, row)
-            self.vote(RADIUS if number + 1 < rounds else 1)
+            self.vote(RADIUS if number + 1 < rounds else _LAST_RADIUS)
 
     def _search(self, wanted: Floats, features: Floats, row: NDArray[np.int32]) -> None:
         for step in _STEPS:
@@ -233,7 +235,7 @@ class PatchField:
         hole = self.level.hole
         rim = (cv2.dilate(hole.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0) & ~hole
         pixels = np.flatnonzero(_padded(rim))
-        said, weights = self._votes(pixels, 1)
+        said, weights = self._votes(pixels, _LAST_RADIUS)
         covered = weights > 0
         wrong = self._colours[pixels] - said
         height, width = hole.shape

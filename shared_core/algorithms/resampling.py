@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
 
-# Outputs computed by one product of matrices: the wider, the more zeros are multiplied.
+# Rows or columns in one product of matrices: the more, the more zeros are multiplied.
 _BLOCK = 32
 
 
@@ -41,11 +41,13 @@ class Resizer:
 
     def add(self, strip: Floats, top: int) -> None:
         """Take the rows from ``top``: float32 (rows, width, channels) or, of one, (rows, width)."""
-        part = self._rows[:, top : top + len(strip)]
-        used = np.flatnonzero(part.any(axis=1))
-        if used.size:
-            rows = slice(used[0], used[-1] + 1)
-            self._tall[rows] += part[rows] @ strip.reshape(len(strip), -1)
+        for first in range(0, len(strip), _BLOCK):
+            rows = strip[first : first + _BLOCK]
+            part = self._rows[:, top + first : top + first + len(rows)]
+            used = np.flatnonzero(part.any(axis=1))
+            if used.size:
+                made = slice(used[0], used[-1] + 1)
+                self._tall[made] += part[made] @ rows.reshape(len(rows), -1)
 
     def result(self) -> Floats:
         """The resized picture, float32 (new height, new width, channels)."""

@@ -22,18 +22,22 @@ NAME = "saliency and GrabCut"
 
 _SALIENCY_SIDE = 240
 _LEVELS = 12
-_CUT_PIXELS = 150_000
-_ROUNDS = 4
+_CUT_PIXELS = 90_000
+_ROUNDS = 2
 # A subject is at least and at most this share of what could be it.
 _SMALLEST, _LARGEST = 0.004, 0.9
 # Spread of a picture's colours, in Lab units, below which nothing stands out.
 _FAINT = 7.0
-# A piece counts with this share of what the weightiest has; the cut stays within this margin.
-_WEIGHTY = 0.15
-_MARGIN = 0.15
-# How far above the threshold of two classes what stands out is, what share of that is likely the
-# subject too, and how fast things away from the middle lose.
-_BAR, _LIKELY, _MIDDLE = 1.2, 0.5, 1.2
+# A piece of the cut stays with this share of what stands out in the weightiest, or with this share
+# of the area of the largest; a hole, with this share of the picture.
+_WEIGHTY, _LARGE, _HOLE = 0.08, 0.2, 0.004
+# Where the subject is looked for, in shares of width and height from the middle and the top, and
+# beyond which only what stands out may be subject.
+_INNER, _RIM, _HEAD = 0.42, 0.46, 0.06
+# In shares of the threshold between what stands out and what does not.
+_UNLIKELY, _PLAIN = 0.15, 1.2
+# How fast things away from the middle lose.
+_MIDDLE = 1.6
 
 
 @dataclass(frozen=True)
@@ -44,27 +48,41 @@ class Subject:
     found: bool
 
 
-def find_subject(rgb: Floats, allowed: Mask | None = None, hinted: Mask | None = None) -> Subject:
+def find_subject(rgb: Floats, visible: Mask | None = None, hinted: Mask | None = None) -> Subject:
     """The subject of ``rgb``, float32 (height, width, 3) in 0..1.
 
-    ``allowed`` (height, width) is False where there is none for sure: transparent pixels, and what
-    the user left unselected. ``hinted`` is what the user selected: then the subject is what differs
-    from the rest there. Where nothing stands out, an ellipse in the middle is taken and ``found``
-    is False. The cut is made at 0.15 megapixels.
+    ``visible`` (height, width) is False where pixels are transparent, whose colours mean nothing.
+    ``hinted`` is what the user selected: the subject is what differs there from the rest. Where
+    nothing stands out, an ellipse in the middle is taken and ``found`` is False. The cut is made at
+    0.09 megapixels.
     """
     height, width = rgb.shape[:2]
     scale = min(1.0, (_CUT_PIXELS / (height * width)) ** 0.5)
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     small = np.rint(255 * cv2.resize(rgb, size, interpolation=cv2.INTER_AREA)).astype(np.uint8)
-    may = np.ones(small.shape[:2], bool) if allowed is None else _shrunk(allowed, size)
+    seen = np.ones(small.shape[:2], bool) if visible is None else _shrunk(visible, size)
     inside = None if hinted is None else _shrunk(hinted, size)
-    labels = _labels(small, may, inside)
-    cut = None if labels is None else _cut(small, labels, may)
+    may = seen if inside is None else seen & inside
+    first = _labels(small, may, inside)
+    cut = None
+    if first is not None:
+        labels, score = first
+        cut = _cut(_filled(small, labels, seen), labels, score, may)
     found = cut is not None
     if cut is None:
-        cut = _ellipse(may if inside is None else may & inside)
+        cut = _ellipse(may)
     matte = cv2.resize(cut.astype(np.float32), (width, height), interpolation=cv2.INTER_LINEAR)
     return Subject(np.asarray(matte, np.float32), found)
+
+
+def _filled(rgb: Bytes, labels: Bytes, seen: Mask) -> Bytes:
+    """``rgb`` with colours of the background where nothing is seen, so that it learns no others."""
+    back = rgb[seen & ((labels == cv2.GC_BGD) | (labels == cv2.GC_PR_BGD))]
+    if seen.all() or not len(back):
+        return rgb
+    made = rgb.copy()
+    made[~seen] = np.random.default_rng(1).choice(back, int((~seen).sum()))
+    return made
 
 
 def saliency(rgb: Bytes) -> Floats:
@@ -123,41 +141,27 @@ def _far_from_border(lab: Floats) -> Floats:
     return np.asarray(sum(distances) - np.maximum.reduce(distances), np.float32)
 
 
-def _labels(rgb: Bytes, may: Mask, hinted: Mask | None) -> Bytes | None:
-    """GrabCut's first labels, or None where nothing stands out."""
+def _labels(rgb: Bytes, may: Mask, hinted: Mask | None) -> tuple[Bytes, Floats | None] | None:
+    """GrabCut's first labels and the saliency they are from, or None where nothing stands out."""
     labels = np.full(may.shape, cv2.GC_PR_BGD, np.uint8)
-    if hinted is not None and hinted.any() and not (hinted | ~may).all():
-        labels[hinted] = cv2.GC_PR_FGD
-    else:
-        score = saliency(rgb)
-        score[~may] = 0
-        bar = max(_BAR * _otsu(score[may]), 0.25) if may.any() else 1.0
-        salient = _weighty((score > bar) & may, score)
-        if not _stands_out(rgb, salient):
-            return None
-        near = _around(salient)
-        labels[near & (score > _LIKELY * bar)] = cv2.GC_PR_FGD
-        labels[~near] = cv2.GC_BGD
-        core = cv2.erode(salient.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
-        labels[core & (score > 0.5 * (1 + bar))] = cv2.GC_FGD
+    if hinted is not None and may.any() and not may.all():
+        labels[may] = cv2.GC_PR_FGD
+        labels[~may] = cv2.GC_BGD
+        return labels, None
+    score = saliency(rgb)
+    score[~may] = 0
+    bar = max(_otsu(score[may]), 0.1) if may.any() else 1.0
+    if not _stands_out(rgb, (score > bar) & may):
+        return None
+    left, top, width, height = cv2.boundingRect(may.astype(np.uint8))
+    y, x = np.mgrid[: may.shape[0], : may.shape[1]]
+    across = np.abs((x + 0.5 - left) / width - 0.5)
+    down = (y + 0.5 - top) / height
+    # A subject may stand on the picture's foot, seldom on its other sides.
+    labels[(across < _INNER) & (down > _HEAD) & (score > _UNLIKELY * bar)] = cv2.GC_PR_FGD
+    labels[((across > _RIM) | (down < _HEAD / 2)) & (score < _PLAIN * bar)] = cv2.GC_BGD
     labels[~may] = cv2.GC_BGD
-    return labels
-
-
-def _weighty(salient: Mask, score: Floats) -> Mask:
-    """The pieces of ``salient`` that hold a good part of what stands out."""
-    count, labels = cv2.connectedComponents(salient.astype(np.uint8))
-    weights = np.bincount(labels[salient], score[salient], minlength=count)
-    return np.asarray((weights >= _WEIGHTY * max(1e-9, weights.max()))[labels] & salient)
-
-
-def _around(salient: Mask) -> Mask:
-    """The hull of ``salient`` and a margin; what is farther off only has the subject's colours."""
-    points = cv2.findNonZero(salient.astype(np.uint8))
-    hull = np.zeros(salient.shape, np.uint8)
-    cv2.fillConvexPoly(hull, cv2.convexHull(points), 1)
-    margin = 2 * max(2, round(_MARGIN * min(salient.shape))) + 1
-    return cv2.dilate(hull, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (margin, margin))) > 0
+    return labels, np.where(score > bar, score, np.float32(0))
 
 
 def _stands_out(rgb: Bytes, salient: Mask) -> bool:
@@ -165,7 +169,7 @@ def _stands_out(rgb: Bytes, salient: Mask) -> bool:
     return salient.mean() >= _SMALLEST and float(lab.std(axis=(0, 1)).max()) >= _FAINT
 
 
-def _cut(rgb: Bytes, labels: Bytes, may: Mask) -> Mask | None:
+def _cut(rgb: Bytes, labels: Bytes, score: Floats | None, may: Mask) -> Mask | None:
     """GrabCut's foreground in whole pieces, or None where it is next to nothing or everything."""
     fore = (labels == cv2.GC_FGD) | (labels == cv2.GC_PR_FGD)
     # GrabCut needs some pixels of either kind for its mixtures of five colours.
@@ -180,6 +184,8 @@ def _cut(rgb: Bytes, labels: Bytes, may: Mask) -> Mask | None:
         # Colours that are all the same make no mixture.
         return None
     fore = _pieces(((labels == cv2.GC_FGD) | (labels == cv2.GC_PR_FGD)) & may)
+    if score is not None:
+        fore = _weighty(fore, score)
     return fore if _SMALLEST <= fore.sum() / max(1, may.sum()) <= _LARGEST else None
 
 
@@ -191,11 +197,20 @@ def _pieces(fore: Mask) -> Mask:
             (opened == value).astype(np.uint8), connectivity=4
         )
         areas = stats[:, cv2.CC_STAT_AREA]
-        least = 0.03 * areas[1:].max() if value and count > 1 else 0.001 * fore.size
+        least = 0.03 * areas[1:].max() if value and count > 1 else _HOLE * fore.size
         crumbs = areas < least
         crumbs[0] = False
         opened[crumbs[labels]] = 1 - value
     return np.asarray(opened > 0)
+
+
+def _weighty(fore: Mask, score: Floats) -> Mask:
+    """The pieces of ``fore`` that hold a good part of what stands out."""
+    count, labels = cv2.connectedComponents(fore.astype(np.uint8))
+    weights = np.bincount(labels[fore], score[fore], minlength=count)
+    areas = np.bincount(labels[fore], minlength=count)
+    stays = (weights >= _WEIGHTY * max(1e-9, weights.max())) | (areas >= _LARGE * areas.max())
+    return np.asarray(stays[labels] & fore)
 
 
 def _ellipse(may: Mask) -> Mask:

@@ -20,13 +20,17 @@ MARGIN = 16
 _RADIUS = 3
 
 
-def width_of(hole: Bools) -> float:
-    """How wide the widest part of ``hole`` (h, w) is, in pixels, 0 where there is none.
+def width_of(hole: Bools) -> tuple[float, float]:
+    """How wide ``hole`` (h, w) is on the whole and at its widest, in pixels; 0 where it is empty.
 
-    What lies beyond the border counts as more of the hole.
+    Crossing lines are wide where they meet and thin on the whole. What lies beyond the border
+    counts as more of the hole.
     """
+    if not hole.any():
+        return 0.0, 0.0
     away = cv2.distanceTransform(hole.astype(np.uint8), cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
-    return max(0.0, 2 * float(away.max()) - 1)
+    # In a line of w pixels the distances run 1, 2, ... 2, 1, whose mean is about (w + 2) / 4.
+    return max(1.0, 4 * float(away[hole].mean()) - 2), max(1.0, 2 * float(away.max()) - 1)
 
 
 def fill(rgb: Floats, hole: Bools) -> Floats:

@@ -6,7 +6,8 @@ Standard library only, since the light supervisor reads it.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import Enum
 
 SIGMA = "sigma"
@@ -130,7 +131,9 @@ class Card:
     then all shapes are numbers. Costs: ``gflop_per_megapixel`` (1 multiply-add = 2 FLOP, 1 MP =
     10^6 pixels) or ``gflop_per_run``, ``cpu_seconds_per_megapixel`` or ``cpu_seconds_per_run`` as
     reported by others, ``peak_bytes_per_pixel`` of a tile or ``peak_bytes`` of a run, on top of
-    ``session_bytes`` after loading.
+    ``session_bytes`` after loading. ``mix`` says what its operations are made of, since a machine
+    is not equally fast at all kinds: a name in ``device.profile.MIXES``, or shares per kind that
+    the probe measures; "" where it is not known.
     """
 
     id: str
@@ -164,6 +167,7 @@ class Card:
     needs: tuple[str, ...] = ()
     helper: bool = False
     helps: tuple[str, ...] = ()
+    mix: str | Mapping[str, float] = field(default="", hash=False)
 
     @property
     def main_file(self) -> CardFile:

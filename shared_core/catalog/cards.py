@@ -179,6 +179,7 @@ def _card(table: Table) -> Card:
         needs=table.texts_or_nothing("needs"),
         helper=table.flag_or_false("helper"),
         helps=table.texts_or_nothing("helps"),
+        mix=_mix(cost),
     )
     cost.no_others()
     table.no_others()
@@ -298,6 +299,17 @@ def _side(table: Table) -> int | None:
     side = whole.whole("side", 1)
     whole.no_others()
     return side
+
+
+def _mix(cost: Table) -> str | Mapping[str, float]:
+    """A mix's name, or what shares of the operations are of which kind."""
+    value = cost.get("mix")
+    if not isinstance(value, dict):
+        return cost.text_or_nothing("mix", _WORD, "a word in small letters or a table of shares")
+    if not value:
+        raise cost.wrong("mix", "a share is missing here")
+    shares = cost.table("mix")
+    return {kind: shares.positive_or_none(kind) or 0.0 for kind in value}
 
 
 def _source(table: Table) -> Source:

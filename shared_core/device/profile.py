@@ -25,14 +25,18 @@ CLOCK_SLACK = timedelta(hours=24)
 # Speeds measured while others used more of the processors than this are too low.
 DISTURBED_SHARE = 0.15
 
-# How the operations of a network spread over the measured kinds, fitted on networks of the same
-# layers as NAFNet-64 and SCUNet (block), NAFNet-32 (block_narrow) and DRUNet (conv). One rate of
-# convolution promises twice the speed that the first three reach: they spend their time in narrow
-# layers at full resolution and in normalisation between small convolutions.
+# How the operations of a network spread over the measured kinds, fitted on random-weight networks
+# of the catalogue's architectures (benchmarks/prediction.py): NAFNet-64 and SCUNet (block),
+# NAFNet-32 (block_narrow), DRUNet and IS-Net (conv), GFPGAN, DDColor and Real-ESRGAN (conv_mixed:
+# convolutions with much between them), Stable Diffusion's UNet (diffusion). One rate of convolution
+# promises twice the speed that blocks reach: they spend their time in narrow layers at full
+# resolution and in normalisation between small convolutions.
 MIXES: Mapping[str, Mapping[str, float]] = {
     "block": {"block_deep": 0.95, "block_full": 0.05},
     "block_narrow": {"block_deep": 0.82, "block_full": 0.18},
     "conv": {"conv3x3": 1.0},
+    "conv_mixed": {"conv3x3": 0.7, "block_deep": 0.3},
+    "diffusion": {"conv3x3": 0.6, "attention": 0.4},
 }
 
 # GFLOP/s of one core for a machine that has not been measured: about a quarter of what one core of
@@ -50,6 +54,8 @@ UNMEASURED_CORES = 4
 # Opening a session on the CPU: 0.26 s for 69 MB, 0.84 s for 340 MB, 2.7 s for 917 MB.
 LOAD_SECONDS = 0.1
 LOAD_BYTES_PER_SECOND = 370e6
+# Weights of half precision are widened first: measured on 1.7 GB of them.
+LOAD_SLOWER_IF_HALF = 3.0
 
 # A graphics card must beat the processor by this factor before a job is moved there.
 WORTH_MOVING = 1.5
@@ -218,6 +224,12 @@ def save(profile: Profile, path: Path) -> None:
         raise
 
 
+def load_seconds(model_bytes: int, *, half: bool = False) -> float:
+    """Seconds that opening sessions on files of so many bytes, ``half`` float16, takes on a CPU."""
+    slower = LOAD_SLOWER_IF_HALF if half else 1.0
+    return LOAD_SECONDS + slower * model_bytes / LOAD_BYTES_PER_SECOND
+
+
 def predict_seconds(
     profile: Profile | None,
     provider: str,
@@ -235,7 +247,7 @@ def predict_seconds(
     others use the machine: decide with a margin of two.
     """
     shares = MIXES[mix] if isinstance(mix, str) else mix
-    load = LOAD_SECONDS + model_bytes / LOAD_BYTES_PER_SECOND if model_bytes else 0.0
+    load = load_seconds(model_bytes) if model_bytes else 0.0
     if profile is None:
         cores = min(UNMEASURED_CORES, os.cpu_count() or 1)
         rates: Mapping[str, float] = {kind: r * cores for kind, r in UNMEASURED_RATES.items()}

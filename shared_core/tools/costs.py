@@ -18,7 +18,7 @@ class Cost:
 CLASSICAL = {
     "denoise": Cost(0.5),
     "deblur": Cost(0.8),
-    "remove-background": Cost(1.0, 1.0),
+    "remove-background": Cost(0.4, 1.2, 25, 1 << 30),
     "remove-object": Cost(1.5, 1.0),
     "colorize": Cost(0.35, 0.5, 100, 180 << 20),
     "restore-faces": Cost(0.5, 0.5),

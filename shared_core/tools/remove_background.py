@@ -53,12 +53,13 @@ def classical(work: Work) -> Made:
         planes = (work.picture.rgb(box), may, marked)
         shrinking.add(np.dstack(planes).astype(np.float32), box.top - region.top)
     small = shrinking.result()
+    del shrinking
     rgb = np.clip(small[..., :3], 0, 1)
-    allowed, marked = small[..., 3] > 0.5, small[..., 4] > 0.5
-    if not (allowed & marked).any():
-        allowed, marked = small[..., 3] > 0, small[..., 4] > 0
-    hinted = None if work.selection is None else marked
-    found = subject.find_subject(rgb, allowed & marked, hinted)
+    visible, marked = small[..., 3] > 0.5, small[..., 4] > 0.5
+    if not (visible & marked).any():
+        # All that is there is finer than a pixel of the reduced size.
+        visible, marked = small[..., 3] > 0, small[..., 4] > 0
+    found = subject.find_subject(rgb, visible, None if work.selection is None else marked)
     fitted = matting.refinement(rgb, found.matte, _CLASSICAL_REACH)
     _cut_out(work, region, fitted, len(strips))
     what = subject.NAME if found.found else "nothing stood out, so the middle was taken"
@@ -93,6 +94,7 @@ def real(work: Work, model: Model) -> Made:
     reach = max(2, math.ceil(_OFF * max(reduced) / max(network)))
     small = np.clip(resized(matte, reduced, Kernel.LANCZOS), 0, 1)
     fitted = matting.refinement(np.clip(guide.result(), 0, 1), small, reach)
+    del feed, guide
     _cut_out(work, region, fitted, len(strips))
     return Made(1, f"matte {_steps(work)}", parameters, found={"subject": "found"})
 

@@ -20,8 +20,10 @@ from .work import Made, Model, Pixels, Work
 
 Bools = NDArray[np.bool_]
 
-# Up to this width in pixels a hole is a scratch: both of its sides say what was there.
-THIN = 5
+# A hole of this width in pixels is a scratch, if it is nowhere much wider: both of its sides say
+# what was there.
+THIN = 6
+_THIN_AT_MOST = 4 * THIN
 # What is looked at around an area, by its longer side, and within which limits.
 _CONTEXT = 0.75
 _LEAST_CONTEXT, _MOST_CONTEXT = 64, 768
@@ -51,9 +53,10 @@ def classical(work: Work) -> Made:
     widest = 0.0
     for number, part in enumerate(parts):
         work.step(number, len(parts))
-        width = thin_fill.width_of(_padded_hole(selection, part, work.picture.bounds))
+        around = part.grown(1, work.picture.bounds)
+        width, most = thin_fill.width_of(selection[around.slices] > 0)
         widest = max(widest, width)
-        if width <= THIN:
+        if width <= THIN and most <= _THIN_AT_MOST:
             thin += 1
             box = part.grown(thin_fill.MARGIN, work.picture.bounds)
             filled = thin_fill.fill(work.picture.rgb(box), selection[box.slices] > 0)
@@ -66,7 +69,7 @@ def classical(work: Work) -> Made:
     return Made(
         len(parts),
         f"classical fill: {' and '.join(names)}",
-        {"areas": areas, "scratches": thin, "widest": round(widest, 1), "scratch_up_to": THIN},
+        {"areas": areas, "scratches": thin, "width": round(widest, 1), "scratch_up_to": THIN},
     )
 
 
@@ -120,11 +123,6 @@ def _hole(selection: NDArray[np.uint8], box: Box) -> Bools:
     grown = cv2.dilate((selection[around.slices] > 0).astype(np.uint8), disc)
     left, top = box.left - around.left, box.top - around.top
     return np.asarray(grown[top : top + box.height, left : left + box.width] > 0)
-
-
-def _padded_hole(selection: NDArray[np.uint8], part: Box, bounds: Box) -> Bools:
-    """The hole with a pixel around it, so that its width can be measured."""
-    return selection[part.grown(1, bounds).slices] > 0
 
 
 def _write(work: Work, filled: Pixels, box: Box, part: Box) -> None:

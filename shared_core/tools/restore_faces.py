@@ -29,7 +29,7 @@ from shared_core.pixels import Box, Picture, WrongOutput
 
 from .faces import find_faces
 from .reduced import box_around, reduced
-from .work import Made, Model, Pixels, Work
+from .work import Made, Model, Pixels, Work, mixed
 
 DETECTOR = "yunet-2023mar"
 
@@ -80,7 +80,7 @@ def real(work: Work, model: Model) -> Made:
         def drawn(rgb: Pixels, part: Box, number: int, patches: Patches = patches) -> PlacedFace:
             return face_paste.shown(patches[number], rgb, part.left, part.top)
 
-        _paste(work, group, drawn, 0, _strength(work))
+        _paste(work, group, drawn, 0)
     work.step(done, len(places))
     return Made(
         done,
@@ -94,9 +94,8 @@ def real(work: Work, model: Model) -> Made:
 def classical(work: Work) -> Made:
     """Contrast and detail raised on the faces, else in the selection, else everywhere."""
     detector = work.helpers.get(DETECTOR)
-    strength = _strength(work)
     if detector is None:
-        return _everywhere(work, strength)
+        return _everywhere(work)
     _keep_source(work.picture)
     places = _places(work, detector)
     if not places:
@@ -105,26 +104,33 @@ def classical(work: Work) -> Made:
 
     def raised(rgb: Pixels, part: Box, number: int) -> PlacedFace:
         place = places[number]
-        pixels = face_detail.enhance(rgb, place.face.size, sigmas[number], strength)
+        pixels = face_detail.enhance(rgb, place.face.size, sigmas[number])
         return PlacedFace(place.matrix, part.left, part.top, pixels)
 
     reach = max(face_detail.reach(place.face.size) for place in places)
-    cells = _paste(work, places, raised, reach, 1.0)
+    cells = _paste(work, places, raised, reach)
     return Made(
         cells,
         f"classical {face_detail.NAME} on faces found by {detector.card.title}",
-        {"where": "faces", "faces": len(places), "strength": strength},
+        {
+            "where": "faces",
+            "faces": len(places),
+            "strength": _strength(work),
+            "sigma": round(max(sigmas), 2),
+        },
         found=_found(places),
     )
 
 
-def _everywhere(work: Work, strength: float) -> Made:
+def _everywhere(work: Work) -> Made:
     """The classical path where no detector is here: on what is selected, or on all."""
+    strength = _strength(work)
     region = work.selected
     size = float(np.clip(min(region.width, region.height) * _FACE_SHARE, *_FACE_SIZES))
     sigma = work.noise()
     overlap = -(-2 * face_detail.reach(size) // 8) * 8
-    tiles = work.tiles(lambda rgb: face_detail.enhance(rgb, size, sigma, strength), _CELL, overlap)
+    raised = mixed(lambda rgb: face_detail.enhance(rgb, size, sigma), 1 - strength)
+    tiles = work.tiles(raised, _CELL, overlap)
     where = "the selection" if work.selection is not None else "the whole layer"
     return Made(
         tiles,
@@ -197,7 +203,6 @@ def _paste(
     places: Sequence[_Place],
     make: Callable[[Pixels, Box, int], PlacedFace],
     reach: int,
-    strength: float,
 ) -> int:
     """Write the places' boxes cell by cell; how many cells there were.
 
@@ -223,7 +228,7 @@ def _paste(
                 part = _common(around, places[number].box.grown(reach, picture.bounds))
                 assert part is not None
                 faces.append(make(rgb[_within(part, around)], part, number))
-            made = face_paste.blended(rgb, around.left, around.top, faces, strength)
+            made = face_paste.blended(rgb, around.left, around.top, faces, _strength(work))
             picture.write(box, made[_within(box, around)])
             cells += 1
     return cells

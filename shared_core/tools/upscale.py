@@ -81,6 +81,12 @@ def _model(work: Work, model: Model, scale: int, factor: int) -> Enlarge:
         if colours.shape != (1, 3, scale * height, scale * width):
             # The tiles name the shape they got and the one they need.
             return colours
+        if not np.isfinite(colours).all():
+            # Before the clipping, which would make white of what is infinite.
+            raise WrongOutput(
+                "The model gave values that are not numbers, so its result is not used. "
+                "Choose another model or the classical path."
+            )
         colours = np.ascontiguousarray(np.clip(colours[0].transpose(1, 2, 0), 0, 1))
         _check_likeness(rgb, colours)
         if scale == factor:

@@ -22,8 +22,12 @@ BEAT_SECONDS = 1.0
 SILENCE_SECONDS = 30.0
 # Longer between two looks at the clock, and this process itself was stopped or asleep.
 ASLEEP_SECONDS = 2.0
-# The stage of a job before the model or the algorithm has any part in it.
+# The stages of a job. In the first two, neither model nor algorithm has any part in it yet.
+STARTING = "starting"
 READING = "reading the picture"
+CHECKING = "checking the model"
+LOADING = "loading the model"
+RUNNING = "running"
 
 
 class ChildDied(Exception):
@@ -80,7 +84,7 @@ class Child:
         on_event: Callable[[Event], None],
         cancelled: Callable[[], bool],
         deadline: Callable[[], float | None] = lambda: None,
-        silence: float | None = SILENCE_SECONDS,
+        silence: float | None = None,
     ) -> Event:
         """Pass events on until the request's last one, which is returned.
 

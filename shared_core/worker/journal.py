@@ -19,6 +19,8 @@ from typing import Any, TypeVar
 from shared_core.bridge import wire
 from shared_core.catalog.cards import Card
 
+from .child import READING, STARTING
+
 KEEP_SPEEDS = 9
 KEEP_FAULTS = 64
 T = TypeVar("T")
@@ -35,6 +37,11 @@ class Mark:
     provider: str
     pixels: int
     stage: str
+
+    @property
+    def blamed(self) -> bool:
+        """Whether the model had a part in what happened at this stage."""
+        return self.stage not in (STARTING, READING)
 
 
 @dataclass(frozen=True)
@@ -105,17 +112,21 @@ class Journal:
             os.replace(part, self._path)
 
     def recover(self) -> list[Fault]:
-        """Turn marks left open by a dead worker into faults; those faults."""
+        """Turn marks left open by a dead worker into faults; all of them.
+
+        Those in which the model had a part are remembered.
+        """
         with self._lock:
-            found = [
-                Fault(m.tool, m.model, m.provider, m.pixels, died(m), _now())
+            found = {
+                m: Fault(m.tool, m.model, m.provider, m.pixels, died(m), _now())
                 for m in self._marks.values()
-            ]
+            }
             if found:
+                blamed = [fault for mark, fault in found.items() if mark.blamed]
                 self._marks.clear()
-                self._faults = (self._faults + found)[-KEEP_FAULTS:]
+                self._faults = (self._faults + blamed)[-KEEP_FAULTS:]
                 self._save()
-            return found
+            return list(found.values())
 
     def open(self, mark: Mark) -> None:
         """A real run begins, or enters another stage."""

@@ -46,6 +46,7 @@ class Places:
         matte = _file(request["matte"])
         self._source = self._view(source)
         self._result = self._view(result, write=True) if result else None
+        self._matte = self._view(matte, write=True) if matte else None
         self.selection: NDArray[np.uint8] | None = self._view(mask) if mask else None
         if self.selection is not None and not self.selection.any():
             raise BadInput(
@@ -73,8 +74,14 @@ class Places:
         if strokes is not None:
             self.strokes = Picture(self._view(strokes), None, _raster(strokes, strokes.grey))
         self.matte: Matte | None = None
-        if matte is not None:
-            self.matte = Matte(self._view(matte, write=True), matte.depth)
+        if matte is not None and self._matte is not None:
+            self.matte = Matte(self._matte, matte.depth)
+
+    def clear(self) -> None:
+        """All places for results as they were made: nothing of an earlier attempt stays."""
+        for place in (self._result, self._matte):
+            if place is not None:
+                place[...] = 0
 
     def copy(self) -> None:
         """The result as an unchanged copy of the source, where it is one of its size."""

@@ -11,10 +11,10 @@ from shared_core.bridge import toolbox, wire
 from shared_core.bridge.errors import UsageError
 from shared_core.bridge.paths import Paths
 from shared_core.catalog import cards as catalogue
-from shared_core.catalog.store import ModelState, Presence, Store
+from shared_core.catalog.store import ModelState, Presence, Store, Trial
 from shared_core.device import profile as device
 from shared_core.engine import memory
-from shared_core.engine.grid import plan_tiles
+from shared_core.engine.grid import Grid, plan_tiles
 from shared_core.tools import registry
 from shared_core.tools.costs import CLASSICAL
 
@@ -22,6 +22,12 @@ from .journal import Journal, whole
 
 CPU = "CPUExecutionProvider"
 CLASSICAL_BASE_BYTES = 200 << 20
+# The runner with onnxruntime and OpenCV before it opens a model.
+RUNNER_BYTES = 110 << 20
+# The picture's and the result's files are mapped: four channels of 16 bits.
+PICTURE_BYTES_PER_PIXEL = 8
+# From so many in a row on, tiles have nearly the full size.
+MANY_TILES = 16
 # Session memory where the card does not know it: measured at 1.1 to 3 times the file.
 SESSION_BYTES_PER_FILE_BYTE = 3
 TILE_BYTES_PER_PIXEL = 2000
@@ -128,7 +134,7 @@ class Planner:
             trouble=trouble,
             fault=fault.what if fault else "",
             seconds=self.seconds(card, provider, width, height, parameters),
-            peak_bytes=_peak(card),
+            peak_bytes=_peak(card, width, height, parameters),
             download_bytes=missing,
             licence=card.licence,
             host="huggingface.co",
@@ -150,12 +156,17 @@ class Planner:
         """Predicted seconds of the whole run: history, else the canary, else arithmetic."""
         load = self._journal.speed(f"{card.id}/{provider}/load")
         if load is None:
-            load = card.download_bytes / 300e6
+            load = device.load_seconds(card.download_bytes, half="float16" in card.weights)
         if card.tile is None:
             running = self._run_seconds(card, provider, parameters)
         else:
             running = self._tiles_seconds(card, card.tile, provider, width, height)
         return None if running is None or math.isinf(running) else load + running
+
+    def _trial(self, card: catalogue.Card, provider: str) -> Trial | None:
+        """The run after the download, which was on the CPU and tells of no other provider."""
+        trial = self._store.state(card).trial
+        return trial if trial and trial.ok and provider == CPU else None
 
     def _run_seconds(
         self, card: catalogue.Card, provider: str, parameters: Mapping[str, toolbox.Value]
@@ -165,14 +176,16 @@ class Planner:
         known = self._journal.speed(f"{card.id}/{provider}/{whole(card, count)}")
         if known is not None:
             return known * count
-        trial = self._store.state(card).trial
-        if trial and trial.ok:
+        trial = self._trial(card, provider)
+        if trial:
             return sum(
                 seconds * (count if role == registry.REPEATED else 1)
                 for role, seconds in trial.seconds_by_role.items()
             )
         if card.gflop_per_run:
-            return count * device.predict_seconds(self.profile, provider, card.gflop_per_run)
+            return count * device.predict_seconds(
+                self.profile, provider, card.gflop_per_run, mix=_mix(card)
+            )
         return None if card.cpu_seconds_per_run is None else count * card.cpu_seconds_per_run
 
     def _tiles_seconds(
@@ -184,15 +197,15 @@ class Planner:
         height: int,
     ) -> float | None:
         """Seconds of a model that sees the picture in tiles."""
-        grid = plan_tiles(width, height, rule.size, rule.overlap, rule.multiple, rule.fixed)
+        grid = _grid(rule, width, height)
         megapixels = grid.width * grid.height / 1e6
         per_tile = self._journal.speed(f"{card.id}/{provider}/{grid.width}x{grid.height}")
-        trial = self._store.state(card).trial
-        if per_tile is None and trial and trial.ok and trial.tile:
+        trial = self._trial(card, provider)
+        if per_tile is None and trial and trial.tile:
             per_tile = trial.seconds_per_tile * megapixels * 1e6 / trial.tile**2
         if per_tile is None and card.gflop_per_megapixel:
             per_tile = device.predict_seconds(
-                self.profile, provider, card.gflop_per_megapixel * megapixels
+                self.profile, provider, card.gflop_per_megapixel * megapixels, mix=_mix(card)
             )
         if per_tile is None and card.cpu_seconds_per_megapixel:
             per_tile = card.cpu_seconds_per_megapixel * megapixels
@@ -213,13 +226,35 @@ def _check(ask: wire.AskPlan) -> None:
             raise UsageError("A limit of time or memory must be above 0.")
 
 
-def _peak(card: catalogue.Card) -> int:
-    weights = card.download_bytes * SESSION_BYTES_PER_FILE_BYTE
-    session = card.session_bytes or weights
+def _grid(rule: catalogue.TileRule, width: int, height: int) -> Grid:
+    return plan_tiles(width, height, rule.size, rule.overlap, rule.multiple, rule.fixed)
+
+
+def _mix(card: catalogue.Card) -> str | Mapping[str, float]:
+    """What the model's operations are made of; where nobody knows, of NAFNet's slow blocks."""
+    if isinstance(card.mix, str) and card.mix not in device.MIXES:
+        return "block"
+    return card.mix
+
+
+def _peak(
+    card: catalogue.Card, width: int, height: int, parameters: Mapping[str, toolbox.Value]
+) -> int:
+    """Bytes that the runner takes at most: itself, the pixels' files, the session and a run."""
+    made = toolbox.tool(card.tool).result_size(parameters, width, height)
+    pictures = PICTURE_BYTES_PER_PIXEL * (width * height + math.prod(made))
+    session = card.session_bytes or card.download_bytes * SESSION_BYTES_PER_FILE_BYTE
     if card.peak_bytes:
-        return session + card.peak_bytes
-    per_pixel = card.peak_bytes_per_pixel or TILE_BYTES_PER_PIXEL
-    return session + per_pixel * (card.run_side or 0) ** 2
+        running = card.peak_bytes
+    else:
+        side = card.run_side or 0
+        pixels = side * side
+        if card.tile and max(width, height) < MANY_TILES * side:
+            # Tiles of a small picture are smaller.
+            grid = _grid(card.tile, width, height)
+            pixels = grid.width * grid.height
+        running = (card.peak_bytes_per_pixel or TILE_BYTES_PER_PIXEL) * pixels
+    return RUNNER_BYTES + pictures + session + running
 
 
 def missing_onnxruntime() -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sys
 import time
@@ -10,16 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from shared_core.bridge import toolbox, wire
-from shared_core.bridge.errors import CouldNotBeDone, NssError
+from shared_core.bridge.errors import BadInput, Cancelled, CouldNotBeDone, NssError
 from shared_core.bridge.paths import Paths, paths
 from shared_core.catalog import cards as catalogue
-from shared_core.catalog.store import Store
+from shared_core.catalog.store import Presence, Store
 from shared_core.engine import memory
-from shared_core.pixels import Picture
 from shared_core.tools import registry
 from shared_core.tools.work import Made, Model, Sessions, Work
 
-from .child import READING
+from .child import CHECKING, LOADING, READING, RUNNING
 from .journal import whole
 from .places import Places
 from .speech import Speech
@@ -45,15 +45,21 @@ class Runner:
                 self._probe()
             else:
                 self._job(request)
+        except (Cancelled, BadInput) as error:
+            self._speech.say_error(error, stage=self._stage)
         except NssError as error:
-            if self._sessions is not None and request.get("provider") not in (None, CPU):
-                # A device that was lost stays lost for the sessions that are open on it.
-                self._sessions.clear()
+            if self._say_changed(request):
+                return
             out_of_memory = getattr(error, "out_of_memory", False)
+            if request.get("provider") not in (None, CPU):
+                # A device that was lost stays lost for the sessions that are open on it.
+                self._forget_sessions()
             self._speech.say_error(error, stage=self._stage, memory=out_of_memory)
         except Exception as error:
+            if self._say_changed(request):
+                return
             if _is_out_of_memory(error):
-                problem = CouldNotBeDone("memory ran out")
+                problem = CouldNotBeDone(f"memory ran out ({error})")
                 self._speech.say_error(problem, stage=self._stage, memory=True)
                 return
             problem = CouldNotBeDone(
@@ -62,6 +68,22 @@ class Runner:
             )
             self._speech.say_error(problem, stage=self._stage)
             sys.excepthook(type(error), error, error.__traceback__)
+
+    def _say_changed(self, request: dict[str, Any]) -> bool:
+        """Report changed files of a model as what made its session or run fail, if they did."""
+        if self._stage not in (LOADING, RUNNING) or not request.get("model"):
+            return False
+        try:
+            self._check_unchanged(self._cards()[request["model"]])
+        except NssError as error:
+            self._speech.say_error(error, stage=CHECKING)
+            return True
+        return False
+
+    def _forget_sessions(self) -> None:
+        """Let go of all models that are kept warm."""
+        if self._sessions is not None:
+            self._sessions.clear()
 
     def _probe(self) -> None:
         from shared_core.device import probe, profile
@@ -78,8 +100,11 @@ class Runner:
         peak_is_ours = memory.reset_peak_rss()
         tool = toolbox.tool(request["tool"])
         parameters = tool.parse(request["parameters"])
+        self._enter(READING)
         with contextlib.ExitStack() as stack:
             places = Places(self._paths, request, tool, parameters, stack)
+            if request["again"]:
+                places.clear()
             picture = places.picture
             model = self._open(request) if request["path"] == wire.REAL else None
             work = Work(
@@ -93,7 +118,7 @@ class Runner:
                 strokes=places.strokes,
                 sheet=places.sheet,
                 matte=places.matte,
-                helpers=self._helpers(tool.id, model),
+                helpers=self._helpers(tool.id, model) if request["helpers"] else {},
                 seed=request["seed"] or 0,
             )
             module = registry.module(tool.id)
@@ -101,8 +126,10 @@ class Runner:
             before = model.sessions.load_seconds if model else 0.0
             bound = model.session.bound if model else None
             picture.begin()
-            self._enter("running")
+            self._enter(RUNNING)
             made: Made = module.real(work, model) if model else module.classical(work)
+            if model:
+                self._check_unchanged(model.card)
             if made.unchanged:
                 places.copy()
         done = time.monotonic()
@@ -115,7 +142,7 @@ class Runner:
             found=made.found,
             unchanged=made.unchanged,
             model_runs=model.sessions.runs if model else 0,
-            tile_shape=self._tile_shape(model, picture, made.tiles),
+            tile_shape=self._tile_shape(model, work, made.tiles),
             load_seconds=opened - started + late,
             run_seconds=done - opened - late,
             peak_bytes=memory.peak_rss_bytes() if peak_is_ours else None,
@@ -128,10 +155,10 @@ class Runner:
         self._speech.say("stage", stage=stage)
 
     def _open(self, request: dict[str, Any]) -> Model:
-        self._enter("checking the model")
+        self._enter(CHECKING)
         card = self._cards()[request["model"]]
         self._store.check_before_use(card)
-        self._enter("loading the model")
+        self._enter(LOADING)
         model = self._model(card, request["provider"])
         self._speech.canceller = model.sessions.cancel
         _ = model.session
@@ -175,14 +202,30 @@ class Runner:
             return False
         return True
 
+    def _check_unchanged(self, card: catalogue.Card) -> None:
+        """Raise ``CouldNotBeDone`` where its sessions may not be of the bytes that were verified.
+
+        Files that were only removed meanwhile had been read before.
+        """
+        for one in (card, *(self._cards()[name] for name in card.needs)):
+            state = self._store.check(one)
+            if state.presence is Presence.BAD:
+                self._forget_sessions()
+                raise CouldNotBeDone(
+                    f"the files of {one.title} changed while it was used, so its result is not. "
+                    f"{state.reason}"
+                )
+
     @staticmethod
     def _cards() -> dict[str, catalogue.Card]:
         return catalogue.load()
 
     @staticmethod
-    def _tile_shape(model: Model | None, picture: Picture, runs: int) -> str | None:
-        if model is None:
+    def _tile_shape(model: Model | None, work: Work, runs: int) -> str | None:
+        # What smaller tiles than planned took says nothing of the planned ones.
+        if model is None or work.tile_divisor > 1:
             return None
+        picture = work.picture
         rule, bounds = model.card.tile, picture.bounds
         if rule is None:
             return whole(model.card, runs)
@@ -217,7 +260,11 @@ class Runner:
 
 
 def _is_out_of_memory(error: Exception) -> bool:
-    return isinstance(error, MemoryError) or "insufficient memory" in str(error).lower()
+    if isinstance(error, MemoryError):
+        return True
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM
+    return "insufficient memory" in str(error).lower()
 
 
 def _bound_text(bound: Any) -> str:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
 import json
 import os
+import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -12,6 +15,8 @@ from typing import Any
 from shared_core.bridge.errors import NssError
 
 from .child import BEAT_SECONDS
+
+_PR_SET_PDEATHSIG = 1
 
 
 class Speech:
@@ -22,6 +27,7 @@ class Speech:
     """
 
     def __init__(self) -> None:
+        _die_with_parent()
         self.canceller: Callable[[], None] | None = None
         handle = os.dup(1)
         os.dup2(2, 1)
@@ -79,3 +85,13 @@ class Speech:
                     self._arrived.wait()
                 request = self._requests.pop(0)
             yield request
+
+
+def _die_with_parent() -> None:
+    """Have the system end this process with the supervisor, even where it hangs (Linux only).
+
+    The end of stdin does the same everywhere, as long as this process can still run Python.
+    """
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError, AttributeError):
+            ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -121,8 +121,10 @@ def test_any_size_and_hole(height: int, width: int, seed: int) -> None:
 def test_widths_are_measured() -> None:
     for width in (1, 2, 3, 5, 8, 21):
         hole = _hole(100, 100, 20, 30, 60, width)
-        assert thin_fill.width_of(hole) == pytest.approx(width, abs=1.01)
-    assert thin_fill.width_of(np.zeros((9, 9), np.bool_)) == 0
+        mean, most = thin_fill.width_of(hole)
+        assert most == pytest.approx(width, abs=1.01)
+        assert mean == pytest.approx(width, abs=1 + width / 4)
+    assert thin_fill.width_of(np.zeros((9, 9), np.bool_)) == (0, 0)
 
 
 def test_a_scratch_keeps_float_precision() -> None:

@@ -12,6 +12,8 @@ import pytest
 from shared_core.bridge.errors import CouldNotBeDone
 from shared_core.catalog import cards
 from shared_core.catalog.cards import CommercialUse, Tier
+from shared_core.device import benchmark
+from shared_core.device.profile import MIXES
 
 ROOT = Path(__file__).resolve().parents[2]
 COSTS = (
@@ -56,6 +58,28 @@ def test_every_fact_of_a_shipped_card_has_a_source() -> None:
             assert all(f"tile.{fact}" in named for fact in needed), card.id
         for fact in COSTS:
             assert (getattr(card, fact) is not None) == (f"cost.{fact}" in named), (card.id, fact)
+        assert bool(card.mix) == ("cost.mix" in named), card.id
+
+
+def test_a_mix_is_a_name_or_shares(tmp_path: Path) -> None:
+    for text, wanted in (
+        ('mix = "conv"', "conv"),
+        ("mix = { conv3x3 = 3, attention = 0.5 }", {"conv3x3": 3.0, "attention": 0.5}),
+        ("", ""),
+    ):
+        card = cards.read_card(_copy(tmp_path, (r"^mix = .*", text)))
+        assert card.mix == wanted
+        hash(card)
+
+
+def test_the_shipped_mixes_are_of_kinds_that_the_probe_measures() -> None:
+    measured = {kind for kind in benchmark.graphs() if kind != "resize"}
+    assert {kind for mix in MIXES.values() for kind in mix} <= measured
+    for card in cards.load(ROOT / "models").values():
+        if isinstance(card.mix, str):
+            assert card.mix in {"", *MIXES}, card.id
+        else:
+            assert set(card.mix) <= measured, card.id
 
 
 def test_drunets_cost_follows_from_its_architecture() -> None:
@@ -117,6 +141,10 @@ def _copy(folder: Path, edit: tuple[str, str] | None = None) -> Path:
         ((r"^fixed = .*", 'fixed = "no"'), "tile.fixed"),
         ((r"^gflop_per_megapixel = .*", "gflop_per_megapixel = -1"), "cost.gflop_per_megapixel"),
         ((r"^gflop_per_megapixel = .*", "gflops = 1.0"), "cost.gflops"),
+        ((r"^mix = .*", "mix = 3"), "cost.mix"),
+        ((r"^mix = .*", 'mix = "3x3 and such"'), "cost.mix"),
+        ((r"^mix = .*", "mix = {}"), "cost.mix"),
+        ((r"^mix = .*", "mix = { conv3x3 = -0.5 }"), "mix.conv3x3"),
         ((r"^rank = .*", "rank = 2\ncolour = 3"), "colour"),
         ((r"^rank = .*", 'rank = 2\nchoice = "Big"'), "choice"),
         ((r"^rank = .*", "rank = 2\nopt_in = 1"), "opt_in"),

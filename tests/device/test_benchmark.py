@@ -76,6 +76,15 @@ def test_the_processor_is_right_and_has_a_speed_for_every_kind() -> None:
     assert outcome.gflops["conv3x3"] > outcome.gflops["resize"]
 
 
+def test_the_speed_is_by_the_clock_that_is_given() -> None:
+    ticks = iter(range(1_000_000))
+    outcome = measure(opener(), clock=lambda: float(next(ticks)))
+    # Each run takes one tick.
+    assert outcome.gflops == {kind: sizes[0].gflop for kind, sizes in SMALL.items()}
+    stopped = measure(opener(), clock=lambda: 0.0)
+    assert all(0 < rate < float("inf") for rate in stopped.gflops.values())
+
+
 def test_a_faithful_device_passes() -> None:
     outcome = measure(opener())
     assert outcome.placed == 1.0

@@ -24,6 +24,7 @@ from shared_core.device.profile import (
     Provider,
     from_dict,
     load,
+    load_seconds,
     predict_seconds,
     save,
     to_dict,
@@ -186,6 +187,20 @@ def test_prediction_includes_the_opening_of_the_session() -> None:
     assert predict_seconds(example(), CPU, 100, model_bytes=370_000_000) == pytest.approx(
         without + 1.1
     )
+
+
+def test_half_precision_takes_longer_to_open() -> None:
+    assert load_seconds(370_000_000) == pytest.approx(1.1)
+    assert load_seconds(370_000_000, half=True) > 2 * load_seconds(370_000_000)
+
+
+def test_each_mix_lies_between_the_speeds_it_is_made_of() -> None:
+    for name, shares in MIXES.items():
+        rates = [RATES[kind] for kind in shares]
+        seconds = predict_seconds(example(), CPU, 1000, mix=name)
+        assert 1000 / max(rates) <= seconds * (1 + 1e-9), name
+        assert seconds <= 1000 / min(rates) * (1 + 1e-9), name
+        assert sum(shares.values()) == pytest.approx(1), name
 
 
 def test_a_provider_that_does_not_work_never_finishes() -> None:

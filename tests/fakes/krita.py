@@ -6,7 +6,8 @@ unhashable and a new wrapper each call, no protection by locks, groups without p
 own, the selection mask among the layers and alone of its kind, a nested event loop in every
 conversion, a history that is damaged by writing to a layer in the tree, a first layer full of
 white, and what is an undo step: ``addChildNode``, also to a detached layer (of the document that
-made it), ``remove``, ``setBlendingMode``, and with Qt 6, as since Krita 5.3, ``setSelection``.
+made it), ``remove``, ``setBlendingMode``, and with Qt 6, as since Krita 5.3, ``setSelection``; but
+not ``setChildNodes``.
 """
 
 from __future__ import annotations
@@ -193,6 +194,13 @@ def install(qt_major: int) -> types.ModuleType:
 
             self._image.do("Add Layer", insert, lambda: take_out(item))
             return True
+
+        def setChildNodes(self, nodes: list[Any]) -> None:
+            for child in list(self._item.children):
+                take_out(child)
+            for node in nodes:
+                node._item.parent = self._item
+                self._item.children.append(node._item)
 
         def remove(self) -> bool:
             parent, item = self._item.parent, self._item

@@ -3,8 +3,8 @@
 A run names the tool, the path, the values set in its form (``asked`` are those that are not the
 tool's own defaults), and what lies in the document: which picture is the source (``photo`` fills
 the canvas, ``small`` lies partly off it, ``empty`` has no pixels, ``grey`` is a grey document,
-``lowest`` has nothing below), whether strokes lie above it, and the selection (x, y, width,
-height, feather radius).
+``lowest`` has nothing below, ``face`` has what the face detector's twin takes for one), whether
+strokes lie above it, and the selection (x, y, width, height, feather radius).
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from shared_core.bridge import toolbox
 
 SELECTION = [40, 30, 24, 18, 2]
 PROMPT = "red sand under a blue sky"
+SOURCES = {"restore-faces": "face"}
 VALUES: dict[str, dict[str, object]] = {
     "text-to-image": {"prompt": PROMPT, "seed": 7, "steps": 1},
     "generate-background": {"prompt": PROMPT, "seed": 7, "steps": 1},
@@ -23,7 +24,12 @@ VALUES: dict[str, dict[str, object]] = {
 
 def _run(name: str, tool: str, path: str, values: dict[str, object], **more: Any) -> dict[str, Any]:
     """One run, with what is not said otherwise."""
-    run = {"source": "photo", "strokes": False, "selection": None, "commercial": False}
+    run = {
+        "source": SOURCES.get(tool, "photo"),
+        "strokes": False,
+        "selection": None,
+        "commercial": False,
+    }
     if toolbox.tool(tool).selects is toolbox.Selects.NEEDED:
         run["selection"] = SELECTION
     asked = {**VALUES.get(tool, {}), **values}

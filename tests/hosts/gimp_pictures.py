@@ -41,6 +41,10 @@ def make_pictures(folder: Path) -> None:
     alpha[40:50, :] = 0.0
     write = folder.joinpath
     write("opaque-srgb8.raw").write_bytes(stored(np.dstack([colours, np.ones_like(alpha)]), "u1"))
+    # The twin of the face detector takes green for the middle of a face twice as wide.
+    face = np.dstack([colours, np.ones_like(alpha)])
+    face[34:56, 48:70, :3] = (0, 1, 0)
+    write("face-srgb8.raw").write_bytes(stored(face, "u1"))
     for kind, (dtype, channels, linear, _) in FORMATS.items():
         values = decode(colours) if linear else colours.copy()
         if dtype.startswith("<f"):

@@ -16,7 +16,7 @@ from test_krita import EDITOR, ROOT, staged
 
 # The part of the screen that each picture shows: rows, columns.
 TARGETS = {
-    "menu": ("krita-menu.png", slice(0, 520), slice(0, 800)),
+    "menu": ("krita-menu.png", slice(0, 600), slice(0, 840)),
     "receipts": ("krita-docker.png", slice(0, 1000), slice(660, 1600)),
 }
 

@@ -458,8 +458,10 @@ def test_window(stage: Stage) -> None:
     """From the menu through the dialog; one Ctrl+Z removes the result, Ctrl+Y brings it back."""
     out = stage.folder / "gui-out"
     with stage.mounts("gui", 3.0, {}) as options:
-        arguments = ["-s", *stage.batch("gui")[:-1]]
-        with stage.editor.on_display([stage.editor.gimp, *arguments], **options) as inside:
+        # Nobody reads GIMP's output meanwhile, and a full pipe would stop it.
+        gimp = ["sh", "-c", 'exec "$@" >/out/gimp.log 2>&1', "sh", stage.editor.gimp, "-s"]
+        arguments = stage.batch("gui")[:-1]
+        with stage.editor.on_display([*gimp, *arguments], **options) as inside:
             before = await_state(out, lambda state: len(state["layers"]) == 1, 120)
             window = await_window(inside, f"{WIDTH}x{HEIGHT}")
             # A narrow status bar would make GIMP show the message in a box.

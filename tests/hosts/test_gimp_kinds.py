@@ -414,7 +414,7 @@ def test_strokes(kinds: Run, kind: str, again: str) -> None:
         ("strokes-none", "there is no layer"),
         ("strokes-clear", "“Clear” has nothing there"),
         ("strokes-result", "is itself a result"),
-        ("erase-nothing", "works on what is selected, and nothing is"),
+        ("erase-nothing", "needs a selection, and nothing is selected"),
         ("below-empty", "“Empty” is empty"),
         ("below-no-layer-srgb8", "No layer is selected"),
     ],

@@ -7,20 +7,34 @@ a local hub serves.
 from __future__ import annotations
 
 import json
-import time
+import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from gimp_pictures import FORMATS, HEIGHT, WIDTH, samples
 from gimp_stage import Run, Stage, a_stage
+from roots import Inside
 
 from shared_core.bridge import toolbox
 
 pytestmark = [pytest.mark.hosts, pytest.mark.timeout(900)]
 BOTH = ("classical", "real")
+MODELS = {
+    "remove-background": "isnet-general-fp16",
+    "remove-object": "lama-carve-fp32",
+    "denoise": "drunet-color",
+    "deblur": "nafnet-gopro-opencv",
+    "upscale": "realesrgan-x4plus-x2",
+    "restore-faces": "gfpgan-1.4-facefusion",
+    "colorize": "ddcolor-tiny-fp16",
+    "text-to-image": "sd-turbo-ort-web",
+    "generate-background": "sd-turbo-ort-web",
+    "tags": "clip-vit-b32-xenova",
+}
 
 
 @dataclass(frozen=True)
@@ -43,6 +57,12 @@ class Wanted:
     def name(self) -> str:
         """One word for the notes and the test's id."""
         return "-".join(part for part in (self.tool, self.path, self.extra) if part)
+
+    @property
+    def model(self) -> str:
+        """The model that is taken where the user chooses none."""
+        larger = self.parameters.get("factor") == "4"
+        return "realesrgan-x4plus" if larger else MODELS[self.tool]
 
     @property
     def outcome(self) -> toolbox.Returns:
@@ -71,7 +91,8 @@ RUNS = [
     *a_pair("deblur", {"kind": "soft", "radius": 1.5}),
     *a_pair("upscale", {"factor": "2"}),
     *a_pair("upscale", {"factor": "4"}, **format_of("srgb16")),
-    *a_pair("restore-faces", {}),
+    *a_pair("restore-faces", {}, picture="face-srgb8"),
+    Wanted("restore-faces", "classical", extra="no-face"),
     *a_pair("colorize", {}),
     *a_pair("colorize", {}, **format_of("grey8")),
     *a_pair("colorize", {}, kind="opaque8", picture="", indexed=True, undo=False, extra="indexed"),
@@ -81,7 +102,7 @@ RUNS = [
     *a_pair("generate-background", PROMPT, picture="srgb8"),
     *a_pair("tags", {}),
 ]
-RUNS = [one for one in RUNS if one.tool in {tool.id for tool in toolbox.TOOLS}]
+assert {one.tool for one in RUNS} == {tool.id for tool in toolbox.TOOLS}
 
 
 def of(*outcomes: toolbox.Returns) -> Any:
@@ -112,19 +133,29 @@ def run_all(stage: Stage) -> Run:
         (out / "runs.json").write_text(json.dumps(runs), "utf-8")
         gimp = [stage.editor.gimp, "-s", *stage.batch("tools")]
         with stage.editor.on_display(gimp, **options) as inside:
-            deadline = time.monotonic() + 800
-            while inside.process.poll() is None and time.monotonic() < deadline:
-                for asked in out.glob("undo-*"):
-                    answered = out / asked.name.replace("undo", "undone", 1)
-                    if not answered.exists():
-                        time.sleep(0.3)
-                        inside.also(["xdotool", "key", "ctrl+z"])
-                        answered.touch()
-                time.sleep(0.1)
-            done = inside.wait(10)
+            stop = threading.Event()
+            presser = threading.Thread(target=undo_when_asked, args=(inside, out, stop))
+            presser.start()
+            try:
+                done = inside.wait(800)
+            finally:
+                stop.set()
+                presser.join()
     run = Run(out, done, options["profile"])
     assert run.found.get("done"), done.stdout + done.stderr
     return run
+
+
+def undo_when_asked(inside: Inside, out: Path, stop: threading.Event) -> None:
+    """One Ctrl+Z for each file of the script that asks for it."""
+    while not stop.wait(0.1):
+        for asked in out.glob("undo-*"):
+            answered = out / asked.name.replace("undo", "undone", 1)
+            if not answered.exists():
+                # GIMP's window must have come to show the new picture.
+                stop.wait(0.3)
+                inside.also(["xdotool", "key", "ctrl+z"])
+                answered.touch()
 
 
 def notes_of(tools: Run, wanted: Wanted) -> Any:
@@ -151,7 +182,7 @@ def test_receipt(tools: Run, wanted: Wanted) -> None:
     assert label["tool"] == wanted.tool and label["path"] == wanted.path, label["reason"]
     assert label["fault"] is None
     if wanted.path == "real":
-        assert label["model"]["id"] and label["provider"]["bound"]
+        assert label["model"]["id"] == wanted.model and label["provider"]["bound"]
         assert label["model"]["sha256"] and label["model"]["repo"]
     else:
         assert label["model"] is None and label["algorithm"]["name"]
@@ -192,8 +223,11 @@ def test_one_undo_step(tools: Run, wanted: Wanted) -> None:
 def test_gimp_ends_well(tools: Run) -> None:
     """No complaint of GIMP's, and no pixel file left behind."""
     output = tools.done.stdout + tools.done.stderr
-    for word in ("CRITICAL", "Traceback", "GIMP-Error", "left image undo in inconsistent state"):
+    for word in ("Traceback", "GIMP-Error", "left image undo in inconsistent state"):
         assert word not in output, output
+    lines = [line for line in output.splitlines() if "CRITICAL" in line]
+    # GIMP 3.2 misses the pointing device of a display that has no mouse.
+    assert [line for line in lines if not ("Gdk-CRITICAL" in line or "_device_" in line)] == []
     assert list((tools.profile.home / "nss").rglob("px-*")) == []
 
 
@@ -220,7 +254,7 @@ def test_pixels(tools: Run, wanted: Wanted) -> None:
     below = ["Strokes", "Photo"] if wanted.strokes else ["Photo"]
     assert names == [added["name"], *below]
     assert added["size"] == [WIDTH, HEIGHT]
-    unchanged = notes["receipts"][0]["found"].get("faces") == 0
+    unchanged = wanted.extra == "no-face"
     source = samples(tools.read(notes["source"]), "srgb8")
     assert (shown(tools, added) == source).all() == unchanged
     if wanted.selection:
@@ -242,14 +276,13 @@ def test_mask(tools: Run, wanted: Wanted) -> None:
 
 
 def test_masks_have_the_depth_of_the_image(tools: Run) -> None:
-    """The same matte in 8 bits, in 16 and in float; the deeper ones hold more than 256 levels."""
-    if "remove-background-real" not in tools.found:
-        pytest.skip("the tool is not there yet")
+    """A matte of 16 bits has more than 8 could hold, and one in float more than 16."""
     deep = tools.found["remove-background-real-srgb16"]["added"][0]["mask"]
     found = np.frombuffer(tools.read(deep), "<u2")
-    assert len(np.unique(found)) > 256 or (found % 257 != 0).any()
+    assert (found % 257 != 0).any()
     floats = tools.found["remove-background-real-linear32"]["added"][0]["mask"]
-    assert np.abs(np.frombuffer(tools.read(floats), "<f4") * 65535 - found).max() < 2000
+    found = np.frombuffer(tools.read(floats), "<f4") * 65535
+    assert (np.abs(found - found.round()) > 0.01).any()
 
 
 @of(Returns.SELECTION)

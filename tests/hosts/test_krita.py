@@ -208,6 +208,9 @@ def make_pictures(folder: Path) -> None:
     subject = np.concatenate([colours, subject_alpha()[..., None]], -1)
     files["subject8"] = integers(subject, "u1", BGRA)
     files["strokes8"] = strokes()
+    # The detector's twin takes a green square for the middle of a face.
+    opaque[33:57, 48:72, :3] = (0, 1, 0)
+    files["face8"] = integers(opaque, "u1", BGRA)
     for name, data in files.items():
         (folder / f"{name}.raw").write_bytes(data)
     (folder / "runs.json").write_text(json.dumps(every_tool.runs()), "utf-8")

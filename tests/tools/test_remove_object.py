@@ -214,8 +214,8 @@ def test_a_scratch_is_filled_from_both_sides() -> None:
     spoilt[selection > 0, :3] = 65535
     work, result = _work(spoilt, selection)
     made = remove_object.classical(work)
-    assert made.parameters == {"areas": 0, "scratches": 1, "widest": pytest.approx(3, abs=1.5)} | {
-        "scratch_up_to": 5
+    assert made.parameters == {"areas": 0, "scratches": 1, "width": pytest.approx(3, abs=1.5)} | {
+        "scratch_up_to": 6
     }
     assert made.algorithm is not None
     assert "Navier-Stokes" in made.algorithm
@@ -223,6 +223,16 @@ def test_a_scratch_is_filled_from_both_sides() -> None:
     assert np.abs(result.astype(int) - clean)[selection > 0].mean() < 0.05 * 65535
     # 16 bits come back, not 8 spread over 16.
     assert len(np.unique(result[selection > 0] % 257)) > 50
+
+
+def test_crossing_scratches_are_scratches_still() -> None:
+    clean = _layer(200, 200)
+    selection = np.zeros((200, 200), np.uint8)
+    for start, end in (((5, 10), (190, 40)), ((5, 40), (190, 10)), ((100, 3), (90, 190))):
+        cv2.line(selection, start, end, 255, 3)
+    work, _ = _work(clean, selection)
+    made = remove_object.classical(work)
+    assert (made.parameters["areas"], made.parameters["scratches"]) == (0, 1)
 
 
 @pytest.mark.parametrize("corner", [(0, 0), (0, 90), (90, 90), (40, 90), (0, 40)])

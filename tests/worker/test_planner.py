@@ -17,13 +17,14 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared_core.bridge import wire
 from shared_core.bridge.errors import NssError, UsageError
 from shared_core.bridge.paths import paths
-from shared_core.catalog.store import Store
+from shared_core.catalog.store import Store, Trial
+from shared_core.device import profile as device
 from shared_core.worker import planner as planners
 from shared_core.worker.journal import Fault, Journal
 from shared_core.worker.planner import CPU, Planner, missing_onnxruntime
@@ -80,11 +81,96 @@ def test_the_models_seconds_follow_what_was_measured(tmp_path):
     assert guess and guess > 1
     journal.note_speed(f"{NAFNET}/{CPU}/512x512", 0.5)
     tiles = math.ceil((1000 - 64) / (512 - 64)) ** 2
-    load = card.download_bytes / 300e6
+    load = device.load_seconds(card.download_bytes)
     assert planner.seconds(card, CPU, 1000, 1000, {}) == pytest.approx(load + tiles * 0.5)
     journal.note_speed(f"{NAFNET}/{CPU}/load", 3)
     assert planner.seconds(card, CPU, 512, 512, {}) == pytest.approx(3.5)
     assert planner.seconds(card, "CUDAExecutionProvider", 512, 512, {}) != pytest.approx(3.5)
+
+
+RATES = {"conv3x3": 200.0, "block_deep": 100.0, "block_full": 20.0, "attention": 50.0}
+
+
+def measured() -> device.Profile:
+    return device.Profile(
+        cpu=device.Cpu("", 2, 2, (), RATES),
+        memory=device.Memory(1, 1),
+        adapters=(),
+        providers=(device.Provider(CPU, "CPU", True, gflops=RATES),),
+        onnxruntime="",
+        key="",
+        measured="",
+        seconds=0,
+    )
+
+
+@pytest.mark.parametrize(
+    ("mix", "gflop_per_second"),
+    [
+        ("conv", 200.0),
+        ({"conv3x3": 1.0, "attention": 1.0}, 80.0),
+        ("", 1 / (0.95 / 100 + 0.05 / 20)),
+        # Of a card that is newer than this program.
+        ("origami", 1 / (0.95 / 100 + 0.05 / 20)),
+    ],
+)
+def test_the_seconds_follow_from_what_the_model_is_made_of(tmp_path, mix, gflop_per_second):
+    planner, _ = make(tmp_path)
+    planner.profile = measured()
+    tiled = replace(planner.cards[DRUNET], gflop_per_megapixel=1000.0, mix=mix)
+    load = device.load_seconds(tiled.download_bytes)
+    seconds = planner.seconds(tiled, CPU, 512, 512, {})
+    assert seconds == pytest.approx(load + 1000 * 0.512**2 / gflop_per_second)
+    whole = replace(tiled, tile=None, gflop_per_megapixel=None, gflop_per_run=600.0)
+    seconds = planner.seconds(whole, CPU, 5000, 5000, {})
+    assert seconds == pytest.approx(load + 600 / gflop_per_second)
+
+
+def test_a_trial_tells_of_the_processor_alone(tmp_path, monkeypatch):
+    planner, _ = make(tmp_path)
+    cuda = "CUDAExecutionProvider"
+    profile = measured()
+    card_rates = {kind: 10 * rate for kind, rate in RATES.items()}
+    card_provider = device.Provider(cuda, "CUDA", True, gflops=card_rates)
+    planner.profile = replace(profile, providers=(*profile.providers, card_provider))
+    card = replace(planner.cards[DRUNET], gflop_per_megapixel=1000.0, mix="conv")
+    state = planner._store.state(card)
+    trial = Trial(True, "", "1.32", 3.0, 256, "", {"": 3.0})
+    monkeypatch.setattr(planner._store, "state", lambda _: replace(state, trial=trial))
+    load = device.load_seconds(card.download_bytes)
+    assert planner.seconds(card, CPU, 512, 512, {}) == pytest.approx(load + 12)
+    on_the_card = load + 1000 * 0.512**2 / 2000
+    assert planner.seconds(card, cuda, 512, 512, {}) == pytest.approx(on_the_card)
+    whole = replace(card, tile=None, gflop_per_megapixel=None, gflop_per_run=1000.0)
+    assert planner.seconds(whole, CPU, 512, 512, {}) == pytest.approx(load + 3)
+    assert planner.seconds(whole, cuda, 512, 512, {}) == pytest.approx(load + 0.5)
+
+
+def test_the_peak_counts_the_runner_the_pixels_the_session_and_a_tile(tmp_path):
+    planner, _ = make(tmp_path)
+    card = replace(planner.cards[DRUNET], session_bytes=10**9, peak_bytes_per_pixel=1000)
+
+    def peak(width: int, height: int) -> int:
+        found = planner._candidate(card, CPU, width, height, {}).peak_bytes
+        assert found is not None
+        return found
+
+    alone = planners.RUNNER_BYTES + 10**9
+    assert peak(64, 64) == alone + 1000 * 64**2 + 2 * planners.PICTURE_BYTES_PER_PIXEL * 64**2
+    pixels = 4000 * 3000
+    assert peak(4000, 3000) - alone - 2 * planners.PICTURE_BYTES_PER_PIXEL * pixels <= 1000 * 512**2
+    card = replace(card, tile=None, peak_bytes=7)
+    assert peak(10, 10) == alone + 7 + 2 * planners.PICTURE_BYTES_PER_PIXEL * 100
+
+
+def test_an_enlargement_takes_memory_for_its_result(tmp_path):
+    planner, _ = make(tmp_path)
+    card = planner.cards["realesr-general-x4v3"]
+    twice, fourfold = (
+        planner._candidate(card, CPU, 1000, 1000, {"factor": factor}).peak_bytes
+        for factor in ("2", "4")
+    )
+    assert fourfold - twice == 12 * 10**6 * planners.PICTURE_BYTES_PER_PIXEL
 
 
 def test_a_fault_is_in_the_plan_only_where_the_model_is(tmp_path):
@@ -122,6 +208,8 @@ def test_impossible_questions(planner, change):
     assert str(refused.value).endswith(".")
 
 
+# A machine that is busy with other things takes its time.
+@settings(deadline=None)
 @given(
     tool=st.sampled_from(["denoise", "deblur"]),
     width=st.integers(1, 1 << 20),
@@ -195,8 +283,8 @@ def test_a_worker_without_onnxruntime_still_does_its_work(
     home: Any, tmp_path: Path, python_without_onnxruntime: Path
 ):
     (home.folder / "config").mkdir(parents=True)
-    settings = {"python": str(python_without_onnxruntime)}
-    (home.folder / "config" / "worker.json").write_text(json.dumps(settings))
+    chosen = {"python": str(python_without_onnxruntime)}
+    (home.folder / "config" / "worker.json").write_text(json.dumps(chosen))
     photo, out = tmp_path / "in.png", tmp_path / "out.png"
     cv2.imwrite(str(photo), np.random.default_rng(1).integers(0, 256, (40, 50, 3), np.uint8))
     for tool in ("denoise", "deblur"):

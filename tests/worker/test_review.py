@@ -125,8 +125,10 @@ def test_a_peak_that_may_be_an_earlier_jobs_is_not_told(tmp_path, monkeypatch, c
             "parameters": tool("denoise").parse({}),
             "source": vars(source),
             "result": vars(result),
-            "mask": None,
+            **dict.fromkeys(("mask", "strokes", "matte", "seed", "model")),
             "tile_divisor": 1,
+            "helpers": True,
+            "again": False,
         }
         runner.Runner(speech).handle(request)  # type: ignore[arg-type]
     assert said[-1]["event"] == "done", said

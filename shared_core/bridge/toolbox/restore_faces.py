@@ -10,8 +10,8 @@ TOOL = Tool(
     help=(
         "Makes the faces in a blurred, small or damaged photo clear; only faces change. The "
         "models draw a face anew that resembles the old one: it is reconstructed, not recovered, "
-        "and may not be the person's own features. The classical path only raises contrast and "
-        "detail that are there, so the two are far apart."
+        "and may not be the person's own features. The classical path only lowers noise and raises "
+        "contrast and detail that are there, so the two are far apart."
     ),
     returns=Returns.PIXELS,
     classical_name="classical detail and contrast on faces",

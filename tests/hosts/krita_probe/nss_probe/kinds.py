@@ -74,7 +74,8 @@ def set_up(case):
     doc = document(WIDTH, HEIGHT, GREY if grey else RGB, name=case["name"])
     yield lambda: doc.activeNode() is not None
     lowest = doc.topLevelNodes()[0]
-    data = picture("grey8" if grey else "subject8")
+    name = {"grey": "grey8", "face": "face8"}.get(case["source"], "subject8")
+    data = picture(name)
     if case["source"] == "small":
         rest = bytes(b for y in range(45) for b in data[4 * 120 * y : 4 * 120 * y + 4 * 60])
         layer = paint_layer(doc, "Photo", rest, *SMALL)
@@ -103,7 +104,7 @@ def set_up(case):
 
 
 def play_case(case, notes):
-    name = case["name"]
+    name = f"tool-{case['name']}"
     doc, layer = yield from set_up(case)
     uuid = layer.uniqueId()
     box = (*SMALL,) if case["source"] == "small" else (0, 0, WIDTH, HEIGHT)
