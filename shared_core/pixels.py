@@ -147,6 +147,22 @@ class Picture:
         result[rows, region.right :] = source[rows, region.right :]
         result[region.bottom :] = source[region.bottom :]
 
+    def keep(self) -> None:
+        """Copy the whole source to the result: for tools that write only some places of it."""
+        if self._result is not None:
+            self._result[:] = self._source
+
+    def excess(self, box: Box) -> Floats | None:
+        """What ``box`` holds beyond 0..1, float32 (height, width, 3) in the layer's own curve.
+
+        None where nothing does; values that are not finite count as 0.
+        """
+        if self.raster.depth != "f32":
+            return None
+        stored = np.asarray(cv2.cvtColor(self._raw(box), self._to_rgb), np.float32)
+        beyond = np.where(np.isfinite(stored), stored - _clipped(stored), np.float32(0))
+        return beyond if beyond.any() else None
+
     def rgb(self, box: Box) -> Floats:
         """Colours of ``box``, float32 (height, width, 3) in 0..1, as a fresh array.
 

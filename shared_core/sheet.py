@@ -39,12 +39,17 @@ class Sheet:
         return self.raster.height
 
     def write(
-        self, box: Box, rgb: NDArray[np.floating[Any]], alpha: NDArray[Any] | None = None
+        self,
+        box: Box,
+        rgb: NDArray[np.floating[Any]],
+        alpha: NDArray[Any] | None = None,
+        excess: Floats | None = None,
     ) -> None:
         """Put sRGB-encoded ``rgb`` (height, width, 3) in 0..1 into ``box``.
 
-        ``alpha`` (height, width) in 0..1 is its opacity, opaque where left out. Raises
-        ``WrongOutput``.
+        ``alpha`` (height, width) in 0..1 is its opacity, opaque where left out. ``excess`` of the
+        same shape as ``rgb`` is added in the sheet's own curve: light beyond 0..1, which only f32
+        can hold. Raises ``WrongOutput``.
         """
         _check(box, self.bounds, rgb, (box.height, box.width, 3))
         colours = np.clip(rgb, 0, 1).astype(np.float32)
@@ -52,6 +57,8 @@ class Sheet:
             colours = luma(colours)
         if self.raster.curve == "linear":
             colours = decode(colours)
+        if excess is not None and self.raster.depth == "f32":
+            colours = np.asarray(colours + excess, np.float32)
         opacity = np.ones((box.height, box.width), np.float32)
         if alpha is not None:
             _check(box, self.bounds, alpha, (box.height, box.width))

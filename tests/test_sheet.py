@@ -47,6 +47,30 @@ def test_without_alpha_it_is_opaque_and_values_are_clipped():
     assert result.tolist() == [[[0, 128, 255, 255], [0, 0, 0, 255]]]
 
 
+@pytest.mark.parametrize("order", ["rgba", "bgra"])
+def test_light_beyond_one_goes_from_a_picture_to_a_sheet(order):
+    raster = Raster(3, 1, "f32", order, "linear")
+    source = np.array([[[4, 0.5, -1, 1], [0.2, 0.3, 0.4, 1], [np.inf, 0, 2, 1]]], "<f4")
+    picture = Picture(source, None, raster)
+    result = blank(raster)
+    excess = picture.excess(picture.bounds)
+    Sheet(result, raster).write(picture.bounds, picture.rgb(picture.bounds), None, excess)
+    expected = source.copy()
+    expected[0, 2, 0] = 0
+    assert np.abs(result - expected).max() < 1e-5
+    assert picture.excess(Box(1, 0, 1, 1)) is None
+    assert (
+        Picture(np.zeros((1, 3, 4), "u1"), None, Raster(3, 1, "u8")).excess(picture.bounds) is None
+    )
+
+
+def test_keep_copies_everything():
+    source = np.arange(32, dtype=np.uint8).reshape(2, 4, 4)
+    result = np.zeros_like(source)
+    Picture(source, result, Raster(4, 2, "u8")).keep()
+    assert np.array_equal(result, source)
+
+
 def test_a_grey_sheet_stays_grey():
     raster = Raster(1, 1, "u8", grey=True)
     result = blank(raster)

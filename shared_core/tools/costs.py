@@ -21,7 +21,7 @@ CLASSICAL = {
     "remove-background": Cost(0.4, 1.2, 25, 1 << 30),
     "remove-object": Cost(1.5, 1.0),
     "colorize": Cost(0.35, 0.5, 100, 180 << 20),
-    "restore-faces": Cost(0.5, 0.5),
+    "restore-faces": Cost(1.2, 0.5, 300, 220 << 20),
     "upscale": Cost(0.7),
     "text-to-image": Cost(0.7, 0.3, 100, 400 << 20),
     "generate-background": Cost(1.4, 0.3, 120, 420 << 20),

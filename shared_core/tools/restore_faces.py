@@ -65,7 +65,7 @@ def real(work: Work, model: Model) -> Made:
             f"{model.card.title} needs the face detector YuNet, which is not here. "
             "Download it or use the classical path."
         )
-    _keep_source(work.picture)
+    work.picture.keep()
     places = _places(work, detector)
     if not places:
         return _no_face(work)
@@ -96,7 +96,7 @@ def classical(work: Work) -> Made:
     detector = work.helpers.get(DETECTOR)
     if detector is None:
         return _everywhere(work)
-    _keep_source(work.picture)
+    work.picture.keep()
     places = _places(work, detector)
     if not places:
         return _no_face(work)
@@ -159,13 +159,6 @@ def _found(places: Sequence[_Place]) -> dict[str, Any]:
         for f in (place.face for place in places[:_MOST_BOXES])
     ]
     return {"faces": len(places), "boxes": boxes}
-
-
-def _keep_source(picture: Picture) -> None:
-    """All of the source's bytes as the result; only faces are written over them."""
-    region, picture.region = picture.region, Box(0, 0, 0, 0)
-    picture.begin()
-    picture.region = region
 
 
 def _places(work: Work, detector: Model) -> list[_Place]:

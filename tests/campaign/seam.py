@@ -62,6 +62,14 @@ class Seam:
         if self.due("begin"):
             change_file(Path(self._fault["file"]), self._fault["do"])
 
+    def begin_plan(self) -> bool:
+        """Whether the supervisor is to die of this question."""
+        file = self._folder / "fault.json"
+        if not file.exists():
+            return False
+        self._fault, self._counts = json.loads(file.read_text("utf-8")), {}
+        return bool(self.due("plan"))
+
     def end(self) -> None:
         """The job has ended; how often each place was passed."""
         self.tell("end", counts=self._counts)
@@ -236,6 +244,16 @@ def run_server(folder: Path) -> None:
         for name, value in json.loads(settings.read_text("utf-8")).items():
             assert hasattr(jobs, name), name
             setattr(jobs, name, value)
+
+    seam, planner = Seam(folder), importlib.import_module("shared_core.worker.planner").Planner
+    plan = planner.plan
+
+    def planned(self: Any, question: Any) -> Any:
+        if seam.begin_plan():
+            os.kill(os.getpid(), signal.SIGKILL)
+        return plan(self, question)
+
+    planner.plan = planned
     server.main()
 
 

@@ -10,6 +10,7 @@ import contextlib
 import io
 import json
 import os
+import shutil
 import signal
 import stat
 import sys
@@ -155,6 +156,8 @@ class Stage:
 
     def run(self, case: Case, path: str) -> Outcome:
         """Run a case through the command line."""
+        # What a tool remembers of earlier runs would keep its model from running again.
+        shutil.rmtree(self.home / "cache" / "labels", ignore_errors=True)
         out = self.out(case)
         code, said = self.command(*self.arguments(case, path, out))
         return outcome(case, code, out, said)
@@ -195,9 +198,9 @@ class Stage:
                 attempts[-1].append(seen)
         return attempts
 
-    def model_file(self, model: str) -> Path:
-        """A model's main file."""
-        return sorted((self.home / "data" / "models" / model).rglob("*.onnx"))[0]
+    def model_files(self, model: str) -> list[Path]:
+        """A model's files that sessions are made from."""
+        return sorted((self.home / "data" / "models" / model).rglob("*.onnx"))
 
     def leftovers(self) -> list[str]:
         """Pixel files that are here."""

@@ -14,6 +14,7 @@ import signal
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 from shared_core.bridge import wire
@@ -29,8 +30,8 @@ WORDS = {
     "nan": ("not numbers", "no numbers"),
     "one-nan": ("not numbers", "no numbers"),
     "infinite": ("not numbers", "no numbers"),
-    "shape": ("shape", "do not fit", "width", "values", "dimension"),
-    "rank": ("shape", "dimension", "values", "index", "axis"),
+    "shape": ("shape", "do not fit", "wants an input", "dimension"),
+    "rank": ("shape", "dimension", "index", "axis"),
     "hang": ("no progress",),
     "freeze": ("no sign of life",),
     "kill": ("SIGKILL",),
@@ -182,7 +183,7 @@ def _faults_of(case: Case, known: Known) -> Iterator[dict[str, Any]]:
 def _stages(count: int) -> list[tuple[int, str]]:
     """The first, a middle and the last of ``count`` passings, those that are not the same."""
     names = {1: "first", (count + 1) // 2: "middle", count: "last"}
-    return [(number, name) for number, name in sorted(names.items()) if number >= 1]
+    return [(number, name) for number, name in sorted(names.items()) if 1 <= number <= count]
 
 
 def sample(faults: list[Fault], share: float, seed: int) -> list[Fault]:
@@ -195,15 +196,14 @@ def sample(faults: list[Fault], share: float, seed: int) -> list[Fault]:
 def suffer(stage: Stage, fault: Fault, known: Known, tally: Tally) -> None:
     """Provoke ``fault`` and look closely at what comes of it."""
     case = fault.case
-    file = stage.model_file(case.model)
-    kept = file.read_bytes()
-    times = file.stat()
+    files = stage.model_files(case.model)
+    kept = [(file, file.read_bytes(), file.stat()) for file in files]
     described = {k: v for k, v in asdict(fault).items() if k not in ("case", "asked", "stage")}
     source = stage.pictures / f"{case.picture}.png"
     before = source.read_bytes() if case.picture else b""
     if fault.where == "open":
         _end_runner(stage)
-    stage.inject({**described, "file": str(file)})
+    stage.inject({**described, "file": str(files[0])})
     begun = time.monotonic()
     try:
         made = stage.run(case, fault.asked)
@@ -211,10 +211,7 @@ def suffer(stage: Stage, fault: Fault, known: Known, tally: Tally) -> None:
         seconds = time.monotonic() - begun
         provoked, attempts = stage.provoked(), stage.witness()
         stage.inject(None)
-        if not file.exists() or file.read_bytes() != kept:
-            file.write_bytes(kept)
-            os.utime(file, ns=(times.st_atime_ns, times.st_mtime_ns))
-            stage.command("models", "verify", case.model)
+        _restore(stage, case.model, kept)
     tally.runs += 1
     tally.provoked += provoked
     tally.longest_seconds = max(tally.longest_seconds, seconds)
@@ -302,6 +299,15 @@ def _outputs(attempt: list[dict[str, Any]]) -> dict[str, int]:
         if seen["event"] == "output":
             counts[seen["model"]] = counts.get(seen["model"], 0) + 1
     return counts
+
+
+def _restore(stage: Stage, model: str, kept: list[tuple[Path, bytes, os.stat_result]]) -> None:
+    """Put back what was changed of a model's files."""
+    for file, data, info in kept:
+        if not file.exists() or file.read_bytes() != data:
+            file.write_bytes(data)
+            os.utime(file, ns=(info.st_atime_ns, info.st_mtime_ns))
+            _ok(stage.command("models", "verify", model))
 
 
 def _end_runner(stage: Stage) -> None:

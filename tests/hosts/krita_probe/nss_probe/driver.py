@@ -5,6 +5,7 @@ true. Its findings go to /tmp/probe: JSON of what was seen, raw pixels beside it
 a wait that takes too long, is written there too and ends Krita with status 3.
 """
 
+import faulthandler
 import json
 import os
 import sys
@@ -30,6 +31,8 @@ app = Krita.instance()
 class Player:
     def __init__(self, scenario):
         OUT.mkdir(exist_ok=True)
+        # Where Krita crashes, standard error tells in which call.
+        faulthandler.enable()
         self.found = {}
         self.steps = scenario(self.found)
         self.waiting = None
