@@ -112,11 +112,11 @@ def _scrolled(gtk: Any, child: Any) -> Any:
 
 
 def _add_fields(store: Any, parent: Any, fields: Mapping[str, Any]) -> None:
-    for name, value in fields.items():
-        if value is None or value == {}:
+    for name, found in fields.items():
+        if found is None or found == {}:
             continue
-        if name == "labels" and isinstance(value, list):
-            value = {str(label): score for label, score in value}
+        pairs = name == "labels" and isinstance(found, list)
+        value = {str(label): score for label, score in found} if pairs else found
         nested = isinstance(value, dict)
         row = store.append(parent, [name.replace("_", " "), "" if nested else str(value)])
         if nested:

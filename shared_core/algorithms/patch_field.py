@@ -30,8 +30,6 @@ _SAMPLES = 2500
 _DISTRUST = 1.3
 _MOST_AWAY = 40
 _MOST_MISFIT = 8
-# Error added to a patch as far away as the picture is long: what is near is of the same thing.
-_DISTANCE_COST = 2.0
 # The last vote is by fewer patches, so that the fill stays sharp.
 _LAST_RADIUS = 2
 # So far may a step of the search leave the picture.
@@ -58,7 +56,7 @@ class PatchField:
     search need no look at the borders.
     """
 
-    def __init__(self, level: Level, rng: np.random.Generator) -> None:
+    def __init__(self, level: Level, rng: np.random.Generator, distance_cost: float) -> None:
         self._rng = rng
         self.level = level
         height, width = level.hole.shape
@@ -78,6 +76,7 @@ class PatchField:
         self.nearest: Indices = np.zeros(len(self.places), np.intp)
         self._error: Floats = np.zeros(len(self.places), np.float32)
         self._span = max(height, width)
+        self._cost = np.float32(distance_cost / self._span)
         rows, columns = np.divmod(np.arange(self.at.size), self.width)
         self._rows, self._columns = rows.astype(np.float32), columns.astype(np.float32)
 
@@ -174,7 +173,7 @@ class PatchField:
         """What the way from one to the other costs."""
         y, x = self._rows[places] - self._rows[found], self._columns[places] - self._columns[found]
         away = np.sqrt(y * y + x * x)
-        return np.asarray(away * np.float32(_DISTANCE_COST / self._span), np.float32)
+        return np.asarray(away * self._cost, np.float32)
 
     def vote(self, radius: int) -> None:
         """Each pixel of the hole: the mean of what the patches within ``radius`` say of it."""

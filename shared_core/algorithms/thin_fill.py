@@ -1,7 +1,8 @@
 """Fills scratches, hairs and other thin holes from both of their sides.
 
 OpenCV's inpainting after Bertalmio, Bertozzi and Sapiro ("Navier-Stokes, fluid dynamics, and image
-and video inpainting", CVPR 2001), one channel at a time, so that float precision stays.
+and video inpainting", CVPR 2001), one channel at a time, so that float precision stays; and the
+mean of that with a smooth film between the sides, which is nearer to photographs than either alone.
 """
 
 from __future__ import annotations
@@ -10,10 +11,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from . import membrane
+
 Floats = NDArray[np.float32]
 Bools = NDArray[np.bool_]
 
-NAME = "Navier-Stokes inpainting"
+NAME = "Navier-Stokes inpainting and a smooth film"
 MARGIN = 16
 """Pixels around a hole that are enough for it."""
 
@@ -40,4 +43,5 @@ def fill(rgb: Floats, hole: Bools) -> Floats:
         cv2.inpaint(np.ascontiguousarray(rgb[..., n]), mask, _RADIUS, cv2.INPAINT_NS)
         for n in range(3)
     ]
-    return np.clip(np.asarray(cv2.merge(channels), np.float32), 0, 1)
+    film = membrane.spread(rgb, ~hole)
+    return np.clip(np.asarray((cv2.merge(channels) + film) / 2, np.float32), 0, 1)

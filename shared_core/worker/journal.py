@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 from shared_core.bridge import wire
 from shared_core.catalog.cards import Card
 
-from .child import READING, STARTING
+from .child import READING, RUNNING, STARTING
 
 KEEP_SPEEDS = 9
 KEEP_FAULTS = 64
@@ -205,7 +205,8 @@ def _is_duration(value: object) -> bool:
 
 def died(mark: Mark) -> str:
     """The sentence for a worker found dead at ``mark``."""
-    return f"the worker died while {mark.title} was {mark.stage} ({sized(mark.pixels)})"
+    doing = f"{mark.title} was running" if mark.stage == RUNNING else f"it was {mark.stage}"
+    return f"the worker died while {doing} ({sized(mark.pixels)})"
 
 
 def sized(pixels: int) -> str:

@@ -23,7 +23,7 @@ from shared_core.bridge import wire
 from .stage import Case, Outcome, Stage, outcome
 
 _SMALL = "1m"
-_LITTLE_MEMORY = 64 << 20
+_LITTLE_MEMORY = 8 << 20
 
 
 @dataclass(frozen=True)

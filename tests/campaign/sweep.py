@@ -219,7 +219,7 @@ def suffer(stage: Stage, fault: Fault, known: Known, tally: Tally) -> None:
     tally.by_tool[case.tool] = tally.by_tool.get(case.tool, 0) + 1
     if case.picture and source.read_bytes() != before:
         tally.changed_sources.append(fault.name)
-    _judge(stage, fault, made, attempts, provoked, known, tally)
+    judge(fault, made, attempts, provoked, known, tally)
     if stage.leftovers():
         tally.missing.append(f"{fault.name}: pixel files stay: {stage.leftovers()}")
     # The supervisor's deadline, once for each attempt, and what the runs themselves take.
@@ -228,8 +228,7 @@ def suffer(stage: Stage, fault: Fault, known: Known, tally: Tally) -> None:
     stage.forget()
 
 
-def _judge(
-    stage: Stage,
+def judge(
     fault: Fault,
     made: Outcome,
     attempts: list[list[dict[str, Any]]],
@@ -237,6 +236,7 @@ def _judge(
     known: Known,
     tally: Tally,
 ) -> None:
+    """Hold what came of ``fault`` against the witness and the undisturbed runs."""
     name = fault.name
     if not provoked:
         tally.missing.append(f"{name}: was not provoked")

@@ -1,0 +1,192 @@
+"""The campaign's figures as the page ``docs/reliability.md``."""
+
+from __future__ import annotations
+
+import os
+import platform
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import onnxruntime
+
+from shared_core.bridge import __version__
+
+from .kills import Deaths
+from .plans import LIMIT_SECONDS
+from .surroundings import Trouble
+from .sweep import Tally
+
+_KINDS = {
+    "error": "the session or its run raises",
+    "memory": "memory runs out (session, run, mapping the pixels, reading them)",
+    "lost": "the device is lost",
+    "nan": "an output of no numbers",
+    "one-nan": "one value of an output is no number",
+    "infinite": "one value of an output is infinite",
+    "shape": "an output is too narrow",
+    "rank": "an output lacks a dimension",
+    "hang": "the run hangs",
+    "freeze": "the runner stands still and gives no sign of life",
+    "kill": "the runner is killed",
+    "exit": "the runner ends",
+    "supervisor": "the supervisor is killed",
+    "gone": "the model's file disappears after the plan, or after it was checked",
+    "truncated": "the model's file is cut short there",
+    "changed": "a bit of the model's file changes there",
+}
+
+
+@dataclass
+class Figures:
+    """All that the campaign found; parts that were not run are None."""
+
+    seed: int
+    share: float
+    machine: str
+    seconds: float = 0.0
+    of_faults: int = 0
+    tally: Tally | None = None
+    deaths: list[Deaths] = field(default_factory=list)
+    wanted_deaths: dict[str, int] = field(default_factory=dict)
+    plans: list[tuple[str, int, float, float]] = field(default_factory=list)
+    troubles: list[Trouble] = field(default_factory=list)
+
+    @property
+    def faults(self) -> list[str]:
+        """Everything that should not have been."""
+        found = list(self.tally.faults) if self.tally else []
+        for deaths in self.deaths:
+            found += deaths.faults
+        return found + [f"{one.name}: {one.wrong}" for one in self.troubles if one.wrong]
+
+
+def machine() -> str:
+    """This machine and what runs on it, in a line."""
+    return (
+        f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, "
+        f"Python {platform.python_version()}, onnxruntime {onnxruntime.__version__}"
+    )
+
+
+def page(figures: Figures) -> str:
+    """The page as Markdown."""
+    parts = [
+        "# Reliability",
+        "",
+        "This page is written by `python tests/campaign/run.py --out docs/reliability.md`; "
+        f"`make campaign` runs all of it. Here: NSS {__version__}, seed {figures.seed}, "
+        f"{figures.share:.0%} of the faults, {figures.seconds / 60:.0f} minutes on "
+        f"{figures.machine}.",
+        "",
+        "Contract models (tiny networks with the tensors of the real ones) run through the real "
+        "command line, supervisor and runner. A seam under onnxruntime, which the product does not "
+        "know of, provokes each fault and writes down which model's session gave each output. A "
+        "label is true when this witness and the pixels agree with it: the pixels must be those "
+        "of an undisturbed run by the labelled path, bit by bit (to within a few levels where "
+        "smaller tiles were used).",
+        "",
+        *_sweep(figures),
+        *_kills(figures.deaths, figures.wanted_deaths),
+        *_surroundings(figures.troubles),
+        *_plans(figures.plans),
+    ]
+    if figures.faults:
+        parts += ["## What went wrong", "", *(f"- {text}" for text in figures.faults), ""]
+    return "\n".join(parts)
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:
+    lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
+    return [*lines, *(f"| {' | '.join(map(str, row))} |" for row in rows), ""]
+
+
+def _sweep(figures: Figures) -> list[str]:
+    tally = figures.tally
+    if tally is None:
+        return []
+    rows = [
+        ("runs with a fault", f"{tally.runs} of {figures.of_faults} there are"),
+        ("faults provoked", tally.provoked),
+        ("results with a receipt", tally.results),
+        ("“real only” refused with the reason, as asked", tally.refused),
+        ("no result", len(tally.missing)),
+        ("wrong labels", len(tally.wrong_labels)),
+        ("reasons other than the injected fault", len(tally.wrong_reasons)),
+        ("pixels of another path", len(tally.wrong_pixels)),
+        ("sources changed", len(tally.changed_sources)),
+        ("runs that took longer than a minute", len(tally.slow)),
+        ("longest run", f"{tally.longest_seconds:.1f} s"),
+    ]
+    return [
+        "## Faults",
+        "",
+        "Every fault at the first, a middle and the last run of a model in a job, at the opening "
+        "of its session, while pixels are mapped and read, and between plan and run; for every "
+        "tool, by both paths. Hangs were waited for 8 s here instead of 30 s and more.",
+        "",
+        *_table(("", "count"), rows),
+        *_table(
+            ("fault", "runs"),
+            [(_KINDS[kind], count) for kind, count in sorted(tally.by_kind.items())],
+        ),
+        *_table(("tool", "runs"), sorted(tally.by_tool.items())),
+    ]
+
+
+def _kills(deaths: Sequence[Deaths], wanted: dict[str, int]) -> list[str]:
+    if not deaths:
+        return []
+    rows = [
+        (
+            one.victim,
+            f"{one.runs} of {wanted.get(one.victim, one.runs)}",
+            one.struck,
+            one.real,
+            one.classical,
+            len(one.wrong),
+            len(one.missing),
+            len(one.orphans),
+            f"{one.longest_seconds:.1f} s",
+            f"{one.longest_cleaning_seconds:.1f} s",
+        )
+        for one in deaths
+    ]
+    head = (
+        *("killed", "runs", "struck alive", "real", "classical", "wrong labels", "no result"),
+        *("left over after a minute", "longest run", "longest until all was clean"),
+    )
+    return [
+        "## Kills at moments of chance",
+        "",
+        "A run of Deblur from the command line, and a SIGKILL at a moment of chance in it. Some "
+        "moments lie before the process is there or after it is done.",
+        "",
+        *_table(head, rows),
+    ]
+
+
+def _surroundings(troubles: Sequence[Trouble]) -> list[str]:
+    if not troubles:
+        return []
+    rows = [
+        (
+            one.name,
+            f"not tried: {one.skipped}" if one.skipped else one.came,
+            "WRONG" if one.wrong else "",
+        )
+        for one in troubles
+    ]
+    return ["## Full disks and no memory", "", *_table(("what", "what came", ""), rows)]
+
+
+def _plans(rows: Sequence[tuple[str, int, float, float]]) -> list[str]:
+    if not rows:
+        return []
+    shown = [(state, n, f"{middle:.1f}", f"{most:.1f}") for state, n, middle, most in rows]
+    return [
+        "## Plans",
+        "",
+        f"With the supervisor up a plan is to be there within {1000 * LIMIT_SECONDS:.0f} ms.",
+        "",
+        *_table(("while the worker is", "plans", "median, ms", "longest, ms"), shown),
+    ]

@@ -1,0 +1,127 @@
+"""A few per cent of the campaign, and the faults that it once found, on every change."""
+
+from __future__ import annotations
+
+import os
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from shared_core.bridge import wire
+from tests.fakes.contract_models import NAFNET, Variant
+
+from . import kills, plans, report, sweep
+from .stage import CASES, Case, Stage, a_stage
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="the seam needs Unix signals")
+
+TOOLS = ("denoise", "restore-faces")
+SHARE = 0.02
+KILLS = 2
+# Each was once answered wrongly.
+FOUND = (
+    {"tool": "upscale", "where": "run", "number": 2, "do": "infinite"},
+    {"tool": "denoise", "where": "open", "number": 1, "do": "changed"},
+    {"tool": "denoise", "where": "run", "number": 2, "do": "memory"},
+    {
+        **{"tool": "restore-faces", "where": "run", "number": 1, "do": "nan"},
+        **{"path": wire.CLASSICAL, "asked": wire.CLASSICAL, "model": "yunet-2023mar"},
+    },
+)
+
+
+def case_of(tool: str) -> Case:
+    return next(case for case in CASES if case.tool == tool)
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    with a_stage(tmp_path_factory.mktemp("campaign") / "stage") as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def known(stage: Stage) -> dict[str, sweep.Known]:
+    tools = {*TOOLS, *(str(fault["tool"]) for fault in FOUND)}
+    return sweep.prepare(stage, tuple(case for case in CASES if case.tool in tools))
+
+
+def test_a_share_of_the_faults(stage: Stage, known: dict[str, sweep.Known]) -> None:
+    cases = tuple(case_of(tool) for tool in TOOLS)
+    # Hangs are waited for; the whole campaign has them all.
+    every = [f for f in sweep.every_fault(known, cases) if f.do not in ("hang", "freeze")]
+    assert len(every) > 100
+    tally = sweep.Tally()
+    for fault in sweep.sample(every, SHARE, seed=1):
+        sweep.suffer(stage, fault, known[fault.case.tool], tally)
+    assert tally.faults == [], stage.log()[-3000:]
+    assert tally.runs == tally.results + tally.refused == tally.provoked
+
+
+@pytest.mark.parametrize("fields", FOUND, ids=lambda f: f"{f['tool']}-{f['do']}-{f['where']}")
+def test_what_was_once_wrong(stage: Stage, known: dict[str, sweep.Known], fields: dict) -> None:
+    rest = {name: value for name, value in fields.items() if name != "tool"}
+    fault = sweep.Fault(1, case_of(fields["tool"]), **rest)
+    tally = sweep.Tally()
+    sweep.suffer(stage, fault, known[fields["tool"]], tally)
+    assert tally.faults == [], stage.log()[-3000:]
+    assert tally.results == 1
+
+
+def test_the_witness_is_not_fooled(stage: Stage, known: dict[str, sweep.Known]) -> None:
+    """A wrong label, were there one, is found: what is right for one path is not for the other."""
+    both = known["denoise"]
+    assert both.real.difference(both.classical) > 8
+    stage.inject(None)
+    made = stage.run(case_of("denoise"), wire.REAL)
+    attempts = stage.witness()
+    fault = sweep.Fault(1, case_of("denoise"), "run", 1, "error")
+    lie = made.__class__(
+        made.code,
+        {**made.receipt, "path": wire.CLASSICAL, "model": None, "fault": "injected fault"},
+        made.result,
+        made.said,
+    )
+    tally = sweep.Tally()
+    sweep.judge(fault, lie, attempts, 1, both, tally)
+    assert len(tally.wrong_labels) == 1
+    assert len(tally.wrong_pixels) == 1
+
+
+@pytest.mark.parametrize("victim", [kills.RUNNER, kills.SUPERVISOR])
+def test_a_few_kills(tmp_path: Path, victim: str) -> None:
+    options = {"variants": {NAFNET: Variant.SLOW}, "gflop_per_megapixel": {NAFNET: 0.1}}
+    deblur = case_of("deblur")
+    with a_stage(tmp_path / "stage", models=[NAFNET], seconds=0.05, **options) as stage:
+        known = sweep.prepare(stage, (deblur,))[deblur.tool]
+        usual = kills.usual_seconds(stage, deblur)
+        deaths = kills.Deaths(victim)
+        chance = random.Random(victim)
+        for _ in range(KILLS):
+            kills.kill(stage, deblur, known, chance, usual, deaths)
+        assert deaths.faults == [], stage.log()[-3000:]
+        assert deaths.real + deaths.classical == KILLS
+
+
+def test_plans_wait_for_no_download(tmp_path: Path) -> None:
+    deblur, denoise = case_of("deblur"), case_of("denoise")
+    with a_stage(tmp_path / "stage", models=[deblur.model, denoise.model]) as stage:
+        sweep.prepare(stage, (deblur,))
+        found = plans.measure(stage, deblur, denoise, stage.hub, 5)
+    # The download stands still until all plans are there, so none can have waited for it.
+    assert {state: len(taken) for state, taken in found.items()} == dict.fromkeys(found, 5)
+    assert len(plans.table(found)) == len(found) == 4
+
+
+def test_the_page_tells_what_was_run_and_what_was_wrong() -> None:
+    tally = sweep.Tally(runs=3, provoked=3, results=3, by_kind={"nan": 3}, by_tool={"tags": 3})
+    tally.wrong_labels.append("tags: nan at run 1: real")
+    deaths = kills.Deaths(kills.RUNNER, runs=4, struck=3)
+    figures = report.Figures(
+        7, 0.05, "a machine", 60, 50, tally, [deaths], {kills.RUNNER: 150}, [("at rest", 5, 1, 2)]
+    )
+    text = report.page(figures)
+    for told in ("seed 7", "3 of 50", "4 of 150", "| wrong labels | 1 |", "tags: nan at run 1"):
+        assert told in text, told
