@@ -132,7 +132,8 @@ def measure(
             session.run(feeds)
             tiles.append(clock() - began)
         busy.append(others.share())
-        peak = peak or peak_rss_bytes()
+        # It grows with the first runs; what the probe takes meanwhile is not the model's.
+        peak = max(peak, peak_rss_bytes())
         runs.append(tiles)
         outcome = benchmark.measure(
             CPU_PROVIDER,
@@ -143,6 +144,7 @@ def measure(
             clock=clock,
         )
         rates.append(outcome.gflops)
+        reset_peak_rss()
     return Measured(opened, base, loaded, peak, runs, rates, busy)
 
 
@@ -415,8 +417,14 @@ def section(judgements: Sequence[Mapping[str, Any]]) -> Section:
         f"Medians of {ROUNDS} rounds; in each a run and then the probe, whose speeds the plan of "
         "that run is made from, as before the first run of a model. `others` is the share of the "
         "processors that other programs took meanwhile. Time left is foretold from the first tile "
-        "of each run for its others; after three runs, for the fourth and fifth from their median."
+        "of each run for its others; after three runs, for the fourth and fifth from their median. "
+        "Sizes with equal tiles share a measurement, and tiles that did not run count as those did."
     )
+    if any(one["processor_time"] for one in judgements):
+        text += (
+            " Seconds are those of the processor, divided by the threads: what the runs, and the "
+            "probe's graphs, take where nobody else wants the processor."
+        )
     return Section("Predictions", text, tables, aims)
 
 
@@ -468,6 +476,7 @@ def _measured(name: str, card: Card, given: argparse.Namespace) -> dict[str, Any
                 "made": made_facts,
                 "found": {**figures, "runs": runs},
                 "load": machine.load(),
+                "processor_time": given.processor_time,
             }
             found[case.title] = one
             print(_short(one), file=sys.stderr, flush=True)
@@ -477,7 +486,8 @@ def _measured(name: str, card: Card, given: argparse.Namespace) -> dict[str, Any
 def _judged(one: Mapping[str, Any]) -> dict[str, Any]:
     case, made = Case(**one["case"]), cost_twins.Written(**one["made"])
     card = twin_card(load()[cost_twins.TWINS[case.name].card], made, case.name)
-    return judged(card, case, Measured(**one["found"]))
+    seen = judged(card, case, Measured(**one["found"]))
+    return seen | {"processor_time": one["processor_time"]}
 
 
 def _short(one: Mapping[str, Any]) -> str:

@@ -27,6 +27,10 @@ _TYPES = {
     "int32": "tensor(int32)",
     "int64": "tensor(int64)",
 }
+# One channel that says which pixels are to be filled, or which are to stay: either or, nothing
+# between.
+HOLE, KEEP = ("hole",), ("keep",)
+MASKS = (HOLE, KEEP)
 _SIGMA = 15 / 255
 # Pictures and the like: what varies by less than this share of its range is another range.
 _LEAST_SHARE = 0.01
@@ -163,6 +167,13 @@ def known_values(spec: TensorSpec, side: int | None) -> NDArray[Any]:
     return ramp.reshape(shape).astype(spec.dtype)
 
 
+def _hole(height: int, width: int, spec: TensorSpec) -> NDArray[np.float32]:
+    """A disc to be filled: 1 in it where the mask says what is a hole, 0 where what is kept."""
+    y, x = np.mgrid[0:height, 0:width]
+    disc = np.hypot((x + 0.5) / width - 0.5, (y + 0.5) / height - 0.5) < 0.2
+    return (disc if spec.channels == HOLE else ~disc).astype(np.float32)
+
+
 def _picture(spec: TensorSpec, shape: tuple[int, ...]) -> NDArray[np.float32]:
     batch, channels, height, width = shape
     low, high = spec.range or (0.0, 1.0)
@@ -170,6 +181,9 @@ def _picture(spec: TensorSpec, shape: tuple[int, ...]) -> NDArray[np.float32]:
     if spec.by_maximum:
         known = known / known.max()
     picture = np.empty((batch, channels, height, width), np.float32)
+    if spec.channels in MASKS:
+        picture[:] = low + (high - low) * _hole(height, width, spec)
+        return picture
     for index in range(channels):
         sigma = spec.channels[index : index + 1] == (SIGMA,)
         plane: Any = _SIGMA if sigma else known[index % len(known)]

@@ -55,7 +55,7 @@ UNMEASURED_CORES = 4
 LOAD_SECONDS = 0.1
 LOAD_BYTES_PER_SECOND = 370e6
 # Weights of half precision are widened first: measured on 1.7 GB of them.
-LOAD_SLOWER_IF_HALF = 3.0
+LOAD_SLOWER_IF_HALF = 2.5
 
 # A graphics card must beat the processor by this factor before a job is moved there.
 WORTH_MOVING = 1.5

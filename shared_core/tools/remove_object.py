@@ -104,16 +104,8 @@ def _parts(work: Work) -> tuple[NDArray[np.uint8], list[Box]]:
         raise BadInput(
             "The selection holds nothing visible. Select the object that is to be removed."
         )
-    _keep_region(work)
+    work.picture.keep()
     return work.selection, parts
-
-
-def _keep_region(work: Work) -> None:
-    """Write the source's own colours, since the holes are only a part of the region."""
-    region = work.picture.region
-    for top in range(region.top, region.bottom, _STRIP):
-        strip = Box(region.left, top, region.width, min(_STRIP, region.bottom - top))
-        work.picture.write(strip, work.picture.rgb(strip))
 
 
 def _hole(selection: NDArray[np.uint8], box: Box) -> Bools:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared_core.engine.grid import Fade, Grid, Span, plan_tiles
-from shared_core.pixels import Box, WrongOutput
+from shared_core.pixels import Box, Picture, WrongOutput
 
 from .work import Pixels, Work
 
@@ -128,5 +128,20 @@ def _write(
     if not height or not width:
         return
     assert work.sheet is not None
-    opacity = alpha(Box(left, top, width // factor, height // factor))
-    work.sheet.write(Box(factor * left, factor * top, width, height), colours, opacity)
+    source = Box(left, top, width // factor, height // factor)
+    place = Box(factor * left, factor * top, width, height)
+    work.sheet.write(place, colours, alpha(source), _excess(work.picture, source, factor))
+
+
+def _excess(picture: Picture, box: Box, factor: int) -> Pixels | None:
+    """Light of ``box`` beyond 0..1, enlarged between its pixels' middles."""
+    around = box.grown(1, picture.bounds)
+    beyond = picture.excess(around)
+    if beyond is None:
+        return None
+    size = factor * around.width, factor * around.height
+    larger = cv2.resize(beyond, size, interpolation=cv2.INTER_LINEAR)
+    left, top = factor * (box.left - around.left), factor * (box.top - around.top)
+    return np.asarray(
+        larger[top : top + factor * box.height, left : left + factor * box.width], np.float32
+    )

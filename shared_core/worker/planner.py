@@ -28,8 +28,10 @@ RUNNER_BYTES = 110 << 20
 PICTURE_BYTES_PER_PIXEL = 8
 # From so many in a row on, tiles have nearly the full size.
 MANY_TILES = 16
-# Session memory where the card does not know it: measured at 1.1 to 3 times the file.
+# Session memory where the card does not know it: measured at 1.1 to 3 times the file, and while
+# half precision is widened at 3.4 times.
 SESSION_BYTES_PER_FILE_BYTE = 3
+SESSION_BYTES_PER_BYTE_OF_HALF = 3.5
 TILE_BYTES_PER_PIXEL = 2000
 
 
@@ -156,7 +158,7 @@ class Planner:
         """Predicted seconds of the whole run: history, else the canary, else arithmetic."""
         load = self._journal.speed(f"{card.id}/{provider}/load")
         if load is None:
-            load = device.load_seconds(card.download_bytes, half="float16" in card.weights)
+            load = device.load_seconds(card.download_bytes, half=_is_half(card))
         if card.tile is None:
             running = self._run_seconds(card, provider, parameters)
         else:
@@ -230,6 +232,10 @@ def _grid(rule: catalogue.TileRule, width: int, height: int) -> Grid:
     return plan_tiles(width, height, rule.size, rule.overlap, rule.multiple, rule.fixed)
 
 
+def _is_half(card: catalogue.Card) -> bool:
+    return "float16" in card.weights
+
+
 def _mix(card: catalogue.Card) -> str | Mapping[str, float]:
     """What the model's operations are made of; where nobody knows, of NAFNet's slow blocks."""
     if isinstance(card.mix, str) and card.mix not in device.MIXES:
@@ -243,7 +249,8 @@ def _peak(
     """Bytes that the runner takes at most: itself, the pixels' files, the session and a run."""
     made = toolbox.tool(card.tool).result_size(parameters, width, height)
     pictures = PICTURE_BYTES_PER_PIXEL * (width * height + math.prod(made))
-    session = card.session_bytes or card.download_bytes * SESSION_BYTES_PER_FILE_BYTE
+    factor = SESSION_BYTES_PER_BYTE_OF_HALF if _is_half(card) else SESSION_BYTES_PER_FILE_BYTE
+    session = card.session_bytes or int(card.download_bytes * factor)
     if card.peak_bytes:
         running = card.peak_bytes
     else:

@@ -10,7 +10,7 @@ import random
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 if not __package__:
@@ -38,14 +38,14 @@ def campaign(
 ) -> Figures:
     """Run ``share`` (0..1) of ``parts`` below ``folder``; no new run begins after ``minutes``."""
     begun = time.monotonic()
-    figures = Figures(seed, share, machine())
+    figures = Figures(seed, machine())
     cases = tuple(case for case in CASES if not tools or case.tool in tools)
 
     def late() -> bool:
         return time.monotonic() - begun > 60 * minutes
 
     if "kills" in parts or "plans" in parts:
-        _slow(folder / "slow", figures, parts, late)
+        _slow(folder / "slow", figures, parts, share, late)
     if "surroundings" in parts:
         deblur, denoise = _case("deblur"), _case("denoise")
         with a_stage(folder / "narrow", models=[deblur.model]) as stage:
@@ -68,14 +68,20 @@ def campaign(
     return figures
 
 
-def _slow(folder: Path, figures: Figures, parts: Sequence[str], late: object) -> None:
+def _slow(
+    folder: Path,
+    figures: Figures,
+    parts: Sequence[str],
+    share: float,
+    late: Callable[[], bool],
+) -> None:
     """What needs a model that takes its time."""
     deblur, denoise = _case("deblur"), _case("denoise")
     options = {"variants": {NAFNET: Variant.SLOW}, "gflop_per_megapixel": {NAFNET: 0.1}}
     with a_stage(folder, models=[NAFNET, denoise.model], seconds=TILE_SECONDS, **options) as stage:
         known = sweep.prepare(stage, (deblur,))[deblur.tool]
         if "plans" in parts:
-            count = max(10, round(PLANS * figures.share))
+            count = max(10, round(PLANS * share))
             found = plans.measure(stage, deblur, denoise, stage.hub, count)
             figures.plans = plans.table(found)
         if "kills" not in parts:
@@ -85,8 +91,8 @@ def _slow(folder: Path, figures: Figures, parts: Sequence[str], late: object) ->
             deaths = kills.Deaths(victim)
             figures.deaths.append(deaths)
             figures.wanted_deaths[victim] = most
-            for number in range(max(1, round(most * figures.share))):
-                if callable(late) and late():
+            for number in range(max(1, round(most * share))):
+                if late():
                     break
                 chance = random.Random(f"{figures.seed} {victim} {number}")
                 kills.kill(stage, deblur, known, chance, usual, deaths)
@@ -110,11 +116,17 @@ def main() -> int:
     parser.add_argument("--tools", nargs="+", default=(), help="for the faults; default: all")
     parser.add_argument("--minutes", type=float, default=1e9, help="begin nothing new after these")
     parser.add_argument("--out", type=Path, help="the page to write")
+    parser.add_argument(
+        "--figures", type=Path, help="JSON: parts run before are read from it, and all kept in it"
+    )
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="nss-campaign-") as folder:
         figures = campaign(
             Path(folder), given.seed, given.share, given.parts, given.tools, given.minutes
         )
+    if given.figures:
+        figures.join(given.figures)
+        figures.save(given.figures)
     text = page(figures)
     if given.out:
         given.out.write_text(text, "utf-8")

@@ -160,7 +160,7 @@ def _faults_of(case: Case, known: Known) -> Iterator[dict[str, Any]]:
     yield {"where": "run", "number": 1, "do": "freeze"}
     for number, stage in _stages(looks):
         yield {"where": "look", "number": number, "do": "memory", "stage": stage}
-    for number in (1, 2):
+    for number in range(1, min(2, real["map"]) + 1):
         for do in ("memory", "kill"):
             yield {"where": "map", "number": number, "do": do}
     yield {"where": "map", "number": 1, "do": "supervisor"}

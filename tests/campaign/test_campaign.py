@@ -26,8 +26,13 @@ FOUND = (
     {"tool": "denoise", "where": "open", "number": 1, "do": "changed"},
     {"tool": "denoise", "where": "run", "number": 2, "do": "memory"},
     {
-        **{"tool": "restore-faces", "where": "run", "number": 1, "do": "nan"},
-        **{"path": wire.CLASSICAL, "asked": wire.CLASSICAL, "model": "yunet-2023mar"},
+        "tool": "restore-faces",
+        "where": "run",
+        "number": 1,
+        "do": "nan",
+        "path": wire.CLASSICAL,
+        "asked": wire.CLASSICAL,
+        "model": "yunet-2023mar",
     },
 )
 
@@ -90,38 +95,51 @@ def test_the_witness_is_not_fooled(stage: Stage, known: dict[str, sweep.Known]) 
     assert len(tally.wrong_pixels) == 1
 
 
-@pytest.mark.parametrize("victim", [kills.RUNNER, kills.SUPERVISOR])
-def test_a_few_kills(tmp_path: Path, victim: str) -> None:
+@pytest.fixture(scope="module")
+def slow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     options = {"variants": {NAFNET: Variant.SLOW}, "gflop_per_megapixel": {NAFNET: 0.1}}
+    models = [NAFNET, case_of("denoise").model]
+    folder = tmp_path_factory.mktemp("slow") / "stage"
+    with a_stage(folder, models=models, seconds=0.05, **options) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def slow_known(slow: Stage) -> sweep.Known:
+    return sweep.prepare(slow, (case_of("deblur"),))["deblur"]
+
+
+@pytest.mark.parametrize("victim", [kills.RUNNER, kills.SUPERVISOR])
+def test_a_few_kills(slow: Stage, slow_known: sweep.Known, victim: str) -> None:
     deblur = case_of("deblur")
-    with a_stage(tmp_path / "stage", models=[NAFNET], seconds=0.05, **options) as stage:
-        known = sweep.prepare(stage, (deblur,))[deblur.tool]
-        usual = kills.usual_seconds(stage, deblur)
-        deaths = kills.Deaths(victim)
-        chance = random.Random(victim)
-        for _ in range(KILLS):
-            kills.kill(stage, deblur, known, chance, usual, deaths)
-        assert deaths.faults == [], stage.log()[-3000:]
-        assert deaths.real + deaths.classical == KILLS
+    usual = kills.usual_seconds(slow, deblur)
+    deaths = kills.Deaths(victim)
+    chance = random.Random(victim)
+    for _ in range(KILLS):
+        kills.kill(slow, deblur, slow_known, chance, usual, deaths)
+    assert deaths.faults == [], slow.log()[-3000:]
+    assert deaths.real + deaths.classical == KILLS
 
 
-def test_plans_wait_for_no_download(tmp_path: Path) -> None:
-    deblur, denoise = case_of("deblur"), case_of("denoise")
-    with a_stage(tmp_path / "stage", models=[deblur.model, denoise.model]) as stage:
-        sweep.prepare(stage, (deblur,))
-        found = plans.measure(stage, deblur, denoise, stage.hub, 5)
+@pytest.mark.usefixtures("slow_known")
+def test_plans_wait_for_no_download(slow: Stage) -> None:
+    found = plans.measure(slow, case_of("deblur"), case_of("denoise"), slow.hub, 5)
     # The download stands still until all plans are there, so none can have waited for it.
     assert {state: len(taken) for state, taken in found.items()} == dict.fromkeys(found, 5)
     assert len(plans.table(found)) == len(found) == 4
 
 
-def test_the_page_tells_what_was_run_and_what_was_wrong() -> None:
+def test_the_page_tells_what_was_run_and_what_was_wrong(tmp_path: Path) -> None:
     tally = sweep.Tally(runs=3, provoked=3, results=3, by_kind={"nan": 3}, by_tool={"tags": 3})
     tally.wrong_labels.append("tags: nan at run 1: real")
     deaths = kills.Deaths(kills.RUNNER, runs=4, struck=3)
     figures = report.Figures(
-        7, 0.05, "a machine", 60, 50, tally, [deaths], {kills.RUNNER: 150}, [("at rest", 5, 1, 2)]
+        7, "a machine", 60, 50, tally, [deaths], {kills.RUNNER: 150}, [("at rest", 5, 1, 2)]
     )
-    text = report.page(figures)
+    figures.save(tmp_path / "figures.json")
+    again = report.Figures(7, "a machine")
+    again.join(tmp_path / "figures.json")
+    assert again == figures
+    text = report.page(again)
     for told in ("seed 7", "3 of 50", "4 of 150", "| wrong labels | 1 |", "tags: nan at run 1"):
         assert told in text, told

@@ -157,10 +157,10 @@ class _Spy(Sheet):
         self.written = np.zeros(result.shape[:2], np.uint8)
         self.largest = 0
 
-    def write(self, box: Box, rgb: Any, alpha: Any = None) -> None:
+    def write(self, box: Box, rgb: Any, alpha: Any = None, excess: Any = None) -> None:
         self.written[box.slices] += 1
         self.largest = max(self.largest, box.width * box.height)
-        super().write(box, rgb, alpha)
+        super().write(box, rgb, alpha, excess)
 
 
 @pytest.mark.parametrize("size", [(50, 700), (700, 50), (131, 97)])
@@ -293,3 +293,21 @@ def test_names_are_read_from_the_session(tmp_path: Path) -> None:
     work, result = _work(rgba, 4)
     upscale.real(work, _model(tmp_path, X4PLUS, Variant.WRONG_NAMES))
     _no_seam(result[..., :3], expected_upscale(_floats(rgba)[0], 4), 1)
+
+
+@pytest.mark.parametrize("factor", [2, 4])
+def test_light_beyond_one_is_enlarged_along(factor):
+    source = np.full((20, 30, 4), 0.5, "<f4")
+    source[..., 3] = 1
+    source[5:10, 8:20, 0] = 3.0
+    raster = Raster(30, 20, "f32", "rgba", "linear")
+    larger = Raster(30 * factor, 20 * factor, "f32", "rgba", "linear")
+    result = np.zeros(larger.shape, "<f4")
+    picture = Picture(source, None, raster)
+    values = toolbox.tool("upscale").parse({"factor": str(factor)})
+    upscale.classical(
+        Work(picture, values, lambda *_: None, lambda: False, sheet=Sheet(result, larger))
+    )
+    middle = result[7 * factor : 8 * factor, 13 * factor : 15 * factor, 0]
+    assert np.abs(middle - 3).max() < 0.05
+    assert result[:, : 4 * factor].max() < 1.01
