@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
 
-.PHONY: demo test test-hosts lint package bench clean
+.PHONY: demo test test-hosts lint package bench campaign clean
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -41,6 +41,9 @@ package: $(VENV)/.test
 
 bench: $(VENV)/.test
 	$(BIN)/python benchmarks/run.py
+
+campaign: $(VENV)/.test
+	$(BIN)/python tests/campaign/run.py --out docs/reliability.md
 
 clean:
 	rm -rf $(VENV) dist build demo

@@ -286,10 +286,7 @@ class Planner(QtCore.QObject):
         self._next = None
 
         def step(connected: client.Client, watch: client.Watcher) -> wire.Plan:
-            try:
-                return connected.ask(question, wire.PlanReply, watch).plan
-            except errors.WorkerLost:
-                return connected.ask(question, wire.PlanReply, watch).plan
+            return connected.ask(question, wire.PlanReply, watch).plan
 
         self._lane.post(step, self._lane.watch(), self._reply)
         self._lane.hang_up()

@@ -176,6 +176,8 @@ def _canvas(text: str) -> tuple[int, int]:
     width, times, height = text.lower().replace("×", "x").partition("x")
     if not (times and width.isdecimal() and height.isdecimal() and int(width) and int(height)):
         raise argparse.ArgumentTypeError(f"takes WIDTHxHEIGHT, such as 768x512, not {text!r}")
+    if max(int(width), int(height)) > wire.MAX_SIDE:
+        raise argparse.ArgumentTypeError(f"takes at most {wire.MAX_SIDE} pixels a side")
     return int(width), int(height)
 
 
@@ -201,6 +203,8 @@ def _run(options: argparse.Namespace) -> int:
     from .cli_host import FileHost
 
     order = _order(options)
+    if options.strokes and order.parameters.get("strokes") != "above":
+        raise UsageError("--strokes has no effect without -p strokes=above (Colorize): add it.")
     host = FileHost(
         paths(), options.image, options.output, options.mask, options.strokes, options.size
     )
@@ -354,11 +358,14 @@ def _receipt(options: argparse.Namespace) -> int:
     if options.embed is not None:
         if options.output is None:
             raise UsageError("--embed DOCUMENT needs -o FILE, the file exported from it.")
+        if not options.output.exists():
+            raise BadInput(f"There is no file {options.output}. Export the document to it first.")
         found = labels.read(options.embed)
         if not found:
             raise BadInput(f"{options.embed} carries no receipt, so there is nothing to embed.")
         labels.embed(options.output, found)
-        print(f"{options.output}: {len(found)} receipt(s) embedded.")
+        receipts = "1 receipt" if len(found) == 1 else f"{len(found)} receipts"
+        print(f"{options.output}: {receipts} embedded.")
         return 0
     if options.file is None:
         raise UsageError("Name a file, or use --embed DOCUMENT -o FILE.")

@@ -19,6 +19,9 @@ from .bridge.receipt import Receipt, to_dict
 from .bridge.toolbox import Returns
 from .bridge.words import words
 
+# Names under which nobody expects words.
+_PICTURES = (".png", ".tif", ".tiff", ".jpg", ".jpeg", ".webp")
+
 
 @dataclass
 class FileHost:
@@ -47,6 +50,11 @@ class FileHost:
             return [self.image]
         if task.outcome is not Returns.TEXT:
             imagefile.check_target(self.output)
+        elif self.output.suffix.lower() in _PICTURES:
+            raise UsageError(
+                f"The result of {task.tool.title} is words, which are no picture: give "
+                f"{self.output.name!r} a name that ends in .txt."
+            )
         for given in (self.image, self.mask, self.strokes):
             # A name that the system refuses is reported when the file is read or written.
             with contextlib.suppress(OSError):
@@ -106,7 +114,13 @@ class FileHost:
         self, arena: Arena, task: Task, width: int, height: int
     ) -> tuple[wire.PixelFile | None, tuple[int, int] | None]:
         """The mask as a pixel file, and the size of the box around what it selects."""
-        if self.mask is None or not task.selection:
+        if self.mask is None:
+            return None, None
+        if not task.selection:
+            print(
+                f"{task.tool.title} works on all of the picture: --mask has no effect.",
+                file=sys.stderr,
+            )
             return None, None
         selection = _bytes_of(imagefile.read_mask(self.mask, width, height))
         mask = arena.create(width, height, "u8", "mask")

@@ -212,8 +212,16 @@ class Picture:
                 f"The tool gave colours of shape {rgb.shape} for {box.width} by {box.height} "
                 "pixels. Please report this; the layer was not changed."
             )
+        if opacity is not None and opacity.shape != (box.height, box.width):
+            raise WrongOutput(
+                f"The tool gave an opacity of shape {opacity.shape} for {box.width} by "
+                f"{box.height} pixels. Please report this; the layer was not changed."
+            )
         colours = np.ascontiguousarray(rgb, np.float32)
-        if not math.isfinite(sum(cv2.sumElems(colours))):
+        total = sum(cv2.sumElems(colours))
+        if opacity is not None:
+            total += float(np.sum(opacity, dtype=np.float64))
+        if not math.isfinite(total):
             raise WrongOutput(
                 "The tool gave values that are not numbers. "
                 "Please report this; the layer was not changed."

@@ -867,3 +867,45 @@ def test_a_model_that_fails_its_trial_with_consent(home, models, photo, out):
     assert made["path"] == "classical" and "same everywhere" in made["reason"]
     out.unlink()
     assert refused(home, 4, "run", "deblur", photo, "-o", out, "--yes", "--path", "real")
+
+
+# ---------------------------------------------------------------- options that would do nothing
+
+
+def test_words_are_not_written_under_a_pictures_name(shared_home, photo, out):
+    assert ".txt" in refused(shared_home, 2, "run", "tags", photo, "-o", out)
+    assert not out.exists()
+
+
+def test_strokes_without_their_parameter_are_refused(shared_home, photo, out):
+    refused(
+        shared_home,
+        2,
+        "run",
+        "colorize",
+        photo,
+        "-o",
+        out,
+        "--strokes",
+        photo,
+        says="strokes=above",
+    )
+    assert not out.exists()
+
+
+def test_a_mask_that_does_not_count_is_said(shared_home, photo, tmp_path, out):
+    mask = save(tmp_path / "mask.png", np.full((HEIGHT, WIDTH), 255, np.uint8))
+    done = shared_home.nss("run", "upscale", photo, "-o", out, "--mask", mask)
+    assert "--mask has no effect" in done.stderr
+
+
+def test_a_canvas_has_a_largest_side(shared_home, out):
+    arguments = ("run", "text-to-image", "-p", "prompt=sand", "--size", "9999999x9", "-o", out)
+    done = shared_home.nss(*arguments, ok=False)
+    assert done.returncode == 2 and "at most" in done.stderr
+
+
+def test_a_receipt_needs_an_exported_file(shared_home, photo, tmp_path):
+    refused(
+        shared_home, 3, "receipt", "--embed", photo, "-o", tmp_path / "no.png", says="export the"
+    )

@@ -447,3 +447,13 @@ def test_a_box_outside_the_picture_is_a_mistake(box: Box) -> None:
     picture, _ = open_picture(raster, make_source(raster, "opaque", 0), None)
     with pytest.raises(ValueError, match="no part"):
         picture.rgb(box)
+
+
+@pytest.mark.parametrize("opacity", [np.full((2, 2), np.nan, "f4"), np.ones((2, 3), "f4")])
+def test_an_opacity_that_is_none_is_refused(opacity: Any) -> None:
+    source = np.full((2, 2, 4), 200, np.uint8)
+    result = np.zeros_like(source)
+    picture = Picture(source, result, Raster(2, 2, "u8"))
+    with pytest.raises(WrongOutput):
+        picture.write(picture.bounds, picture.rgb(picture.bounds), opacity)
+    assert not result.any()

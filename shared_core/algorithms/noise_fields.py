@@ -8,6 +8,7 @@ SIGGRAPH 1996).
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import cv2
@@ -21,10 +22,18 @@ class Field:
     """A rectangle of ``width`` by ``height`` pixels that random fields are drawn on.
 
     Lengths are in units: a square of the same area has the side 1. ``random`` is the only source
-    of chance. All results are float32 (height, width) unless said otherwise.
+    of chance. All results are float32 (height, width) unless said otherwise. ``between`` is called
+    before each of them is made, and may raise.
     """
 
-    def __init__(self, width: int, height: int, random: np.random.Generator) -> None:
+    def __init__(
+        self,
+        width: int,
+        height: int,
+        random: np.random.Generator,
+        between: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.between = between
         self.width = width
         self.height = height
         self.unit = max(math.sqrt(width * height), max(width, height) / 8)
@@ -44,6 +53,7 @@ class Field:
         ones fall (1.3 rough, 2 like clouds, 4 smooth); ``stretch`` how much longer all are along
         x and y.
         """
+        self.between()
         rows, columns = (cv2.getOptimalDFTSize(n + 2) for n in (self.height, self.width))
         spectrum = np.empty((rows, columns // 2 + 1), np.complex64)
         spectrum.real = self.random.standard_normal(spectrum.shape, dtype=np.float32)
@@ -62,6 +72,7 @@ class Field:
         """Distances to the nearest and second nearest of scattered points, and a value 0..1 of
         each point's own; ``size`` (in units) is about the points' distance and the distances' unit.
         """
+        self.between()
         step = max(1.0, size * self.unit)
         x = np.arange(self.width, dtype=np.float32) / np.float32(step) + 1
         y = np.arange(self.height, dtype=np.float32) / np.float32(step) + 1
@@ -89,6 +100,7 @@ class Field:
         ``relief`` is its height and ``depth`` the unit of that in units of length; the light comes
         from ``angle`` degrees (counter-clockwise from the right), ``rise`` above the surface.
         """
+        self.between()
         scale = depth * self.unit / 8
         across = cv2.Sobel(relief, cv2.CV_32F, 1, 0, ksize=3, scale=scale)
         down = cv2.Sobel(relief, cv2.CV_32F, 0, 1, ksize=3, scale=scale)
@@ -100,6 +112,7 @@ class Field:
 
     def warped(self, values: Floats, right: Floats, down: Floats) -> Floats:
         """``values`` (height, width[, 3]) fetched from places moved by so many units."""
+        self.between()
         columns = np.arange(self.width, dtype=np.float32) + right * np.float32(self.unit)
         rows = np.arange(self.height, dtype=np.float32)[:, None] + down * np.float32(self.unit)
         shape = self.height, self.width

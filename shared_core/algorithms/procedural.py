@@ -101,14 +101,16 @@ def picture(
     *,
     colours: Sequence[Colour] = (),
     most_pixels: int = MOST_PIXELS,
+    between: Callable[[], None] = lambda: None,
 ) -> Drawn:
     """A picture for a place of ``width`` by ``height``, in its proportions and no larger.
 
     ``colours`` are taken where the prompt names none. Takes about 200 bytes for each of at most
     ``most_pixels``. Where no word is known, soft colours are made of the prompt's letters.
+    ``between`` is called now and then, and may raise.
     """
     plan = read(prompt)
-    field = Field(*working_size(width, height, most_pixels), _random(seed))
+    field = Field(*working_size(width, height, most_pixels), _random(seed), between)
     wishes = _wishes(plan, prompt, colours)
     names = " over ".join(wish.texture for wish in wishes)
     if len(wishes) == 2:
@@ -169,7 +171,7 @@ def _landscape(field: Field, sky: Wish, ground: Wish, plan: Plan) -> Floats:
     horizon = max(1, min(field.height - 1, round(field.height * field.random.uniform(0.46, 0.6))))
     if field.height < 8:
         return _drawn(field, sky, plan)
-    above = _drawn(Field(field.width, horizon, field.random), sky, plan)
+    above = _drawn(Field(field.width, horizon, field.random, field.between), sky, plan)
     plain = _drawn(field, ground, plan)
     rows = field.height - horizon
     nearness = (np.arange(rows, dtype=np.float32)[:, None] + 0.5) / rows

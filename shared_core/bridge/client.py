@@ -21,6 +21,8 @@ START_SECONDS = 20.0
 HANDSHAKE_SECONDS = 8.0
 POLL_SECONDS = 0.05
 CANCEL_SECONDS = 10.0
+# What may be asked twice without harm.
+_QUESTIONS = (wire.AskPlan, wire.AskStatus, wire.AskDoctor)
 R = TypeVar("R")
 
 
@@ -210,10 +212,19 @@ class Client:
     def ask(self, message: Any, reply: type[R], watcher: Watcher | None = None) -> R:
         """Send a request and wait for its reply, which must be of the type ``reply``.
 
+        A question that changes nothing is asked again, of a new worker, when the worker is lost.
         Raises the error the worker answers with, ``Cancelled``, or ``WorkerLost`` when the
         connection ends meanwhile.
         """
         watcher = watcher or Silent()
+        try:
+            return self._ask(message, reply, watcher)
+        except WorkerLost:
+            if not isinstance(message, _QUESTIONS):
+                raise
+            return self._ask(message, reply, watcher)
+
+    def _ask(self, message: Any, reply: type[R], watcher: Watcher) -> R:
         self.connect()
         line = self._connection
         assert line is not None

@@ -171,7 +171,7 @@ def _hole(height: int, width: int, spec: TensorSpec) -> NDArray[np.float32]:
     """A disc to be filled: 1 in it where the mask says what is a hole, 0 where what is kept."""
     y, x = np.mgrid[0:height, 0:width]
     disc = np.hypot((x + 0.5) / width - 0.5, (y + 0.5) / height - 0.5) < 0.2
-    return (disc if spec.channels == HOLE else ~disc).astype(np.float32)
+    return np.asarray(disc if spec.channels == HOLE else ~disc, np.float32)
 
 
 def _picture(spec: TensorSpec, shape: tuple[int, ...]) -> NDArray[np.float32]:

@@ -30,6 +30,7 @@ TRAIN_STEPS = 1000
 _BETA = (0.00085, 0.012)
 # A decoder strays a little beyond -1..1; one that strays further has another range.
 _FURTHEST = 4.0
+_LEAST_SPAN = 1e-3
 
 
 @dataclass(frozen=True)
@@ -133,6 +134,8 @@ def _picture(session: Session, latent: Doubles, cancelled: Callable[[], bool] | 
     furthest = float(np.abs(decoded).max())
     if furthest > _FURTHEST:
         raise _wrong(session, f"gave values as far as {furthest:.0f}, not from -1 to 1")
+    if np.ptp(decoded) < _LEAST_SPAN:
+        raise _wrong(session, "gave the same value everywhere, which is no picture")
     colours = np.clip(decoded[0].transpose(1, 2, 0) / 2 + 0.5, 0, 1)
     return np.ascontiguousarray(colours, np.float32)
 

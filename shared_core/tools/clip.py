@@ -31,6 +31,8 @@ LENGTH = 77
 START, END = 49406, 49407
 SCALE = 100.0
 _BATCH = 16
+# Values of embeddings of length one that differ by less are the same.
+_SAME = 1e-5
 
 
 def picture_tensor(
@@ -107,7 +109,13 @@ def embed_texts(
         step(begin, len(ids))
         parts.append(_run(session, ids[begin : begin + _BATCH], cancelled))
     model.sessions.close("text")
-    return np.concatenate(parts)
+    made = np.concatenate(parts)
+    if len(np.unique(ids, axis=0)) > 1 and np.ptp(made, axis=0).max() < _SAME:
+        raise WrongOutput(
+            f"The model {session.path.name} gave the same values for different labels. "
+            "Choose the classical path, or download the model again."
+        )
+    return made
 
 
 def remembered(

@@ -39,7 +39,14 @@ def classical(work: Work) -> Made:
         picture = backdrops.blurred(small)
     elif style == "texture" and procedural.names_texture(prompt):
         most = procedural.MOST_PIXELS // work.tile_divisor
-        drawn = procedural.picture(prompt, bounds.width, bounds.height, work.seed, most_pixels=most)
+        drawn = procedural.picture(
+            prompt,
+            bounds.width,
+            bounds.height,
+            work.seed,
+            most_pixels=most,
+            between=lambda: work.step(0, 1),
+        )
         told |= drawn.parameters
         picture = drawn.pixels
         if subject is not None:
@@ -57,14 +64,14 @@ def real(work: Work, model: Model) -> Made:
     """The model's picture of the prompt over the canvas, drawn towards the subject's palette."""
     bounds, share = work.picture.bounds, work.number("harmonise") / 100
     drawn = draw(work, model, work.text("prompt") or EMPTY_PROMPT)
-    steps, picture = ["scaled to cover, the middle taken"], drawn.picture
+    picture, before = drawn.picture, ""
     subject = backdrops.subject(*_reduced(work)) if share else None
     if subject is not None:
-        steps.append("colours harmonised in Lab")
+        before = "colours harmonised in Lab, "
         picture = backdrops.harmonised(picture, subject, share)
-    picture, told = enlarged(picture, bounds, work)
+    picture, steps, told = enlarged(picture, bounds, work)
     place(work, picture, bounds)
-    return Made(1, ", ".join(steps), {**drawn.parameters, **told, "harmonise": share})
+    return Made(1, before + steps, {**drawn.parameters, **told, "harmonise": share})
 
 
 _NAMES = {
@@ -80,7 +87,8 @@ def _cloth_or_wall(
     bounds = work.picture.bounds
     most = procedural.MOST_PIXELS // work.tile_divisor
     size = procedural.working_size(bounds.width, bounds.height, most)
-    field = Field(*size, np.random.Generator(np.random.PCG64(work.seed)))
+    random = np.random.Generator(np.random.PCG64(work.seed))
+    field = Field(*size, random, lambda: work.step(0, 1))
     plan = read(prompt)
     given = plan.colours or tuple(value for wish in plan.wishes for value in wish.colours)
     colours = backdrops.backdrop_colours(subject.palette if subject else (), share, given)

@@ -23,6 +23,7 @@ from .work import Model, Work
 Floats = NDArray[np.float32]
 
 TOKENIZER = "clip-tokenizer-sd"
+COVERED = "scaled to cover, the middle taken"
 PART_PIXELS = 1 << 19
 _PART_WIDTH = 1024
 
@@ -71,15 +72,19 @@ def draw(work: Work, model: Model, prompt: str) -> Drawn:
     return Drawn(picture, parameters)
 
 
-def enlarged(picture: Floats, box: Box, work: Work) -> tuple[Floats, dict[str, Any]]:
-    """A model's ``picture`` twice or four times as large where ``box`` is larger, and a note."""
+def enlarged(picture: Floats, box: Box, work: Work) -> tuple[Floats, str, dict[str, Any]]:
+    """A model's ``picture`` twice or four times as large where ``box`` is larger.
+
+    And the classical steps by which it comes to cover ``box``, and their figures.
+    """
     height, width = picture.shape[:2]
     scale = max(box.width / width, box.height / height)
     told = {"made_at": f"{width}x{height}", "scaled_by": round(scale, 3)}
     if scale <= 1:
-        return picture, told
+        return picture, COVERED, told
     factor = 4 if scale > 2 and work.tile_divisor == 1 else 2
-    return back_projection.enlarge(picture, factor), told
+    steps = f"enlarged {factor} times by {back_projection.NAME}, {COVERED}"
+    return back_projection.enlarge(picture, factor), steps, told
 
 
 def _parts(box: Box) -> Iterator[Box]:

@@ -273,13 +273,17 @@ def _outside(work: Work, region: Box) -> Iterator[Box]:
 
 
 def _keep_everything(work: Work) -> None:
+    """Nothing is cut; a selection that was to come back stays as it was."""
     for box in _strips(work, work.picture.bounds):
         work.step(0, 1)
-        _write(work, box, work.picture.rgb(box), np.ones((box.height, box.width), np.float32))
+        matte = np.ones((box.height, box.width), np.float32)
+        if work.outcome is Returns.SELECTION:
+            _write(work, box, work.picture.rgb(box), matte)
+        else:
+            work.cut(box, work.picture.rgb(box), matte)
     work.step(1, 1)
 
 
 def _nothing_selected(work: Work) -> Made:
-    for box in _strips(work, work.picture.bounds):
-        work.cut(box, work.picture.rgb(box), np.ones((box.height, box.width), np.float32))
+    _keep_everything(work)
     return Made(0, unchanged="nothing is selected")

@@ -44,6 +44,8 @@ _FACE_SIZES = (60.0, 800.0)
 _LOOK_SIDE = 32
 _MOST_UNLIKE = 0.25
 _UNLIKE = 0.04
+# A model's face varies at least this much as what was there.
+_LEAST_SPREAD = 0.2
 
 Patches = list[face_paste.Patch]
 
@@ -289,7 +291,8 @@ def _check_likeness(before: Pixels, after: Pixels) -> None:
     for what, other in others.items():
         if unlike > _UNLIKE and other < unlike / 2:
             raise _wrong(f"a face {what}")
-    if unlike > _MOST_UNLIKE:
+    flat = (new.std(axis=(0, 1)) < _LEAST_SPREAD * old.std(axis=(0, 1))).all()
+    if unlike > _MOST_UNLIKE or flat:
         raise _wrong("something that does not resemble the face")
 
 

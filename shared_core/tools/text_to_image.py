@@ -18,7 +18,14 @@ def classical(work: Work) -> Made:
     prompt = _prompt(work)
     box = work.selected
     most = procedural.MOST_PIXELS // work.tile_divisor
-    drawn = procedural.picture(prompt, box.width, box.height, work.seed, most_pixels=most)
+    drawn = procedural.picture(
+        prompt,
+        box.width,
+        box.height,
+        work.seed,
+        most_pixels=most,
+        between=lambda: work.step(0, 1),
+    )
     place(work, drawn.pixels, box, mask=work.selection, grain=GRAIN)
     height, width = drawn.pixels.shape[:2]
     told = {"prompt": prompt, **drawn.parameters, "made_at": f"{width}x{height}"}
@@ -28,9 +35,9 @@ def classical(work: Work) -> Made:
 def real(work: Work, model: Model) -> Made:
     """The model's picture of the prompt over the selection's box, else over the canvas."""
     drawn = draw(work, model, _prompt(work))
-    picture, told = enlarged(drawn.picture, work.selected, work)
+    picture, steps, told = enlarged(drawn.picture, work.selected, work)
     place(work, picture, work.selected, mask=work.selection)
-    return Made(1, "scaled to cover, the middle taken", {**drawn.parameters, **told})
+    return Made(1, steps, {**drawn.parameters, **told})
 
 
 def _prompt(work: Work) -> str:

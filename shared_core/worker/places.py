@@ -44,6 +44,10 @@ class Places:
         mask = _file(request["mask"])
         strokes = _file(request["strokes"])
         matte = _file(request["matte"])
+        _check(result, tool.result_size(parameters, source.width, source.height), self._pixels)
+        _check(matte, (source.width, source.height), self._coverage)
+        for beside in (mask, strokes):
+            _check(beside, (source.width, source.height), False)
         self._source = self._view(source)
         self._result = self._view(result, write=True) if result else None
         self._matte = self._view(matte, write=True) if matte else None
@@ -83,6 +87,16 @@ class Places:
             if place is not None:
                 place[...] = 0
 
+    @property
+    def _pixels(self) -> bool:
+        """Whether there must be a place for pixels."""
+        return self.outcome not in (Returns.TEXT, Returns.SELECTION)
+
+    @property
+    def _coverage(self) -> bool:
+        """Whether there must be a place for a layer mask or a selection."""
+        return self.outcome in (Returns.MASK, Returns.SELECTION)
+
     def copy(self) -> None:
         """The result as an unchanged copy of the source, where it is one of its size."""
         if self._result is not None and self._result.shape == self._source.shape:
@@ -94,6 +108,17 @@ class Places:
         if file.order != wire.MASK:
             shape += (4,)
         return np.frombuffer(pixels, _DTYPES[file.depth]).reshape(shape)
+
+
+def _check(file: wire.PixelFile | None, size: tuple[int, int], needed: bool) -> None:
+    """Raise ``BadInput`` where a file is missing or of another size than ``size``."""
+    if file is None and needed:
+        raise BadInput("The editor made no place for the result. Please report this.")
+    if file is not None and (file.width, file.height) != size:
+        raise BadInput(
+            f"The editor announced {file.width} × {file.height} pixels where {size[0]} × {size[1]} "
+            "are due. Please report this with the editor's version."
+        )
 
 
 def _file(data: Any) -> wire.PixelFile | None:

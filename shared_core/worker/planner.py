@@ -15,8 +15,7 @@ from shared_core.catalog.store import ModelState, Presence, Store, Trial
 from shared_core.device import profile as device
 from shared_core.engine import memory
 from shared_core.engine.grid import Grid, plan_tiles
-from shared_core.tools import registry
-from shared_core.tools.costs import CLASSICAL
+from shared_core.tools import costs, registry
 
 from .journal import Journal, whole
 
@@ -51,23 +50,23 @@ class Planner:
         tool = toolbox.tool(ask.tool)
         _check(ask)
         parameters = tool.parse(ask.parameters)
-        pixels = ask.width * ask.height
+        megapixels = costs.megapixels(tool, parameters, ask.width, ask.height)
         provider = self._provider()
         candidates = tuple(
             self._candidate(card, provider or CPU, ask.width, ask.height, parameters)
             for card in registry.models(self.cards, tool.id, parameters)
             if not ask.commercial_only or card.commercial_use is catalogue.CommercialUse.YES
         )
-        cost = CLASSICAL[tool.id]
+        cost = costs.CLASSICAL[tool.id]
         speed = self._journal.speed(f"classical/{tool.id}")
         if speed is None:
             speed = cost.seconds_per_megapixel
         facts = routing.Facts(
             candidates=candidates,
             classical_title=tool.classical_name,
-            classical_seconds=cost.seconds + speed * pixels / 1e6,
+            classical_seconds=cost.seconds + speed * megapixels,
             classical_peak_bytes=CLASSICAL_BASE_BYTES
-            + min(pixels * cost.bytes_per_pixel, cost.most_bytes),
+            + min(round(megapixels * 1e6) * cost.bytes_per_pixel, cost.most_bytes),
             provider=provider,
             provider_trouble=self.onnxruntime_trouble or "no provider of onnxruntime works here",
             memory_bytes=memory.budget(ask.memory_bytes),

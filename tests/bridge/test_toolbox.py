@@ -34,7 +34,7 @@ def test_auto_is_not_for_every_number():
 def test_unknown_names():
     with pytest.raises(UsageError, match="it has strength, detail"):
         toolbox.tool("denoise").parse({"sigma": 1})
-    with pytest.raises(UsageError, match="the tools are .*denoise, deblur"):
+    with pytest.raises(UsageError, match=r"the tools are .*denoise, deblur"):
         toolbox.tool("sharpen")
     with pytest.raises(UsageError, match="not one of auto, soft, motion"):
         toolbox.tool("deblur").parse({"kind": "zoom"})

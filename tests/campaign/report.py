@@ -82,7 +82,8 @@ def machine() -> str:
     """This machine and what runs on it, in a line."""
     return (
         f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, "
-        f"Python {platform.python_version()}, onnxruntime {onnxruntime.__version__}"
+        f"Python {platform.python_version()}, onnxruntime {onnxruntime.__version__}, "
+        f"load average {os.getloadavg()[0]:.0f}"
     )
 
 
@@ -93,7 +94,7 @@ def page(figures: Figures) -> str:
         "",
         "This page is written by `python tests/campaign/run.py --out docs/reliability.md`; "
         f"`make campaign` runs all of it. Here: NSS {__version__}, seed {figures.seed}, "
-        f"{figures.seconds / 60:.0f} minutes on {figures.machine}, TEMP.",
+        f"{figures.seconds / 60:.0f} minutes on {figures.machine}.",
         "",
         "Contract models (tiny networks with the tensors of the real ones) run through the real "
         "command line, supervisor and runner. A seam under onnxruntime, which the product does not "

@@ -112,7 +112,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--share", type=float, default=1.0, help="of the faults and kills, 0 to 1")
-    parser.add_argument("--parts", nargs="+", choices=PARTS, default=PARTS)
+    parser.add_argument("--parts", nargs="*", choices=PARTS, default=PARTS)
     parser.add_argument("--tools", nargs="+", default=(), help="for the faults; default: all")
     parser.add_argument("--minutes", type=float, default=1e9, help="begin nothing new after these")
     parser.add_argument("--out", type=Path, help="the page to write")

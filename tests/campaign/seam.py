@@ -238,12 +238,13 @@ def run_runner(seam: Seam) -> None:
 
 def run_server(folder: Path) -> None:
     """The supervisor, with the campaign's deadlines instead of its own."""
-    jobs, server = (importlib.import_module(f"shared_core.worker.{n}") for n in ("jobs", "server"))
+    attempts = importlib.import_module("shared_core.worker.attempts")
+    server = importlib.import_module(SERVER)
     settings = folder / "settings.json"
     if settings.exists():
         for name, value in json.loads(settings.read_text("utf-8")).items():
-            assert hasattr(jobs, name), name
-            setattr(jobs, name, value)
+            assert hasattr(attempts, name), name
+            setattr(attempts, name, value)
 
     seam, planner = Seam(folder), importlib.import_module("shared_core.worker.planner").Planner
     plan = planner.plan

@@ -130,11 +130,22 @@ def prepare(stage: Stage, cases: tuple[Case, ...] = CASES) -> dict[str, Known]:
             made = found[path]
             assert made.code == 0, f"{case.tool} by {path}: {made.said}\n{stage.log()[-3000:]}"
             assert made.receipt["path"] == path, made.receipt
-            counts[path] = stage.witness()[-1][-1]["counts"]
+            counts[path] = _counts(stage)
         known[case.tool] = Known(
             found[wire.REAL], found[wire.CLASSICAL], bare.get(case.tool), counts
         )
     return known
+
+
+def _counts(stage: Stage) -> dict[str, int]:
+    """How often each place was passed in the last job, told a moment after its result."""
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline:
+        last = stage.witness()[-1][-1]
+        if last["event"] == "end":
+            return dict(last["counts"])
+        time.sleep(0.01)
+    raise AssertionError("the witness saw no end of the job")
 
 
 def every_fault(known: Mapping[str, Known], cases: tuple[Case, ...] = CASES) -> list[Fault]:

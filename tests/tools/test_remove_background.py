@@ -387,6 +387,20 @@ def test_a_model_that_sees_no_subject_changes_nothing(tmp_path: Path) -> None:
     assert np.array_equal(job.pixels, job.source)
 
 
+@pytest.mark.parametrize("result", ["mask", "cut", "selection"])
+def test_where_no_subject_is_seen_a_selection_cuts_nothing(tmp_path: Path, result: str) -> None:
+    blue = np.clip(_colours(90, 120) * (0.05, 0.05, 0.1) + (0, 0, 0.9), 0, 1)
+    selection = np.zeros((90, 120), np.uint8)
+    selection[20:70, 30:90] = 255
+    job = Job(_layer(blue), mask=selection, result=result)
+    assert remove_background.real(job.work, _model(tmp_path, MODNET)).unchanged
+    if result != "selection":
+        assert np.array_equal(job.pixels, job.source)
+    if result != "cut":
+        wanted = selection if result == "selection" else np.full_like(selection, 255)
+        assert np.array_equal(job.matte, wanted)
+
+
 def test_the_choice_of_models() -> None:
     loaded = cards.load()
 

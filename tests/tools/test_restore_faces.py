@@ -351,6 +351,14 @@ def test_a_wrong_model_is_not_used(tmp_path: Path, model: str, variant: Variant)
         restore_faces.real(work, _model(tmp_path, model, variant))
 
 
+def test_a_flat_face_is_none_even_of_a_pale_portrait() -> None:
+    rough = np.random.default_rng(3).random((6, 6, 3)).astype(np.float32)
+    pale = cv2.resize(0.4 + 0.3 * rough, (512, 512), interpolation=cv2.INTER_LINEAR)
+    restore_faces._check_likeness(pale, cv2.GaussianBlur(pale, (0, 0), 20))
+    with pytest.raises(WrongOutput, match="resemble"):
+        restore_faces._check_likeness(pale, np.full_like(pale, 0.55))
+
+
 def test_a_model_that_fails_on_white_alone(tmp_path: Path) -> None:
     rgba = _layer(500, 500, [(250, 250, 120)])
     rgba[300:310, 240:260, :3] = 255

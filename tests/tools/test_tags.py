@@ -281,6 +281,13 @@ def test_the_trial_finds_wrong_models(
     assert trial.ok == (not words)
 
 
+def test_labels_that_are_all_the_same_to_the_model_are_none(model: Callable[..., Model]) -> None:
+    with pytest.raises(WrongOutput, match="same values for different labels"):
+        tags.real(_work(_layer(), labels="cup, saucer", among="own"), model(Variant.CONSTANT))
+    # Two spellings of one label are no fault of the model.
+    tags.real(_work(_layer(), labels="cup, CUP", among="own"), model())
+
+
 def test_a_model_that_fails_late_gives_an_error_and_no_labels(
     model: Callable[..., Model],
 ) -> None:

@@ -179,7 +179,9 @@ def test_the_selection_is_the_place_and_the_opacity(twin: Callable[..., Model]) 
     assert not result[:100].any()
 
 
-@pytest.mark.parametrize("variant", [Variant.NAN, Variant.WRONG_RANGE, Variant.HALF_SIZE])
+@pytest.mark.parametrize(
+    "variant", [Variant.NAN, Variant.WRONG_RANGE, Variant.HALF_SIZE, Variant.CONSTANT]
+)
 def test_a_model_that_strays_is_an_error(twin: Callable[..., Model], variant: Variant) -> None:
     work, result = work_on("text-to-image", (64, 64), prompt=PROMPT)
     with pytest.raises(CouldNotBeDone, match="classical path"):
@@ -264,6 +266,31 @@ def test_cancel_ends_it() -> None:
     work, _ = work_on("text-to-image", (64, 64), prompt="wood", cancelled=lambda: True)
     with pytest.raises(Cancelled):
         text_to_image.classical(work)
+
+
+@pytest.mark.parametrize("prompt", ["marble", "forest", "wood", "sunset over water"])
+def test_a_texture_is_given_up_while_it_is_drawn(
+    monkeypatch: pytest.MonkeyPatch, prompt: str
+) -> None:
+    asked = 0
+
+    def cancelled() -> bool:
+        nonlocal asked
+        asked += 1
+        return asked > 2
+
+    monkeypatch.setattr(text_to_image, "place", lambda *_, **__: pytest.fail("drawn to its end"))
+    work, _ = work_on("text-to-image", (64, 64), prompt=prompt, cancelled=cancelled)
+    with pytest.raises(Cancelled):
+        text_to_image.classical(work)
+
+
+def test_an_enlargement_is_named(twin: Callable[..., Model]) -> None:
+    for size, word in (((512, 512), ""), ((900, 600), "enlarged 2 times by edge-guided")):
+        work, _ = work_on("text-to-image", size, prompt=PROMPT)
+        named = text_to_image.real(work, twin(SD_TURBO)).algorithm or ""
+        assert named.endswith("scaled to cover, the middle taken")
+        assert named.startswith(word) and bool(word) == ("enlarged" in named)
 
 
 # ---------------------------------------------------------------- through the worker

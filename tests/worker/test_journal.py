@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared_core.worker.journal import KEEP_FAULTS, KEEP_SPEEDS, Fault, Journal, Mark
@@ -32,6 +32,18 @@ def test_a_mark_left_open_becomes_a_fault_once(path):
     assert again.recover() == []
     fault = again.fault_of("nafnet", CPU, 12_000_000)
     assert fault == found[0]
+
+
+@pytest.mark.parametrize(
+    ("stage", "blamed"),
+    [("starting", False), ("reading the picture", False), ("loading the model", True)],
+)
+def test_a_model_is_not_blamed_for_a_death_before_its_turn(path, stage, blamed):
+    Journal(path).open(Mark(**{**asdict(MARK), "stage": stage}))
+    again = Journal(path)
+    [found] = again.recover()
+    assert stage in found.what
+    assert (again.fault_of("nafnet", CPU, 12_000_000) == found) is blamed
 
 
 def test_a_closed_mark_is_no_fault(path):
@@ -184,6 +196,7 @@ _json = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(part=st.sampled_from(["marks", "faults", "speeds"]), value=_json, inside=st.booleans())
 def test_no_file_breaks_it(tmp_path_factory, part, value, inside):
     path = tmp_path_factory.getbasetemp() / "hypothesis-journal.json"

@@ -29,7 +29,8 @@ TOOL = Tool(
         Parameter(
             "style",
             "Backdrop",
-            "What the classical path makes; find out takes a texture where the prompt names one.",
+            "What the classical path makes; find out takes a texture where the prompt names "
+            "one. The model ignores it.",
             Kind.CHOICE,
             AUTO,
             choices=("auto", "gradient", "blurred", "texture"),
@@ -38,7 +39,8 @@ TOOL = Tool(
         Parameter(
             "harmonise",
             "Harmonise",
-            "How far light and palette are drawn towards the subject's.",
+            "How far light and palette are drawn towards the subject's; a blurred original "
+            "has them already.",
             Kind.NUMBER,
             40.0,
             minimum=0,
@@ -60,7 +62,8 @@ TOOL = Tool(
         Parameter(
             "steps",
             "Steps",
-            "How often the model goes over the picture; more take longer and add detail.",
+            "How often the model goes over the picture; more take longer and add detail. The small "
+            "model always takes one, and the classical path ignores it.",
             Kind.NUMBER,
             1.0,
             minimum=1,
@@ -70,7 +73,8 @@ TOOL = Tool(
         Parameter(
             "model",
             "Model",
-            "The small model is faster, needs less memory and allows commercial use.",
+            "The small model is faster, needs less memory and allows commercial use. The classical "
+            "path makes no difference between them.",
             Kind.CHOICE,
             AUTO,
             choices=("auto", "small"),

@@ -20,7 +20,8 @@ TOOL = Tool(
         Parameter(
             "model",
             "Model",
-            "Which model cuts; the best needs about 7 GB of memory.",
+            "Which model cuts; the best needs about 7 GB of memory. The classical path makes no "
+            "difference between them.",
             Kind.CHOICE,
             AUTO,
             choices=(AUTO, "fast", "best", "portrait", "tiny", "rmbg"),
@@ -65,7 +66,8 @@ TOOL = Tool(
         Parameter(
             "clean",
             "Clean edge colours",
-            "How much of the old background's colour is taken out of half-covered pixels.",
+            "How much of the old background's colour is taken out of half-covered pixels; a "
+            "selection has no colours to clean.",
             Kind.NUMBER,
             100.0,
             minimum=0,

@@ -19,7 +19,7 @@ TOOL = Tool(
         Parameter(
             "strength",
             "Strength",
-            "How much of the reconstructed face is used; the rest is the source.",
+            "How much of the new face is used; the rest is the source.",
             Kind.NUMBER,
             80.0,
             minimum=0,
@@ -29,7 +29,7 @@ TOOL = Tool(
         Parameter(
             "smallest",
             "Smallest face",
-            "Smaller faces stay as they are.",
+            "Smaller faces stay as they are; it has no effect where the face detector is missing.",
             Kind.NUMBER,
             40.0,
             minimum=24,

@@ -19,7 +19,8 @@ TOOL = Tool(
         Parameter(
             "labels",
             "Your own labels",
-            "Words to look for, separated by commas, such as: oak leaf, rusty gate.",
+            "Words to look for, separated by commas, such as: oak leaf, rusty gate. The "
+            "classical path recognises none.",
             Kind.TEXT,
             "",
             maximum=500,
@@ -27,8 +28,8 @@ TOOL = Tool(
         Parameter(
             "among",
             "Choose among",
-            "Whether the built-in list counts beside your own labels; alone they must be two or "
-            "more.",
+            "Whether the built-in list counts beside your own labels; with fewer than two of your "
+            "own it always does. The classical path ignores it.",
             Kind.CHOICE,
             "all",
             choices=("all", "own"),
@@ -37,7 +38,7 @@ TOOL = Tool(
         Parameter(
             "count",
             "How many",
-            "How many labels are told, the likeliest first.",
+            "How many labels are told, the likeliest first; the classical path tells none.",
             Kind.NUMBER,
             8,
             minimum=1,

@@ -41,7 +41,8 @@ TOOL = Tool(
         Parameter(
             "steps",
             "Steps",
-            "How often the model goes over the picture; more take longer and add detail.",
+            "How often the model goes over the picture; more take longer and add detail. The small "
+            "model always takes one, and the classical path ignores it.",
             Kind.NUMBER,
             1.0,
             minimum=1,
@@ -51,7 +52,8 @@ TOOL = Tool(
         Parameter(
             "model",
             "Model",
-            "The small model is faster, needs less memory and allows commercial use.",
+            "The small model is faster, needs less memory and allows commercial use. The classical "
+            "path makes no difference between them.",
             Kind.CHOICE,
             AUTO,
             choices=("auto", "small"),

@@ -17,9 +17,9 @@ import pykrita
 from krita import Krita, Selection
 
 if hasattr(pykrita, "qt_major_version") and pykrita.qt_major_version() == 6:
-    from PyQt6 import QtCore, QtWidgets
+    from PyQt6 import QtCore, QtGui, QtWidgets
 else:
-    from PyQt5 import QtCore, QtWidgets
+    from PyQt5 import QtCore, QtGui, QtWidgets
 
 OUT = Path("/tmp/probe")
 FIRST_MS = 2500

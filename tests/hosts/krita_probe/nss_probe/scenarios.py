@@ -5,6 +5,7 @@ They only act and note what they saw: what is right is judged outside.
 
 import json
 import os
+import shutil
 import signal
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from .driver import (
     OUT,
     Panel,
     QtCore,
+    QtGui,
     QtWidgets,
     activate,
     app,
@@ -34,6 +36,8 @@ WIDTH, HEIGHT = 120, 90
 # The panel looks at the document twice a second.
 POLL_MS = 600
 FEATHER = (30, 20, 60, 50, 6)
+# Where the window is in pictures for the documentation: below its title bar.
+PICTURED = (0, 24, 1280, 900)
 LINEAR = "sRGB-elle-V2-g10.icc"
 SRGB = "sRGB-elle-V2-srgbtrc.icc"
 SPACES = {
@@ -462,59 +466,57 @@ def select_in_box(name, keep):
 
 
 def pictures(found):
-    """Menu and panel on a photo, for the documentation."""
-    doc = app.openDocument("/pictures/photo.png")
+    """Menu, panel and result on a photo, for the documentation."""
+    shutil.copyfile("/pictures/photo.png", "/tmp/astronaut.png")
+    doc = app.openDocument("/tmp/astronaut.png")
     app.activeWindow().addView(doc)
-    window().showMaximized()
+    window().showNormal()
+    window().setGeometry(*PICTURED)
     for name in ("PresetDocker", "ColorSelectorNg", "sharedtooldocker"):
         other = window().findChild(QtWidgets.QDockWidget, name)
         if other is not None:
             other.setVisible(False)
     yield 2500
-    # A smaller photo makes a smaller file.
-    app.activeWindow().activeView().canvas().setZoomLevel(1.5)
     node = doc.topLevelNodes()[0]
     node.setName("Photo")
     yield activate(doc, node)
-    trigger("denoise")
+    trigger("remove_background")
     panel = Panel()
     yield panel.dock.settled
-    yield 500
+    docks = [window().findChild(QtWidgets.QDockWidget, "KisLayerBox"), panel.dock]
+    window().resizeDocks(docks, [440, 440], QtCore.Qt.Orientation.Horizontal)
+    window().resizeDocks(docks, [215, 600], QtCore.Qt.Orientation.Vertical)
+    # On the picture the pointer would show the outline of the brush.
+    QtGui.QCursor.setPos(1500, 980)
+    yield 800
+    app.activeWindow().activeView().canvas().setZoomLevel(1.4)
+    yield 800
     found["ready"] = panel.state()
-    window().resizeDocks([panel.dock], [740], QtCore.Qt.Orientation.Vertical)
-    yield 500
-    for step in ("menu", "plan", "run", "receipts"):
-        (OUT / f"show-{step}").touch()
-        if step == "menu":
-            bar = window().menuBar()
-            filters = next(a for a in bar.actions() if a.text().replace("&", "") == "Filter")
-            bar.setActiveAction(filters)
-            filters.menu().popup(bar.mapToGlobal(bar.actionGeometry(filters).bottomLeft()))
-            yield 400
-            entry = next(a for a in filters.menu().actions() if a.text().replace("&", "") == "NSS")
-            filters.menu().setActiveAction(entry)
-            rect = filters.menu().actionGeometry(entry)
-            entry.menu().popup(filters.menu().mapToGlobal(rect.topRight()))
-            entry.menu().setActiveAction(entry.menu().actions()[0])
-            yield 600
-        if step == "run":
-            filters.menu().close()
-            panel.choose("classical")
-            yield panel.dock.settled
-            panel.apply.click()
-            yield panel.idle
-            yield 800
-            trigger("deblur")
-            panel.choose("auto")
-            yield panel.dock.settled
-            yield 7000
-        if step == "receipts":
-            panel.receipts.setCurrentRow(0)
-            yield 500
-        os.system(f"import -window root /tmp/probe/{step}.png")
-        if step == "menu":
-            entry.menu().close()
-            filters.menu().close()
-            yield 400
+    bar = window().menuBar()
+    filters = next(a for a in bar.actions() if a.text().replace("&", "") == "Filter")
+    bar.setActiveAction(filters)
+    filters.menu().popup(bar.mapToGlobal(bar.actionGeometry(filters).bottomLeft()))
+    yield 400
+    entry = next(a for a in filters.menu().actions() if a.text().replace("&", "") == "NSS")
+    filters.menu().setActiveAction(entry)
+    rect = filters.menu().actionGeometry(entry)
+    entry.menu().popup(filters.menu().mapToGlobal(rect.topRight()))
+    entry.menu().setActiveAction(entry.menu().actions()[0])
+    yield 600
+    os.system("import -window root /tmp/probe/menu.png")
+    entry.menu().close()
+    filters.menu().close()
+    yield 400
+    panel.apply.click()
+    yield panel.idle
+    yield 800
+    # The tool leaves the source in sight; here the picture is to show what was cut out.
+    node.setVisible(False)
+    doc.refreshProjection()
+    yield panel.dock.settled
+    # The sentence over the picture is gone by then.
+    yield 7500
+    found["after"] = panel.state()
+    os.system("import -window root /tmp/probe/result.png")
     found["done"] = True
     yield from leave()
