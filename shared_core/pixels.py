@@ -34,6 +34,12 @@ class WrongOutput(CouldNotBeDone):
     """A tool or model gave colours of the wrong shape, or values that are not numbers."""
 
 
+class Implausible(WrongOutput):
+    """A model gave what cannot be right for this picture, which says little about others."""
+
+    of_the_picture = True
+
+
 class Box(NamedTuple):
     """A rectangle of whole pixels in a picture's own coordinates."""
 

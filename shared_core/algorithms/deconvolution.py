@@ -40,9 +40,11 @@ _DISC_DOUBT = 0.15
 _GENTLE_SIGMA, _GENTLE_STRENGTH, _GENTLE_NOISE_LIMIT = 1.0, 0.3, 0.8
 
 
-def name(blur: Blur) -> str:
-    """What ``deblur`` does about this blur, in a few words."""
+def name(blur: Blur, noise_sigma: float = 0.0) -> str:
+    """What ``deblur`` does about this blur at this noise, in a few words."""
     if not _deconvolves(blur):
+        if noise_sigma >= _GENTLE_NOISE_LIMIT:
+            return "nothing: no blur is certain, and sharpening would raise the noise"
         return "gentle unsharp mask"
     if blur.kind == "motion":
         return "Wiener and total variation deconvolution of a straight motion"

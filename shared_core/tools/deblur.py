@@ -24,7 +24,7 @@ def classical(work: Work) -> Made:
     )
     return Made(
         tiles,
-        f"classical sharpening by {deconvolution.name(blur)}",
+        f"classical sharpening by {deconvolution.name(blur, noise)}",
         {
             "blur": blur.kind,
             "radius": round(blur.radius, 2),

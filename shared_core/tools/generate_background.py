@@ -67,11 +67,12 @@ def real(work: Work, model: Model) -> Made:
     picture, before = drawn.picture, ""
     subject = backdrops.subject(*_reduced(work)) if share else None
     if subject is not None:
-        before = "colours harmonised in Lab, "
+        before = "colours harmonised in Lab"
         picture = backdrops.harmonised(picture, subject, share)
     picture, steps, told = enlarged(picture, bounds, work)
     place(work, picture, bounds)
-    return Made(1, before + steps, {**drawn.parameters, **told, "harmonise": share})
+    named = ", ".join(step for step in (before, steps) if step) or None
+    return Made(drawn.steps, named, {**drawn.parameters, **told, "harmonise": share})
 
 
 _NAMES = {

@@ -23,7 +23,7 @@ from .work import Model, Work
 Floats = NDArray[np.float32]
 
 TOKENIZER = "clip-tokenizer-sd"
-COVERED = "scaled to cover, the middle taken"
+COVERED = "fitting to the place"
 PART_PIXELS = 1 << 19
 _PART_WIDTH = 1024
 
@@ -34,6 +34,11 @@ class Drawn:
 
     picture: Floats
     parameters: dict[str, Any]
+
+    @property
+    def steps(self) -> int:
+        """How often the model went over the picture."""
+        return int(self.parameters["steps"])
 
 
 def draw(work: Work, model: Model, prompt: str) -> Drawn:
@@ -75,15 +80,18 @@ def draw(work: Work, model: Model, prompt: str) -> Drawn:
 def enlarged(picture: Floats, box: Box, work: Work) -> tuple[Floats, str, dict[str, Any]]:
     """A model's ``picture`` twice or four times as large where ``box`` is larger.
 
-    And the classical steps by which it comes to cover ``box``, and their figures.
+    And the classical steps by which it comes to cover ``box`` (empty where there is none), and
+    their figures.
     """
     height, width = picture.shape[:2]
     scale = max(box.width / width, box.height / height)
     told = {"made_at": f"{width}x{height}", "scaled_by": round(scale, 3)}
+    if (width, height) == (box.width, box.height):
+        return picture, "", told
     if scale <= 1:
         return picture, COVERED, told
     factor = 4 if scale > 2 and work.tile_divisor == 1 else 2
-    steps = f"enlarged {factor} times by {back_projection.NAME}, {COVERED}"
+    steps = f"enlarging {factor} times by {back_projection.NAME}, {COVERED}"
     return back_projection.enlarge(picture, factor), steps, told
 
 

@@ -14,7 +14,7 @@ from shared_core.algorithms.resampling import Kernel, Resizer, resized
 from shared_core.bridge.errors import CouldNotBeDone
 from shared_core.bridge.toolbox import Returns
 from shared_core.catalog.card import MIN_MAX, SIGMOID, TensorSpec
-from shared_core.pixels import Box, WrongOutput
+from shared_core.pixels import Box, Implausible, WrongOutput
 
 from .work import Made, Model, Pixels, Work
 
@@ -160,7 +160,10 @@ def _checked(output: Pixels, spec: TensorSpec, height: int, width: int) -> Pixel
     if low < -_TOLERANCE or high > 1 + _TOLERANCE:
         raise _wrong(f"values from {low:.3g} to {high:.3g} where 0 to 1 is due")
     if high == low >= _LEAST_COVER:
-        raise _wrong("the same coverage everywhere")
+        raise Implausible(
+            "The model gave the same coverage everywhere, so its result is not used. "
+            "Choose another model or the classical path."
+        )
     if spec.then == MIN_MAX and high >= _LEAST_COVER:
         matte = (matte - low) / (high - low)
     return np.asarray(np.clip(matte, 0, 1), np.float32)

@@ -37,7 +37,7 @@ def real(work: Work, model: Model) -> Made:
     drawn = draw(work, model, _prompt(work))
     picture, steps, told = enlarged(drawn.picture, work.selected, work)
     place(work, picture, work.selected, mask=work.selection)
-    return Made(1, steps, {**drawn.parameters, **told})
+    return Made(drawn.steps, steps or None, {**drawn.parameters, **told})
 
 
 def _prompt(work: Work) -> str:

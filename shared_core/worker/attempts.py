@@ -166,8 +166,8 @@ class Attempts:
             details: Event = getattr(error, "details", {})
             stage, memory = str(details.get("stage")), _for_memory(error)
             size: int | None = pixels if memory else 0
-            if stage in (READING, CHECKING):
-                # What is wrong with its files, the store knows.
+            if stage in (READING, CHECKING) or details.get("of_the_picture"):
+                # What is wrong with its files, the store knows; another picture may be fine.
                 size = None
             raise RealFailed(str(error), size, memory, stage) from None
         finally:

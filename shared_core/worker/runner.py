@@ -54,7 +54,12 @@ class Runner:
             if request.get("provider") not in (None, CPU):
                 # A device that was lost stays lost for the sessions that are open on it.
                 self._forget_sessions()
-            self._speech.say_error(error, stage=self._stage, memory=out_of_memory)
+            self._speech.say_error(
+                error,
+                stage=self._stage,
+                memory=out_of_memory,
+                of_the_picture=getattr(error, "of_the_picture", False),
+            )
         except Exception as error:
             if self._say_changed(request):
                 return

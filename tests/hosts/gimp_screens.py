@@ -16,9 +16,10 @@ from gimp_stage import HOME, SCRIPTS, a_stage
 from pictured import cut, targets
 from test_gimp import await_state, await_window, open_tool
 
-WIDTH, HEIGHT = 1340, 800
+# A narrower status bar would make GIMP show the message in a box.
+WIDTH, HEIGHT = 1460, 860
 # The edge of the dockable dialogs on the right, and where it goes, so that layers' names fit.
-EDGE, WIDER = 1106, 866
+EDGE, WIDER = 1226, 986
 # What the window manager draws above a window.
 TITLE = 22
 SETTLE_SECONDS = 1.5
@@ -60,7 +61,7 @@ class Screen:
 
 
 def shoot(inside: Any, out: Path, target: Path) -> None:
-    """Menu, dialog, result and words, one after the other."""
+    """Menu, words, dialog and result, one after the other."""
     screen = Screen(inside, out, target)
     await_state(out, lambda state: state["layers"] == 1, 180)
     window = await_window(inside, "512x512")
@@ -73,9 +74,18 @@ def shoot(inside: Any, out: Path, target: Path) -> None:
     screen.take("gimp-menu.png", *ALL)
     screen.keys("Escape", "Escape", "Escape")
 
+    open_tool(inside, "Tags and Description")
+    screen.keys("alt+a")
+    await_state(out, lambda state: state["words"] == 1, 120)
+    found = await_window(inside, "^NSS: Tags and Description")
+    screen.do("windowmove", found, "12", "430")
+    time.sleep(SETTLE_SECONDS)
+    screen.take("gimp-tags.png", *ALL)
+    screen.keys("alt+l")
+
     open_tool(inside, "Remove Background")
     dialog = await_window(inside, "^NSS: Remove Background")
-    screen.do("windowmove", dialog, "12", "210")
+    screen.do("windowmove", dialog, "12", "260")
     time.sleep(SETTLE_SECONDS)
     screen.take("gimp-dialog.png", *ALL)
     screen.keys("alt+a")
@@ -85,15 +95,6 @@ def shoot(inside: Any, out: Path, target: Path) -> None:
     await_state(out, lambda state: state["hidden"])
     time.sleep(SETTLE_SECONDS)
     screen.take("gimp-result.png", *ALL)
-
-    open_tool(inside, "Tags and Description")
-    screen.keys("alt+a")
-    await_state(out, lambda state: state["words"] == 1, 120)
-    found = await_window(inside, "^NSS: Tags and Description")
-    screen.do("windowmove", found, "12", "350")
-    time.sleep(SETTLE_SECONDS)
-    screen.take("gimp-tags.png", *ALL)
-    screen.keys("alt+l")
     (out / "stop").touch()
 
 

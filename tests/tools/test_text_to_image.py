@@ -286,11 +286,11 @@ def test_a_texture_is_given_up_while_it_is_drawn(
 
 
 def test_an_enlargement_is_named(twin: Callable[..., Model]) -> None:
-    for size, word in (((512, 512), ""), ((900, 600), "enlarged 2 times by edge-guided")):
+    for size, word in (((512, 512), ""), ((900, 600), "enlarging 2 times by edge-guided")):
         work, _ = work_on("text-to-image", size, prompt=PROMPT)
         named = text_to_image.real(work, twin(SD_TURBO)).algorithm or ""
-        assert named.endswith("scaled to cover, the middle taken")
-        assert named.startswith(word) and bool(word) == ("enlarged" in named)
+        assert named.endswith("fitting to the place") == bool(word)
+        assert named.startswith(word) and bool(word) == ("enlarging" in named)
 
 
 # ---------------------------------------------------------------- through the worker

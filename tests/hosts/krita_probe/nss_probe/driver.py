@@ -80,6 +80,11 @@ def window():
     return app.activeWindow().qwindow()
 
 
+def hide_pointer():
+    """On a picture it would show the outline of the brush; screens are larger than the window."""
+    QtGui.QCursor.setPos(1500, 980)
+
+
 def menu_path(action):
     """The titles from the menu bar down to an action, by walking the menus as a user does."""
 

@@ -14,7 +14,6 @@ from .driver import (
     OUT,
     Panel,
     QtCore,
-    QtGui,
     QtWidgets,
     activate,
     app,
@@ -23,6 +22,7 @@ from .driver import (
     document,
     dump,
     feathered,
+    hide_pointer,
     menu_path,
     paint_layer,
     receipts_of,
@@ -486,8 +486,7 @@ def pictures(found):
     docks = [window().findChild(QtWidgets.QDockWidget, "KisLayerBox"), panel.dock]
     window().resizeDocks(docks, [440, 440], QtCore.Qt.Orientation.Horizontal)
     window().resizeDocks(docks, [215, 600], QtCore.Qt.Orientation.Vertical)
-    # On the picture the pointer would show the outline of the brush.
-    QtGui.QCursor.setPos(1500, 980)
+    hide_pointer()
     yield 800
     app.activeWindow().activeView().canvas().setZoomLevel(1.4)
     yield 800
