@@ -36,7 +36,7 @@ TOOL = Tool(
         Parameter(
             "radius",
             "Radius",
-            "Standard deviation of a soft blur; auto measures it.",
+            "Standard deviation of a soft blur; auto measures it. The model ignores it.",
             Kind.NUMBER,
             AUTO,
             minimum=0.3,
@@ -48,7 +48,7 @@ TOOL = Tool(
         Parameter(
             "length",
             "Length",
-            "Length of a motion blur.",
+            "Length of a motion blur. The model ignores it.",
             Kind.NUMBER,
             15.0,
             minimum=2,
@@ -58,7 +58,7 @@ TOOL = Tool(
         Parameter(
             "angle",
             "Angle",
-            "Direction of a motion blur, counter-clockwise from horizontal.",
+            "Direction of a motion blur, counter-clockwise from horizontal. The model ignores it.",
             Kind.NUMBER,
             0.0,
             minimum=-180,

@@ -1,8 +1,9 @@
-"""Declares the tool generate-background."""
+"""Generate background, as the user meets it."""
 
 from __future__ import annotations
 
 from .kinds import AUTO, Kind, Parameter, Returns, Selects, Tool
+from .text_to_image import PAINTING
 
 TOOL = Tool(
     id="generate-background",
@@ -47,38 +48,6 @@ TOOL = Tool(
             maximum=100,
             unit="%",
         ),
-        Parameter(
-            "seed",
-            "Seed",
-            "The same prompt and seed give the same pixels again; auto takes a new one.",
-            Kind.NUMBER,
-            AUTO,
-            minimum=0,
-            maximum=2147483647,
-            auto=True,
-            start=1,
-            whole=True,
-        ),
-        Parameter(
-            "steps",
-            "Steps",
-            "How often the model goes over the picture; more take longer and add detail. The small "
-            "model always takes one, and the classical path ignores it.",
-            Kind.NUMBER,
-            1.0,
-            minimum=1,
-            maximum=4,
-            whole=True,
-        ),
-        Parameter(
-            "model",
-            "Model",
-            "The small model is faster, needs less memory and allows commercial use. The classical "
-            "path makes no difference between them.",
-            Kind.CHOICE,
-            AUTO,
-            choices=("auto", "small"),
-            choice_titles=("Best that fits", "Small"),
-        ),
+        *PAINTING,
     ),
 )

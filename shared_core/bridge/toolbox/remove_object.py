@@ -1,4 +1,4 @@
-"""Declares the tool remove-object."""
+"""Remove object, as the user meets it."""
 
 from __future__ import annotations
 

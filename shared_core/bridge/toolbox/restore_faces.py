@@ -1,4 +1,4 @@
-"""Declares the tool restore-faces."""
+"""Restore faces, as the user meets it."""
 
 from __future__ import annotations
 

@@ -1,8 +1,45 @@
-"""Declares the tool text-to-image."""
+"""Text to image, as the user meets it, and what its models are told elsewhere too."""
 
 from __future__ import annotations
 
 from .kinds import AUTO, Kind, Parameter, Returns, Selects, Tool
+
+# What the models that paint from words are told, by every tool that uses them.
+PAINTING = (
+    Parameter(
+        "seed",
+        "Seed",
+        "The same prompt and seed give the same pixels again; auto takes a new one.",
+        Kind.NUMBER,
+        AUTO,
+        minimum=0,
+        maximum=2147483647,
+        auto=True,
+        start=1,
+        whole=True,
+    ),
+    Parameter(
+        "steps",
+        "Steps",
+        "How often the model goes over the picture; more take longer and add detail. The small "
+        "model always takes one, and the classical path ignores it.",
+        Kind.NUMBER,
+        1.0,
+        minimum=1,
+        maximum=4,
+        whole=True,
+    ),
+    Parameter(
+        "model",
+        "Model",
+        "The small model is faster, needs less memory and allows commercial use. The classical "
+        "path makes no difference between them.",
+        Kind.CHOICE,
+        AUTO,
+        choices=("auto", "small"),
+        choice_titles=("Best that fits", "Small"),
+    ),
+)
 
 TOOL = Tool(
     id="text-to-image",
@@ -26,38 +63,6 @@ TOOL = Tool(
             "",
             maximum=500,
         ),
-        Parameter(
-            "seed",
-            "Seed",
-            "The same prompt and seed give the same pixels again; auto takes a new one.",
-            Kind.NUMBER,
-            AUTO,
-            minimum=0,
-            maximum=2147483647,
-            auto=True,
-            start=1,
-            whole=True,
-        ),
-        Parameter(
-            "steps",
-            "Steps",
-            "How often the model goes over the picture; more take longer and add detail. The small "
-            "model always takes one, and the classical path ignores it.",
-            Kind.NUMBER,
-            1.0,
-            minimum=1,
-            maximum=4,
-            whole=True,
-        ),
-        Parameter(
-            "model",
-            "Model",
-            "The small model is faster, needs less memory and allows commercial use. The classical "
-            "path makes no difference between them.",
-            Kind.CHOICE,
-            AUTO,
-            choices=("auto", "small"),
-            choice_titles=("Best that fits", "Small"),
-        ),
+        *PAINTING,
     ),
 )

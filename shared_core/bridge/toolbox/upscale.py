@@ -1,4 +1,4 @@
-"""Declares the tool upscale."""
+"""Upscale, as the user meets it."""
 
 from __future__ import annotations
 
