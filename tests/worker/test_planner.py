@@ -299,3 +299,22 @@ def test_a_worker_without_onnxruntime_still_does_its_work(
     assert refused.returncode == 4 and "onnxruntime" in refused.stderr
     # The doctor has something to say too, or one sentence.
     assert home.nss("doctor", ok=False).returncode in (0, 5)
+
+
+def test_a_plan_hashes_only_what_is_quick_to_hash(tmp_path, monkeypatch):
+    planner, _ = make(tmp_path)
+    card = planner.cards[NAFNET]
+    folder = tmp_path / "data" / "models" / NAFNET
+    folder.mkdir(parents=True)
+    with (folder / card.main_file.path).open("wb") as file:
+        file.truncate(card.main_file.size)
+    assert card.download_bytes > planners.HASHED_AT_ONCE_BYTES
+    hashed: list[str] = []
+    check = planner._store.check
+    monkeypatch.setattr(planner._store, "check", lambda c: (hashed.append(c.id), check(c))[1])
+    plan = planner.plan(replace(ASK, path="real"))
+    assert (plan.path, plan.model, hashed) == ("real", NAFNET, [])
+    # Where it is quick, the plan itself finds that these are only zeros.
+    monkeypatch.setattr(planners, "HASHED_AT_ONCE_BYTES", card.download_bytes)
+    assert "SHA-256" in planner.plan(replace(ASK, path="real")).reason
+    assert hashed == [NAFNET]
