@@ -43,7 +43,9 @@ bench: $(VENV)/.test
 	$(BIN)/python benchmarks/run.py
 
 campaign: $(VENV)/.test
-	$(BIN)/python tests/campaign/run.py --out docs/reliability.md
+	@mkdir -p build && rm -f build/campaign.json
+	$(BIN)/python tests/campaign/run.py --figures build/campaign.json --out docs/reliability.md
+	$(BIN)/python tests/campaign/editors.py --figures build/campaign.json --out docs/reliability.md
 
 clean:
 	rm -rf $(VENV) dist build demo

@@ -18,7 +18,7 @@ from . import dct_denoise
 
 Floats = NDArray[np.float32]
 
-NAME = "local contrast and detail by guided filters, noise removed before"
+NAME = "noise removal, local contrast and detail by guided filters"
 
 _CONTRAST_GAIN = 0.25
 _DETAIL_GAIN = 1.2

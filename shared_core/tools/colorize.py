@@ -42,7 +42,7 @@ def classical(work: Work) -> Made:
     name = work.choice("palette")
     tiles = _paint(work, lambda lightness, top: palettes.palette(name, lightness))
     missing = ", no stroke was found on the layer above" if wanted else ""
-    return Made(tiles, f"classical toning{missing}", {"palette": name} | _shares(work))
+    return Made(tiles, f"classical toning ({name}){missing}", {"palette": name} | _shares(work))
 
 
 def real(work: Work, model: Model) -> Made:

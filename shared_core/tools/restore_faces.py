@@ -136,7 +136,7 @@ def _everywhere(work: Work) -> Made:
     where = "the selection" if work.selection is not None else "the whole layer"
     return Made(
         tiles,
-        f"classical {face_detail.NAME} on {where}, since no face detector is here",
+        f"classical {face_detail.NAME} on {where}, since there was no face detector",
         {"where": where, "strength": strength, "sigma": round(sigma, 2)},
     )
 

@@ -51,6 +51,21 @@ class Deaths:
         return [*self.wrong, *self.missing, *self.orphans]
 
 
+@dataclass
+class EditorDeaths(Deaths):
+    """The same of runs in an editor, with ``wanted`` kills."""
+
+    editor: str = ""
+    wanted: int = 0
+    changed: list[str] = field(default_factory=list)
+    ended: list[str] = field(default_factory=list)
+
+    @property
+    def faults(self) -> list[str]:
+        """Everything that should not have been."""
+        return [*super().faults, *self.changed, *self.ended]
+
+
 def kill(
     stage: Stage, case: Case, known: Known, chance: random.Random, usual: float, deaths: Deaths
 ) -> None:
@@ -125,7 +140,7 @@ def _judge(
         deaths.classical += 1
         deaths.told += bool(fault)
         # Nothing but the kill can have kept the real path from it.
-        true = case.model not in outputs and bool(fault) and _told(fault)
+        true = case.model not in outputs and bool(fault) and told(fault)
         right = [known.classical] + ([known.bare] if known.bare else [])
         true = true and any(made.same_result(one) for one in right)
     if not true:
@@ -133,7 +148,8 @@ def _judge(
         deaths.wrong.append(f"{name}: {why}")
 
 
-def _told(fault: str) -> bool:
+def told(fault: str) -> bool:
+    """Whether a receipt's fault is the death of one of the worker's processes."""
     return any(word in fault for word in ("died", "SIGKILL", "worker ended"))
 
 

@@ -13,7 +13,7 @@ import onnxruntime
 
 from shared_core.bridge import __version__
 
-from .kills import Deaths
+from .kills import Deaths, EditorDeaths
 from .plans import LIMIT_SECONDS
 from .surroundings import Trouble
 from .sweep import Tally
@@ -51,6 +51,7 @@ class Figures:
     wanted_deaths: dict[str, int] = field(default_factory=dict)
     plans: list[tuple[str, int, float, float]] = field(default_factory=list)
     troubles: list[Trouble] = field(default_factory=list)
+    editors: list[EditorDeaths] = field(default_factory=list)
 
     def save(self, file: Path) -> None:
         """Keep the figures, so that a later run of other parts can be told on the same page."""
@@ -66,6 +67,9 @@ class Figures:
             self.tally, self.of_faults = Tally(**kept["tally"]), kept["of_faults"]
         self.deaths = self.deaths or [Deaths(**one) for one in kept["deaths"]]
         self.wanted_deaths = self.wanted_deaths or kept["wanted_deaths"]
+        mine = {one.editor for one in self.editors}
+        old = [EditorDeaths(**one) for one in kept.get("editors", ())]
+        self.editors = [one for one in old if one.editor not in mine] + self.editors
         self.plans = self.plans or [tuple(row) for row in kept["plans"]]
         self.troubles = self.troubles or [Trouble(**one) for one in kept["troubles"]]
 
@@ -73,7 +77,7 @@ class Figures:
     def faults(self) -> list[str]:
         """Everything that should not have been."""
         found = list(self.tally.faults) if self.tally else []
-        for deaths in self.deaths:
+        for deaths in [*self.deaths, *self.editors]:
             found += deaths.faults
         return found + [f"{one.name}: {one.wrong}" for one in self.troubles if one.wrong]
 
@@ -105,6 +109,7 @@ def page(figures: Figures) -> str:
         "",
         *_sweep(figures),
         *_kills(figures.deaths, figures.wanted_deaths),
+        *_editors(figures.editors),
         *_surroundings(figures.troubles),
         *_plans(figures.plans),
     ]
@@ -178,6 +183,46 @@ def _kills(deaths: Sequence[Deaths], wanted: dict[str, int]) -> list[str]:
         "",
         "A run of Deblur from the command line, and a SIGKILL at a moment of chance in it. Some "
         "moments lie before the process is there or after it is done.",
+        "",
+        *_table(head, rows),
+    ]
+
+
+def _editors(deaths: Sequence[EditorDeaths]) -> list[str]:
+    if not deaths:
+        return []
+    rows = [
+        (
+            one.editor,
+            one.victim,
+            f"{one.runs} of {one.wanted}",
+            one.struck,
+            one.real,
+            one.classical,
+            len(one.wrong),
+            len(one.missing),
+            len(one.changed),
+            len(one.ended),
+            len(one.orphans),
+            f"{one.longest_seconds:.1f} s",
+            f"{one.longest_cleaning_seconds:.1f} s",
+        )
+        for one in deaths
+    ]
+    head = (
+        *("editor", "killed", "runs", "struck alive", "real", "classical", "wrong labels"),
+        *("no result", "sources changed", "editor ended", "left over after a minute"),
+        *("longest run", "longest until all was clean"),
+    )
+    return [
+        "## Kills in the real editors",
+        "",
+        "A run of Deblur in the real program on a virtual display, again and again in one start of "
+        "it, and a SIGKILL at a moment of chance between the click and the time that an "
+        "undisturbed run takes. Before each run the worker forgets its faults, so that each begins "
+        "on the real path. No seam here: a label is true when the result layer has, bit by bit, "
+        "the pixels of an undisturbed run by the labelled path and, where it is classical, a "
+        "process was struck and the receipt names that death.",
         "",
         *_table(head, rows),
     ]

@@ -136,10 +136,20 @@ def test_the_page_tells_what_was_run_and_what_was_wrong(tmp_path: Path) -> None:
     figures = report.Figures(
         7, "a machine", 60, 50, tally, [deaths], {kills.RUNNER: 150}, [("at rest", 5, 1, 2)]
     )
+    for editor, runs in (("Krita", 19), ("GIMP", 20)):
+        shot = kills.EditorDeaths(kills.SUPERVISOR, runs, editor=editor, wanted=20)
+        shot.changed.append(f"{editor}: the source layer is not as it was")
+        figures.editors.append(shot)
     figures.save(tmp_path / "figures.json")
     again = report.Figures(7, "a machine")
     again.join(tmp_path / "figures.json")
     assert again == figures
+    newer = report.Figures(7, "a machine", editors=[kills.EditorDeaths("runner", editor="GIMP")])
+    newer.join(tmp_path / "figures.json")
+    assert [one.editor for one in newer.editors] == ["Krita", "GIMP"]
     text = report.page(again)
-    for told in ("seed 7", "3 of 50", "4 of 150", "| wrong labels | 1 |", "tags: nan at run 1"):
+    for told in (
+        *("seed 7", "3 of 50", "4 of 150", "| wrong labels | 1 |", "tags: nan at run 1"),
+        *("| Krita | supervisor | 19 of 20 |", "GIMP: the source layer is not as it was"),
+    ):
         assert told in text, told

@@ -75,14 +75,18 @@ class Stage:
             return self.start(scenario, {catalogue / "cards": "/cards"}, environment)
 
     def start(
-        self, scenario: str, folders: dict[Path, str], environment: dict[str, str]
+        self,
+        scenario: str,
+        folders: dict[Path, str],
+        environment: dict[str, str],
+        timeout: float = 500,
     ) -> tuple[Any, Any, Profile]:
         """One start of Krita; what the probe found, how Krita ended, and the user's folders."""
         profile = self.profile(scenario)
         done = self.editor.xvfb(
             ["krita", "--nosplash"],
             profile=profile,
-            timeout=500,
+            timeout=timeout,
             readonly={self.folder / "pictures": "/pictures", **folders},
             env={"NSS_HOME": HOME, "NSS_PROBE": scenario, **environment},
         )

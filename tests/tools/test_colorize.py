@@ -316,7 +316,7 @@ def test_palettes_keep_the_lightness_of_sixteen_bits(palette: str) -> None:
     rgba = _layer(120, 300, "u16", grey=True)
     work, result = _work(rgba, "u16", palette=palette, saturation=130)
     made = colorize.classical(work)
-    assert made.algorithm == "classical toning"
+    assert made.algorithm == f"classical toning ({palette})"
     assert made.parameters == {"palette": palette, "strength": 1.0, "saturation": 1.3}
     before, after = (_lab(p[..., :3] / 65535)[..., 0] for p in (rgba, result))
     assert np.abs(after - before).max() < 2e-3
@@ -383,7 +383,7 @@ def test_without_a_stroke_it_is_toned_and_says_why(where: str) -> None:
     marks = None if where == "none" else Picture(layer, None, Raster(400, 200, "u8"))
     work, result = _work(rgba, mask=mask, strokes="above", marks=marks)
     made = colorize.classical(work)
-    assert made.algorithm == "classical toning, no stroke was found on the layer above"
+    assert made.algorithm == "classical toning (sepia), no stroke was found on the layer above"
     assert (result != rgba).any()
 
 
@@ -391,7 +391,7 @@ def test_strokes_are_not_taken_unless_asked_for() -> None:
     rgba = _halves(60, 80)
     marks = Picture(_marks(60, 80), None, Raster(80, 60, "u8"))
     work, _ = _work(rgba, marks=marks)
-    assert colorize.classical(work).algorithm == "classical toning"
+    assert colorize.classical(work).algorithm == "classical toning (sepia)"
 
 
 @pytest.mark.parametrize("strokes", ["none", "above"])

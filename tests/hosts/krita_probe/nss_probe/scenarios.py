@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import signal
+import time
 from pathlib import Path
 
 from . import kinds
@@ -60,7 +61,7 @@ def picture(name):
     return Path(f"/pictures/{name}.raw").read_bytes()
 
 
-def run_tool(tool, path, values, notes, consent=False):
+def run_tool(tool, path, values, notes, consent=False, clicked=lambda: None):
     """Menu entry, parameters, plan, Apply, and waiting for the end; what the panel said."""
     notes["menu"] = trigger(tool)
     panel = Panel()
@@ -71,8 +72,12 @@ def run_tool(tool, path, values, notes, consent=False):
     if consent and panel.consent.isVisible():
         panel.consent.setChecked(True)
         notes["button"] = panel.apply.text()
+    begun = time.monotonic()
     panel.apply.click()
+    clicked()
     yield panel.idle
+    notes["ended"] = time.monotonic()
+    notes["seconds"] = notes["ended"] - begun
     yield 120
     yield panel.dock.settled
     notes["after"] = panel.state()
