@@ -90,7 +90,8 @@ class Speech:
 def _die_with_parent() -> None:
     """Have the system end this process with the supervisor, even where it hangs (Linux only).
 
-    The end of stdin does the same everywhere, as long as this process can still run Python.
+    The end of stdin does the same everywhere, as long as this process can still run Python. What
+    the system watches is the supervisor's thread that started this process: it has to live on.
     """
     if sys.platform == "linux":
         with contextlib.suppress(OSError, AttributeError):
