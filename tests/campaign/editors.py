@@ -35,7 +35,7 @@ from tests.campaign.report import Figures, machine, page  # noqa: E402
 
 SCENARIO = "deaths"
 # Of the slow twin's one tile.
-TILE_SECONDS = 1.5
+TILE_SECONDS = 1.0
 START_SECONDS, RUN_SECONDS = 180, 20
 VARIANTS = {contract_models.NAFNET: contract_models.Variant.SLOW}
 Kills = Sequence[tuple[str, float]]
@@ -62,18 +62,19 @@ class Play:
     trouble: str
 
 
-def orders(folder: Path, python: str, kills: Kills) -> Path:
+def orders(folder: Path, python: str, kills: Kills, until: float) -> Path:
     """The folder that is mounted as /campaign."""
     place = folder / "campaign"
     place.mkdir()
     shutil.copyfile(Path(__file__).with_name("strike.py"), place / "strike.py")
     nss = python.removesuffix("python") + "nss"
-    wanted = {"python": python, "nss": nss, "modules": MODULES, "kills": kills}
+    wanted: dict[str, Any] = {"python": python, "nss": nss, "modules": MODULES}
+    wanted |= {"kills": kills, "until": until}
     (place / "orders.json").write_text(json.dumps(wanted), "utf-8")
     return place
 
 
-def krita(folder: Path, kills: Kills, timeout: float) -> Play:
+def krita(folder: Path, kills: Kills, until: float, timeout: float) -> Play:
     """The campaign in one start of Krita."""
     test_krita.make_pictures(folder / "pictures")
     catalogue, trouble = folder / "catalogue", ""
@@ -86,7 +87,7 @@ def krita(folder: Path, kills: Kills, timeout: float) -> Play:
     ):
         mounted = {
             catalogue / "cards": "/cards",
-            orders(folder, stage.python, kills): "/campaign",
+            orders(folder, stage.python, kills, until): "/campaign",
         }
         environment = {"NSS_CARDS": "/cards", "HF_ENDPOINT": hub.url}
         try:
@@ -115,7 +116,7 @@ def krita(folder: Path, kills: Kills, timeout: float) -> Play:
     return Play(found, read, trouble or str(found.get("error", "")))
 
 
-def gimp(folder: Path, kills: Kills, timeout: float) -> Play:
+def gimp(folder: Path, kills: Kills, until: float, timeout: float) -> Play:
     """The campaign in one start of GIMP."""
     ensure(gimp_stage.EDITOR)
     trouble = ""
@@ -123,7 +124,7 @@ def gimp(folder: Path, kills: Kills, timeout: float) -> Play:
         gimp_stage.a_stage(folder) as stage,
         stage.mounts(SCENARIO, TILE_SECONDS, VARIANTS) as options,
     ):
-        options["readonly"][orders(folder, stage.python, kills)] = "/campaign"
+        options["readonly"][orders(folder, stage.python, kills, until)] = "/campaign"
         arguments = [stage.editor.gimp, "-s", *stage.batch(SCENARIO)]
         try:
             trouble = _ending(stage.editor.xvfb(arguments, timeout=timeout, **options))
@@ -186,7 +187,7 @@ def judge(editor: str, play: Play, kills: Kills) -> list[EditorDeaths]:
 
 def _judge(seen: Seen, known: dict[str, bytes], deaths: EditorDeaths) -> None:
     notes = seen.notes
-    name = f"{deaths.editor}, {deaths.victim} killed after {notes['after']:.2f} s"
+    name = f"{deaths.editor}, {deaths.victim} killed after {notes['moment']:.2f} s"
     deaths.runs += 1
     if not seen.same:
         deaths.changed.append(f"{name}: the source layer is not as it was")
@@ -222,6 +223,9 @@ def main() -> int:
     parser.add_argument("--runner", type=int, default=20, help="how often the runner is killed")
     parser.add_argument("--supervisor", type=int, default=20)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument(
+        "--minutes", type=float, default=1e6, help="for an editor; no new run begins after these"
+    )
     parser.add_argument("--out", type=Path, help="the page to write")
     parser.add_argument("--keep", type=Path, help="a new folder for all that the editors leave")
     parser.add_argument(
@@ -236,11 +240,12 @@ def main() -> int:
         kills += [(SUPERVISOR, chance.random()) for _ in range(given.supervisor)]
         # Mixed, so that a start that breaks off has seen something of both.
         chance.shuffle(kills)
+        until = time.monotonic() + 60 * given.minutes
         timeout = START_SECONDS + RUN_SECONDS * len(kills)
         with tempfile.TemporaryDirectory(prefix="nss-editors-") as name:
             folder = given.keep / editor if given.keep else Path(name)
             folder.mkdir(parents=True, exist_ok=True)
-            play = EDITORS[editor](folder, kills, timeout)
+            play = EDITORS[editor](folder, kills, until, timeout)
             title = f"{editor.title()} {_version(editor)}".replace("Gimp", "GIMP")
             figures.editors += judge(title, play, kills)
     figures.seconds = time.monotonic() - begun
