@@ -40,14 +40,15 @@ class Kind:
     """A provider onnxruntime may have: its name for people, whose adapters it needs, what it loads.
 
     ``vendor`` is empty when any adapter will do and None when it needs none. ``extra`` is the
-    optional dependency of this project that brings the libraries which it loads.
+    optional dependency of this project that brings the libraries which it loads, ``stem`` the name
+    of the provider's own without what the system puts around it.
     """
 
     title: str
     vendor: str | None = None
     needs: str = ""
     extra: str = ""
-    library: str = ""
+    stem: str = ""
 
 
 PROVIDERS: dict[str, Kind] = {
@@ -63,7 +64,7 @@ PROVIDERS: dict[str, Kind] = {
         "NVIDIA TensorRT",
         "NVIDIA",
         "an NVIDIA driver and the CUDA, cuDNN and TensorRT libraries",
-        library="onnxruntime_providers_tensorrt",
+        stem="onnxruntime_providers_tensorrt",
     ),
     "DmlExecutionProvider": Kind(
         "DirectML", "", "Windows 10 or newer and a DirectX 12 graphics driver"
@@ -73,18 +74,18 @@ PROVIDERS: dict[str, Kind] = {
         "Intel OpenVINO",
         None,
         "the OpenVINO libraries",
-        library="onnxruntime_providers_openvino",
+        stem="onnxruntime_providers_openvino",
     ),
     "ROCMExecutionProvider": Kind(
-        "AMD ROCm", "AMD", "AMD's ROCm libraries", library="onnxruntime_providers_rocm"
+        "AMD ROCm", "AMD", "AMD's ROCm libraries", stem="onnxruntime_providers_rocm"
     ),
     "MIGraphXExecutionProvider": Kind(
-        "AMD MIGraphX", "AMD", "AMD's ROCm libraries", library="onnxruntime_providers_migraphx"
+        "AMD MIGraphX", "AMD", "AMD's ROCm libraries", stem="onnxruntime_providers_migraphx"
     ),
     "WebGpuExecutionProvider": Kind("WebGPU", "", "a Vulkan, Metal or DirectX 12 driver"),
     "QNNExecutionProvider": Kind("Qualcomm QNN", None, "a Qualcomm processor and its driver"),
     "XnnpackExecutionProvider": Kind("XNNPACK"),
-    "DnnlExecutionProvider": Kind("oneDNN", library="onnxruntime_providers_dnnl"),
+    "DnnlExecutionProvider": Kind("oneDNN", stem="onnxruntime_providers_dnnl"),
     REMOTE: Kind("Azure"),
 }
 
@@ -165,8 +166,8 @@ def how_to_get(provider: str, missing: str = "") -> str:
 def _provider_libraries(provider: str) -> Iterator[Path]:
     import onnxruntime
 
-    library = kind_of(provider).library
+    stem = kind_of(provider).stem
     folder = Path(onnxruntime.__file__).parent / "capi"
-    for pattern in (f"lib{library}.so", f"lib{library}.dylib", f"{library}.dll"):
-        if library and (folder / pattern).exists():
+    for pattern in (f"lib{stem}.so", f"lib{stem}.dylib", f"{stem}.dll"):
+        if stem and (folder / pattern).exists():
             yield folder / pattern
