@@ -15,6 +15,17 @@ Bytes = NDArray[np.uint8]
 NAMES = ("astronaut", "chelsea", "coffee", "rocket")
 ROOT = Path(__file__).resolve().parent.parent
 IMAGES = Path(os.environ.get("NSS_SHARED", ROOT.parent / "shared")) / "images"
+# Files of ``IMAGES`` that the tools which restore are measured on.
+EIGHT = (
+    "astronaut.png",
+    "chelsea.png",
+    "coffee.png",
+    "rocket.jpg",
+    "kodim01.png",
+    "kodim02.png",
+    "kodim03.png",
+    "kodim04.png",
+)
 # Width and height by megapixels; 4:3 or near it.
 SIZES = {1: (1152, 864), 4: (2304, 1728), 12: (4000, 3000), 24: (6000, 4000)}
 

@@ -13,6 +13,7 @@ import cv2
 import footprint
 import numpy as np
 from numpy.typing import NDArray
+from pictures import EIGHT
 from report import Aim, Section, Table, aims_table
 from skimage.metrics import structural_similarity
 
@@ -23,16 +24,6 @@ from shared_core.tools.work import Work
 
 Bytes = NDArray[np.uint8]
 Case = tuple[Bytes, Bytes]
-NAMES = (
-    "astronaut.png",
-    "chelsea.png",
-    "coffee.png",
-    "rocket.jpg",
-    "kodim01.png",
-    "kodim02.png",
-    "kodim03.png",
-    "kodim04.png",
-)
 NSS = "NSS remove object, classical"
 NAVIER_STOKES = "cv2.inpaint, Navier-Stokes, radius 3"
 SIDE = 60
@@ -97,7 +88,7 @@ def section(images: Path) -> str:
 
 def _boxes(images: Path) -> Iterator[Case]:
     rng = np.random.default_rng(0)
-    for name in NAMES:
+    for name in EIGHT:
         photo = _photo(images, name)
         for _ in range(BOXES):
             selection = np.zeros(photo.shape[:2], np.uint8)
@@ -109,7 +100,7 @@ def _boxes(images: Path) -> Iterator[Case]:
 
 def _scratched(images: Path) -> Iterator[Case]:
     rng = np.random.default_rng(0)
-    for name in NAMES:
+    for name in EIGHT:
         photo = _photo(images, name)
         height, width = photo.shape[:2]
         selection = np.zeros((height, width), np.uint8)

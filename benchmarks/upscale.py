@@ -13,22 +13,13 @@ import cv2
 import footprint
 import numpy as np
 from numpy.typing import NDArray
+from pictures import EIGHT
 from report import Aim, Section, Table, aims_table
 from skimage.metrics import structural_similarity
 
 from shared_core.algorithms.back_projection import enlarge
 
 Floats = NDArray[np.float32]
-NAMES = (
-    "astronaut.png",
-    "chelsea.png",
-    "coffee.png",
-    "rocket.jpg",
-    "kodim01.png",
-    "kodim02.png",
-    "kodim03.png",
-    "kodim04.png",
-)
 NSS = "NSS upscale, classical"
 PLAIN = "bicubic and 10 rounds of back-projection"
 LANCZOS = "cv2 Lanczos"
@@ -98,7 +89,7 @@ def _quality(images: Path, factor: int) -> tuple[Table, float]:
     scores: dict[str, list[float]] = {name: [] for name in METHODS}
     likeness: dict[str, list[float]] = {name: [] for name in METHODS}
     seconds: dict[str, list[float]] = {name: [] for name in METHODS}
-    for name in NAMES:
+    for name in EIGHT:
         photo: Any = cv2.imread(str(images / name), cv2.IMREAD_COLOR)
         height, width = (side // factor * factor for side in photo.shape[:2])
         photo = photo[:height, :width]
@@ -128,7 +119,7 @@ def _quality(images: Path, factor: int) -> tuple[Table, float]:
     ]
     columns = ("method", "PSNR", "first four", "SSIM", "s per source MP")
     gain = statistics.mean(scores[NSS]) - statistics.mean(scores[LANCZOS])
-    return Table(f"×{factor}, mean of {len(NAMES)} pictures", columns, rows), gain
+    return Table(f"×{factor}, mean of {len(EIGHT)} pictures", columns, rows), gain
 
 
 def _costs(images: Path) -> Table:

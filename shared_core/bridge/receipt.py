@@ -8,7 +8,7 @@ import types
 from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from dataclasses import field as dataclass_field
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from . import toolbox
@@ -121,11 +121,6 @@ class Receipt:
     started: str
     source: dict[str, Any] | None = None
     found: dict[str, Any] = dataclass_field(default_factory=dict)
-
-
-def utc_now() -> str:
-    """The present moment as ``started`` has it."""
-    return datetime.now(timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def to_dict(receipt: Receipt) -> dict[str, Any]:

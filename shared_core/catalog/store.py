@@ -97,10 +97,6 @@ class Store:
         """The SHA-256 that the file is held to: the card's, else the hub's, "" before that."""
         return self._shelf(card).manifest().expected(card, file)
 
-    def hub_declared(self, card: Card) -> bool:
-        """Whether the hub, and not the card, says what the bytes of some file must be."""
-        return any(not file.sha256 for file in card.files)
-
     def state(self, card: Card) -> ModelState:
         """What is here, from the files' names, sizes and stamps alone: nothing is hashed."""
         shelf = self._shelf(card)

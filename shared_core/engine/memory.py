@@ -1,10 +1,9 @@
-"""How much memory is free, how much was used, which tile fits, and how many threads are ours."""
+"""How much memory is free, how much was used, and how many threads are ours."""
 
 from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
 
 import psutil  # type: ignore[import-untyped,unused-ignore]
 
@@ -64,31 +63,3 @@ def usable_threads() -> int:
     if quota is not None:
         counts.append(int(quota))
     return max(1, min(counts))
-
-
-@dataclass(frozen=True)
-class MemoryRule:
-    """What a model takes: once for its session, and for each pixel of a tile."""
-
-    session_bytes: int
-    bytes_per_pixel: float
-
-
-def tile_peak(rule: MemoryRule, tile: int) -> int:
-    """Predicted peak in bytes of running square tiles of side ``tile``."""
-    return rule.session_bytes + int(rule.bytes_per_pixel * tile * tile)
-
-
-def fitting_tile(
-    rule: MemoryRule, allowed: int, tile: int, *, multiple: int = 1, minimum: int = 64
-) -> int | None:
-    """``tile``, halved until its peak fits into ``allowed`` bytes; None where none does.
-
-    The result is a multiple of ``multiple`` and not below ``minimum``.
-    """
-    while tile >= max(minimum, multiple):
-        tile -= tile % multiple
-        if tile_peak(rule, tile) <= allowed:
-            return tile
-        tile //= 2
-    return None

@@ -126,29 +126,32 @@ class Planner:
         height: int,
         parameters: Mapping[str, toolbox.Value],
     ) -> routing.Candidate:
-        states = [self._state(one) for one in catalogue.with_needs(self.cards, card)]
-        trouble = next((s.reason for s in states if s.presence is Presence.BAD), "")
-        missing = sum(state.bytes_missing for state in states)
+        state = self._state(catalogue.with_needs(self.cards, card))
         fault = self._journal.fault_of(card.id, provider, width * height)
         return routing.Candidate(
             model=card.id,
             title=card.title,
-            present=all(state.usable for state in states),
-            trouble=trouble,
+            present=state.usable,
+            trouble=state.reason if state.presence is Presence.BAD else "",
             fault=fault.what if fault else "",
             seconds=self.seconds(card, provider, width, height, parameters),
             peak_bytes=_peak(card, width, height, parameters),
-            download_bytes=missing,
+            download_bytes=state.bytes_missing,
             licence=card.licence,
             host="huggingface.co",
         )
 
-    def _state(self, card: catalogue.Card) -> ModelState:
-        state = self._store.state(card)
-        # Files that changed since they were verified are hashed before a plan trusts them, unless
-        # that takes longer than a plan may: then the run, which checks all of them, finds out.
-        if state.presence is Presence.UNCHECKED and card.download_bytes <= HASHED_AT_ONCE_BYTES:
-            return self._store.check(card)
+    def _state(self, family: list[catalogue.Card]) -> ModelState:
+        """The state of a model and what it needs.
+
+        Files that changed since they were verified are hashed before a plan trusts them, unless
+        that takes longer than a plan may: then the run, which checks all of them, finds out.
+        """
+        state = self._store.state_together(family)
+        if state.presence is Presence.UNCHECKED and state.bytes_total <= HASHED_AT_ONCE_BYTES:
+            for card in family:
+                self._store.check(card)
+            state = self._store.state_together(family)
         return state
 
     def seconds(

@@ -9,7 +9,6 @@ import pytest
 
 from shared_core.engine import memory
 from shared_core.engine.limits import MemoryLimit, memory_limits, processor_quota
-from shared_core.engine.memory import MemoryRule, fitting_tile, tile_peak
 
 MEGABYTE = 1 << 20
 
@@ -94,13 +93,3 @@ def test_the_peak_sees_what_was_held_and_can_be_started_anew() -> None:
     if not memory.reset_peak_rss():
         pytest.skip("this system cannot start the peak anew")
     assert memory.peak_rss_bytes() < peak - 150 * MEGABYTE
-
-
-def test_the_tile_is_halved_until_it_fits() -> None:
-    rule = MemoryRule(session_bytes=200 * MEGABYTE, bytes_per_pixel=1024)
-    assert tile_peak(rule, 512) == 456 * MEGABYTE
-    assert fitting_tile(rule, 500 * MEGABYTE, 512) == 512
-    assert fitting_tile(rule, 300 * MEGABYTE, 512) == 256
-    assert fitting_tile(rule, 210 * MEGABYTE, 512) == 64
-    assert fitting_tile(rule, 201 * MEGABYTE, 512) is None
-    assert fitting_tile(rule, 300 * MEGABYTE, 480, multiple=64) == 192

@@ -9,8 +9,8 @@ TOOL = Tool(
     title="Remove Object",
     help=(
         "Fills what is selected as if it had never been there. The models continue what the "
-        "picture shows; the classical path copies pieces of it: near the models on texture such "
-        "as grass, sky or walls, far from them where an outline has to go on."
+        "picture shows; the classical path copies pieces of it, which does for texture such as "
+        "grass, sky or walls, and is far from a model's fill where an outline has to go on."
     ),
     returns=Returns.PIXELS,
     classical_name="classical fill",
