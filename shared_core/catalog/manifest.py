@@ -23,6 +23,9 @@ _SCHEMA = 1
 _HASH_CHUNK = 1 << 20
 
 
+Identity = tuple[int, int, int, int]
+
+
 @dataclass(frozen=True)
 class Trial:
     """What came of running the model once on the CPU, on known values of ``tile`` pixels a side.
@@ -53,7 +56,7 @@ class Stamp:
 
     def fits(self, info: os.stat_result) -> bool:
         """Whether these are still the same bytes, as far as the file system tells."""
-        return (self.size, self.mtime_ns, self.ctime_ns, self.inode) == _identity(info)
+        return (self.size, self.mtime_ns, self.ctime_ns, self.inode) == identity(info)
 
 
 @dataclass
@@ -114,7 +117,7 @@ def write(folder: Path, card: Card, manifest: Manifest) -> None:
 
 def stamp(info: os.stat_result, sha256: str) -> Stamp:
     """The stamp for bytes that were just hashed."""
-    return Stamp(*_identity(info), sha256, datetime.now(timezone.utc).isoformat())
+    return Stamp(*identity(info), sha256, datetime.now(timezone.utc).isoformat())
 
 
 def lstat(path: Path) -> os.stat_result | None:
@@ -160,5 +163,6 @@ def _tried(card: Card, manifest: Manifest) -> str:
     return hashlib.sha256((hashes + contract).encode()).hexdigest()
 
 
-def _identity(info: os.stat_result) -> tuple[int, int, int, int]:
+def identity(info: os.stat_result) -> Identity:
+    """What tells that a file's bytes are still the same: its size, times and inode."""
     return info.st_size, info.st_mtime_ns, info.st_ctime_ns, info.st_ino
