@@ -102,7 +102,7 @@ def cases(card: Card, name: str, sizes: Sequence[float]) -> list[Case]:
 # ---------------------------------------------------------------- in a process of its own
 
 
-def measure(
+def run_in_turns(
     path: str, case: Case, rounds: int, most_seconds: float, processor_time: bool
 ) -> Measured:
     """Runs and probes in turns; the first run is the very first of a fresh session."""
@@ -122,8 +122,7 @@ def measure(
         else:
             shape = (1, int(tensor.shape[1] or 3), case.height, case.width)
         feeds[tensor.name] = rng.random(shape, np.float32)
-    runs, rates, busy, peak = [], [], [], 0
-    kinds = benchmark.graphs()
+    runs, rates, busy = [], [], []
     for _ in range(rounds):
         others = Others()
         tiles: list[float] = []
@@ -132,20 +131,10 @@ def measure(
             session.run(feeds)
             tiles.append(clock() - began)
         busy.append(others.share())
-        # It grows with the first runs; what the probe takes meanwhile is not the model's.
-        peak = max(peak, peak_rss_bytes())
         runs.append(tiles)
-        outcome = benchmark.measure(
-            CPU_PROVIDER,
-            open_session,
-            kinds,
-            reference={},
-            tolerance=benchmark.CPU_TOLERANCE,
-            clock=clock,
-        )
-        rates.append(outcome.gflops)
-        reset_peak_rss()
-    return Measured(opened, base, loaded, peak, runs, rates, busy)
+        # In a process of its own: memory that it leaves behind is not the model's.
+        rates.append(_speeds("--probe", processor_time))
+    return Measured(opened, base, loaded, peak_rss_bytes(), runs, rates, busy)
 
 
 def _clock(processor_time: bool) -> benchmark.Clock:
@@ -172,7 +161,7 @@ class Others:
 
 
 def apart(path: Path, case: Case, given: argparse.Namespace) -> Measured:
-    """``measure`` in a process of its own, whose memory nobody else has used."""
+    """``run_in_turns`` in a process of its own, whose memory nobody else has used."""
     order = json.dumps(
         [str(path), vars(case), given.rounds, given.most_seconds, given.processor_time]
     )
@@ -476,8 +465,14 @@ def section(judgements: Sequence[Mapping[str, Any]]) -> Section:
     return Section("Predictions", text, tables, aims)
 
 
-def main() -> int:
-    """Measure and print."""
+def measure(full: bool) -> list[Section]:
+    """The processor's speed, and all predictions; with ``full`` every run to its end."""
+    most = [] if full else ["--most-seconds", "8"]
+    return [*_sections(["--speed"]), *_sections(most)]
+
+
+def _sections(arguments: Sequence[str] | None = None) -> list[Section]:
+    """What ``arguments`` (default: the command line's) ask for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", action="append", choices=cost_twins.TWINS, metavar="NAME")
     parser.add_argument("--size", action="append", type=float, choices=SIDES, metavar="MP")
@@ -487,10 +482,9 @@ def main() -> int:
     parser.add_argument("--json", type=Path, metavar="FILE")
     parser.add_argument("--again", action="store_true", help="judge what the file has, only")
     parser.add_argument("--speed", action="store_true", help="the processor's speed alone")
-    given = parser.parse_args()
+    given = parser.parse_args(arguments)
     if given.speed:
-        _print(speed_section(given.rounds, given.processor_time))
-        return 0
+        return [speed_section(given.rounds, given.processor_time)]
     kept: dict[str, Any] = {}
     if given.json and given.json.exists():
         kept = json.loads(given.json.read_text("utf-8"))
@@ -502,8 +496,7 @@ def main() -> int:
             kept |= found
             if given.json:
                 given.json.write_text(json.dumps(kept), "utf-8")
-    _print(section([_judged(one) for one in kept.values()]))
-    return 0
+    return [section([_judged(one) for one in kept.values()])]
 
 
 def _measured(name: str, card: Card, given: argparse.Namespace) -> dict[str, Any]:
@@ -546,18 +539,15 @@ def _short(one: Mapping[str, Any]) -> str:
     )
 
 
-def _print(made: Section) -> None:
-    print(made.markdown(), aims_table(made.aims), sep="\n\n")
-    print(f"\nMeasured on {machine.described()}. After: {machine.load()}.")
-
-
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--measure"]:
         path, case, *how = json.loads(sys.argv[2])
-        print(json.dumps(vars(measure(path, Case(**case), *how))))
+        print(json.dumps(vars(run_in_turns(path, Case(**case), *how))))
     elif sys.argv[1:2] == ["--plain"]:
         print(json.dumps(plain_speeds(json.loads(sys.argv[2]))))
     elif sys.argv[1:2] == ["--probe"]:
         print(json.dumps(probe_speeds(json.loads(sys.argv[2]))))
     else:
-        sys.exit(main())
+        for each in _sections():
+            print(each.markdown(), aims_table(each.aims), sep="\n\n")
+        print(f"\nMeasured on {machine.described()}. After: {machine.load()}.")

@@ -20,7 +20,7 @@ from pictures import IMAGES
 from report import Section, aims_table
 
 # What is measured of the whole, and of single tools on the photographs.
-WHOLE = ("startup", "transport", "quality", "memory", "overhead")
+WHOLE = ("startup", "transport", "quality", "memory", "overhead", "prediction")
 TOOLS = (
     "remove_background",
     "remove_object",
