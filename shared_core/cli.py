@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import argparse
 import io
-import json
 import math
 import os
-import signal
 import sys
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from .bridge import __version__, launch, toolbox, wire
+from . import cli_models
+from .bridge import __version__, toolbox, wire
 from .bridge.client import Client
 from .bridge.errors import BadInput, Cancelled, CouldNotBeDone, NssError, UsageError
 from .bridge.host import ANY, Order, apply_tool, ask_plan, run_here
 from .bridge.paths import paths
+from .cli_terminal import Screen, print_json, worker_client
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -59,62 +58,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return CouldNotBeDone.exit_code
 
 
-def _client() -> Client:
-    return Client(paths(), "command line", __version__, own_python=sys.executable)
-
-
-class _Screen:
-    """Progress on the terminal; Ctrl+C cancels."""
-
-    def __init__(self) -> None:
-        self._cancel = threading.Event()
-        self._live: Any = None
-        self._task: Any = None
-        if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGINT, lambda number, frame: self._cancel.set())
-            signal.signal(signal.SIGTERM, lambda number, frame: self._cancel.set())
-        if sys.stderr.isatty():
-            from rich.console import Console
-            from rich.progress import Progress
-
-            self._live = Progress(console=Console(stderr=True), transient=True)
-            self._task = self._live.add_task("starting", total=None)
-            self._live.start()
-
-    def progress(self, event: wire.Progress | wire.Queued) -> None:
-        """Show how far the worker has come."""
-        if self._live is None:
-            return
-        if isinstance(event, wire.Queued):
-            text = f"waiting behind {event.place} other job" + ("s" if event.place > 1 else "")
-            self._live.update(self._task, description=text, total=None)
-        else:
-            self._live.update(
-                self._task,
-                description=event.sentence(),
-                completed=event.done,
-                total=event.total if event.total > 1 else None,
-            )
-
-    def cancelled(self) -> bool:
-        """Whether Ctrl+C was pressed."""
-        return self._cancel.is_set()
-
-    def __enter__(self) -> _Screen:
-        return self
-
-    def __exit__(self, *unused: object) -> None:
-        if self._live is not None:
-            self._live.stop()
-
-
-def _print(data: Any) -> None:
-    print(json.dumps(data, indent=2))
-
-
 def _tools(options: argparse.Namespace) -> int:
     if options.json:
-        _print(
+        print_json(
             [
                 {
                     "id": tool.id,
@@ -183,11 +129,11 @@ def _canvas(text: str) -> tuple[int, int]:
 
 def _plan(options: argparse.Namespace) -> int:
     order = _order(options)
-    client = _client()
+    client = worker_client()
     plan = client.ask(ask_plan(order, *_size(options)), wire.PlanReply).plan
     client.close()
     if options.json:
-        _print(asdict(plan))
+        print_json(asdict(plan))
     else:
         print(plan.sentence())
         if plan.download:
@@ -210,10 +156,10 @@ def _run(options: argparse.Namespace) -> int:
     )
     if options.receipt:
         _check_receipt_target(options.receipt, (options.image, options.output, options.mask))
-    client = _client()
+    client = worker_client()
     if sys.stdin.isatty() and sys.stderr.isatty() and not order.consent:
         order = _asked(order, client, _size(options))
-    with _Screen() as screen:
+    with Screen() as screen:
         [made] = run_here(apply_tool(host, order), client, screen)
     client.close()
     if options.receipt:
@@ -260,14 +206,14 @@ def _asked(order: Order, client: Client, size: tuple[int, int]) -> Order:
 
 
 def _doctor(options: argparse.Namespace) -> int:
-    client = _client()
-    with _Screen() as screen:
+    client = worker_client()
+    with Screen() as screen:
         question = wire.AskDoctor(wait=not options.no_probe, again=options.again)
         reply = client.ask(question, wire.DoctorReply, screen)
     client.close()
     profile, advice = reply.profile, reply.advice or {}
     if options.json:
-        _print({**profile, "tier": advice} if profile else {})
+        print_json({**profile, "tier": advice} if profile else {})
     elif profile is None:
         print("This machine has not been measured yet; nss doctor without --no-probe does it.")
     else:
@@ -277,61 +223,8 @@ def _doctor(options: argparse.Namespace) -> int:
     return 0
 
 
-def _models(options: argparse.Namespace) -> int:
-    from .catalog import cards as catalogue
-    from .catalog.store import Store
-
-    cards, store = catalogue.load(), Store(paths())
-    if options.action == "list":
-        rows = []
-        for card in cards.values():
-            state = store.state(card)
-            rows.append(
-                {
-                    "id": card.id,
-                    "tool": card.tool,
-                    "title": card.title,
-                    "state": state.presence.value,
-                    "reason": state.reason,
-                    "bytes": card.download_bytes,
-                    "licence": card.licence,
-                    "commercial_use": card.commercial_use.value,
-                    "repo": card.repo,
-                    "revision": card.revision,
-                }
-            )
-        if options.json:
-            _print(rows)
-        for row in rows if not options.json else ():
-            size = wire.megabytes(int(str(row["bytes"])))
-            print(f"{row['id']}: {row['tool']}, {size}, {row['licence']}, {row['state']}")
-        return 0
-    known = ", ".join(cards)
-    if options.id is None:
-        raise UsageError(f"Name the model to {options.action}; the models are {known}.")
-    if options.id not in cards:
-        raise UsageError(f"There is no model {options.id!r}; the models are {known}.")
-    card = cards[options.id]
-    if options.action == "get":
-        client = _client()
-        with _Screen() as screen:
-            request = wire.Download(card.id, launch.hub_environment())
-            client.ask(request, wire.Done, screen)
-        client.close()
-    elif options.action == "remove":
-        store.remove(card)
-    state = store.verify(card) if options.action == "verify" else store.state(card)
-    if options.json:
-        _print({"id": card.id, "state": state.presence.value, "reason": state.reason})
-    else:
-        print(f"{card.id}: {state.presence.value}{'; ' + state.reason if state.reason else ''}")
-    if options.action == "verify" and not state.usable:
-        return BadInput.exit_code
-    return 0
-
-
 def _worker(options: argparse.Namespace) -> int:
-    client = _client()
+    client = worker_client()
     running = client.connect(start=False)
     facts: dict[str, Any] = {"running": running, "pid": None}
     if running and options.action == "status":
@@ -341,7 +234,7 @@ def _worker(options: argparse.Namespace) -> int:
         facts["running"] = False
     client.close()
     if options.json:
-        _print(facts)
+        print_json(facts)
     elif options.action == "stop":
         print("The worker ends." if running else "No worker is running.")
     elif running:
@@ -372,7 +265,7 @@ def _receipt(options: argparse.Namespace) -> int:
     found = labels.read(options.file)
     if not found:
         raise BadInput(f"{options.file} carries no receipt.")
-    _print(found[0] if len(found) == 1 else found)
+    print_json(found[0] if len(found) == 1 else found)
     return 0
 
 
@@ -430,9 +323,8 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--no-probe", action="store_true", help="do not wait for the measurement")
     sub.add_argument("--again", action="store_true", help="measure anew")
 
-    sub = with_json(command("models", _models, "List, get, verify or remove models."))
-    sub.add_argument("action", choices=("list", "get", "verify", "remove"))
-    sub.add_argument("id", metavar="MODEL", nargs="?")
+    models = "List, get, verify or remove models."
+    cli_models.register(commands.add_parser("models", help=models, description=models))
 
     sub = with_json(command("worker", _worker, "Ask or end the worker process."))
     sub.add_argument("action", choices=("status", "stop"))

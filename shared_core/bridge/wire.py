@@ -41,6 +41,13 @@ def megabytes(count: int) -> str:
     return f"{max(1, round(count / 1e6))} MB"
 
 
+def speed(bytes_per_second: float) -> str:
+    """A speed as users read it."""
+    if bytes_per_second < 1e6:
+        return f"{bytes_per_second / 1e3:.0f} kB/s"
+    return f"{bytes_per_second / 1e6:.1f} MB/s"
+
+
 def duration(seconds: float) -> str:
     """A number of seconds as users read it."""
     if seconds < 0.1:
@@ -217,7 +224,7 @@ class Queued:
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a job or download has come, in ``unit`` (tiles or bytes)."""
+    """How far a job or download has come, in ``unit`` (tiles or bytes), and how fast it goes."""
 
     stage: str
     done: int
@@ -225,6 +232,7 @@ class Progress:
     unit: str
     seconds_left: float | None = None
     plan: Plan | None = None
+    bytes_per_second: float | None = None
 
     def sentence(self) -> str:
         """The progress as users read it."""
@@ -234,6 +242,8 @@ class Progress:
             text = f"{self.stage}, tile {self.done} of {self.total}"
         else:
             text = self.stage
+        if self.bytes_per_second is not None:
+            text += f", {speed(self.bytes_per_second)}"
         if self.seconds_left is not None:
             text += f", {duration(self.seconds_left)} left"
         return text

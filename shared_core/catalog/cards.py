@@ -44,6 +44,7 @@ __all__ = [
     "for_tool",
     "helpers",
     "load",
+    "places",
     "read_card",
     "with_needs",
 ]
@@ -83,28 +84,31 @@ def load(folder: Path | None = None) -> dict[str, Card]:
     Raises ``CouldNotBeDone`` naming file and field when a card cannot be read or is not valid,
     or when two cards share an id.
     """
+    return {card.id: card for _, card in places(folder).values()}
+
+
+def places(folder: Path | None = None) -> dict[str, tuple[Path, Card]]:
+    """All cards as ``load`` gives them, each with the file that it stands in."""
     root = cards_folder() if folder is None else folder
     if not root.is_dir():
         raise CouldNotBeDone(f"There is no folder {root} with model cards. Correct NSS_CARDS.")
-    cards: dict[str, Card] = {}
-    paths: dict[str, Path] = {}
+    found: dict[str, tuple[Path, Card]] = {}
     for path in sorted(root.rglob("*.toml")):
         card = read_card(path)
-        if card.id in cards:
+        if card.id in found:
             raise CouldNotBeDone(
                 f"Model card {path}: field id: {card.id!r} is another card's too. "
                 "Remove one of the two."
             )
-        cards[card.id] = card
-        paths[card.id] = path
-    for card in cards.values():
+        found[card.id] = path, card
+    for path, card in found.values():
         for need in card.needs:
-            if need not in cards or cards[need].needs:
-                what = "needs others itself" if need in cards else "is no card's id"
+            if need not in found or found[need][1].needs:
+                what = "needs others itself" if need in found else "is no card's id"
                 raise CouldNotBeDone(
-                    f"Model card {paths[card.id]}: field needs: {need!r} {what}. Correct it."
+                    f"Model card {path}: field needs: {need!r} {what}. Correct it."
                 )
-    return cards
+    return found
 
 
 def for_tool(cards: Mapping[str, Card], tool_id: str) -> list[Card]:

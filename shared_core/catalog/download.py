@@ -1,8 +1,9 @@
 """One file from the Hub into its ``.part``: resumed, byte by byte reported, and every fault named.
 
-The transfer itself is ``huggingface_hub``'s own ``http_get``, so that its end points, tokens,
-proxies and offline mode count; ``hf_hub_download`` is not used since it gives a file its final name
-before the file can be verified and starts anew after a kill.
+The requests go through ``huggingface_hub``'s own session, so that its end points, tokens, proxies,
+offline mode and errors count. Its ``hf_hub_download`` gives a file its final name before the file
+can be verified and starts anew after a kill; its ``http_get`` waits as long as a server says, and
+goes one call deeper with each break of the line.
 """
 
 from __future__ import annotations
@@ -18,15 +19,19 @@ from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, TypeVar
 
 from ..bridge.errors import Cancelled, CouldNotBeDone
+from ..bridge.wire import duration, megabytes
 from .cards import Card, CardFile
 
-# huggingface_hub's own 10 MiB would make a cancel and the progress coarse on a slow line.
-_CHUNK = 256 * 1024
-_SPARE_BYTES = 8 * 1024 * 1024
+# What the editor needs for itself, at least, on the same disk.
+_SPARE_BYTES = 64_000_000
 _BUSY = (408, 429, 500, 502, 503, 504)
-_TRIES = 3
-_LONGEST_WAIT = 30.0
+# In a row without this much more of the file; the waits between them double.
+_TRIES = 5
+_STEP_BYTES = 256 * 1024
+_FIRST_WAIT = float(os.environ.get("NSS_BACKOFF_SECONDS", "1"))
+_LONGEST_WAIT = 60.0
 _DISK_FULL = (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC))
+_HEAD_BYTES = 512
 _WEB_PAGE = re.compile(rb"\s*<(!doctype|html|\?xml)", re.IGNORECASE)
 _LFS_POINTER = b"version https://git-lfs"
 
@@ -45,8 +50,9 @@ def free_space(folder: Path, needed: int, title: str) -> None:
     free = shutil.disk_usage(existing).free
     if free < needed + _SPARE_BYTES:
         raise CouldNotBeDone(
-            f"{title} needs {_megabytes(needed)} more in {folder}, where {_megabytes(free)} are "
-            "free; free some space, or move NSS_HOME to a larger disk."
+            f"{title} needs {megabytes(needed)} more in {folder} and {megabytes(_SPARE_BYTES)} to "
+            f"spare, and {megabytes(free)} are free there; free some space, or move NSS_HOME to a "
+            "larger disk."
         )
 
 
@@ -69,16 +75,14 @@ def transfer(
             part.unlink()
         with part.open("r+b" if part.exists() else "w+b") as stream:
             target = _Part(stream, card, file, on_bytes, cancelled)
-            target.seek(0, os.SEEK_END)
-            on_bytes(target.tell())
-            if target.tell() < file.size:
+            if target.length < file.size:
                 _with_patience(
                     hub,
                     card,
                     file,
                     lambda: _once(hub, card, file, target),
                     cancelled,
-                    target,
+                    lambda: target.length,
                 )
             os.fsync(stream.fileno())
     except OSError as error:
@@ -117,6 +121,29 @@ def declared_sha256(card: Card, file: CardFile, cancelled: Callable[[], bool]) -
     return sha256
 
 
+def ask_hub(about: str, ask: Callable[[Any], _T]) -> _T:
+    """The answer of ``ask``, which is given ``huggingface_hub``; once, without patience.
+
+    Raises ``CouldNotBeDone`` with one sentence that names ``about``.
+    """
+    import httpx2
+    from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
+
+    hub = _hub()
+    try:
+        return ask(hub)
+    except OfflineModeIsEnabled as error:
+        why = "HF_HUB_OFFLINE is set; unset it"
+        raise CouldNotBeDone(f"The hub cannot be asked about {about}: {why}.") from error
+    except HfHubHTTPError as error:
+        status = error.response.status_code
+        token = " and HF_TOKEN" if status in (401, 403) else ""
+        why = f"status {status}; check the name{token}, and try again"
+    except (httpx2.HTTPError, httpx2.StreamError, httpx2.InvalidURL, ValueError) as error:
+        why = f"{_name(error)}; check the network and HF_ENDPOINT, and try again"
+    raise CouldNotBeDone(f"The hub cannot be asked about {about}: {why}.")
+
+
 def _hub() -> Any:
     # Read once, when huggingface_hub is imported.
     os.environ["HF_HUB_DISABLE_XET"] = "1"
@@ -133,92 +160,110 @@ def _with_patience(
     file: CardFile,
     attempt: Callable[[], _T],
     cancelled: Callable[[], bool],
-    target: _Part | None = None,
+    here: Callable[[], int] = lambda: 0,
 ) -> _T:
-    """Try again, a few times, where the fault is likely to pass; explain the others."""
+    """Try again, a few times, where the fault is likely to pass; explain the others.
+
+    ``here`` says how many bytes there are: what brings a good piece more is not counted.
+    """
     import httpx2
     from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
 
     what = f"{card.title} cannot be downloaded"
+    most = held = here()
     tries = 0
-
-    def here() -> int:
-        return target.tell() if target else 0
-
     while True:
         if cancelled():
             raise Cancelled("The download was cancelled; what is here is continued next time.")
         tries += 1
-        held = here()
-        last = tries >= _TRIES
+        wait = _FIRST_WAIT * 2 ** (tries - 1)
         try:
             return attempt()
         except _StartAnew as error:
-            if last:
-                raise CouldNotBeDone(
-                    f"{what}: the hub does not continue {file.path} where it stopped; try again, "
-                    "or check HF_ENDPOINT."
-                ) from error
-            if target:
-                target.seek(0)
-                target.truncate()
-            continue
+            fault: Exception = error
+            wait = 0.0
+            trouble = (
+                f"the hub does not continue {file.path} where it stopped; try again, or check "
+                "HF_ENDPOINT."
+            )
         except OfflineModeIsEnabled as error:
             raise CouldNotBeDone(
                 f"{what} because HF_HUB_OFFLINE is set; unset it and try again."
             ) from error
         except HfHubHTTPError as error:
             status = error.response.status_code
-            if status not in _BUSY or last:
-                raise CouldNotBeDone(f"{what}: {_status(status, card, file)}") from error
-            wait = _wait_seconds(error.response.headers.get("Retry-After"), tries)
+            if status not in _BUSY:
+                raise CouldNotBeDone(f"{what}: {_refusal(hub, status, card, file)}") from error
+            fault = error
+            wait = max(wait, _asked_wait(hub, error.response))
+            if wait > _LONGEST_WAIT:
+                raise CouldNotBeDone(
+                    f"{what}: the hub is busy (status {status}) and asks to be left alone for "
+                    f"{duration(wait)}; try again then."
+                ) from error
+            trouble = (
+                f"the hub is busy or out of order (status {status}, {_TRIES} tries); try again in "
+                "a few minutes."
+            )
         except httpx2.TooManyRedirects as error:
             raise CouldNotBeDone(
                 f"{what}: {_endpoint(hub)} redirects in a circle; check HF_ENDPOINT and the proxy."
-            ) from error
-        except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.ProxyError) as error:
-            raise CouldNotBeDone(
-                f"{what}: {_endpoint(hub)} cannot be reached ({error}); check the network, the "
-                "proxy and HF_ENDPOINT, and try again."
             ) from error
         except (httpx2.UnsupportedProtocol, httpx2.InvalidURL) as error:
             raise CouldNotBeDone(
                 f"{what}: {_endpoint(hub)} is no address; correct or unset HF_ENDPOINT."
             ) from error
+        except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.ProxyError) as error:
+            fault = error
+            trouble = (
+                f"{_endpoint(hub)} cannot be reached ({_name(error)}); check the network, the "
+                "proxy and HF_ENDPOINT, and try again."
+            )
+            if tries == 1 and here() == held:
+                # Nothing has come yet: there is no network, rather than one that comes and goes.
+                raise CouldNotBeDone(f"{what}: {trouble}") from error
         except (httpx2.HTTPError, httpx2.StreamError, ValueError) as error:
-            # http_get itself has tried these again, and gone on while anything came.
-            given_up = isinstance(error, (httpx2.TimeoutException, httpx2.RemoteProtocolError))
-            if here() > held and not given_up:
-                tries = 0
-            elif last or given_up:
-                raise CouldNotBeDone(
-                    f"{what}: the connection to {_endpoint(hub)} broke off after {here()} "
-                    f"of {file.size} bytes ({_name(error)}); try again, and the download continues."
-                ) from error
-            wait = _wait_seconds(None, 1)
+            fault = error
+            trouble = (
+                f"the connection to {_endpoint(hub)} broke off after {here()} of {file.size} "
+                f"bytes ({_name(error)}); try again, and the download continues."
+            )
+        if here() >= most + _STEP_BYTES:
+            most, tries, wait = here(), 0, _FIRST_WAIT
+        if tries >= _TRIES:
+            raise CouldNotBeDone(f"{what}: {trouble}") from fault
         _sleep(wait, cancelled)
 
 
 def _once(hub: Any, card: Card, file: CardFile, target: _Part) -> None:
-    from huggingface_hub import file_download
-
+    """One request for what the .part lacks, read to its end."""
     url, headers = _url(hub, card, file), _headers(hub)
-    held = target.tell()
     with _inspected(hub, card, file):
         _compare(card, file, hub.get_hf_file_metadata(url, headers=headers))
-        hub.constants.DOWNLOAD_CHUNK_SIZE = _CHUNK
-        try:
-            file_download.http_get(
-                url, target, resume_size=held, headers=headers, expected_size=file.size
-            )
-        except OSError as error:
-            # http_get's own check of the length; faults of the disk have a number.
-            if type(error) is not OSError or error.errno is not None:
-                raise
-            raise CouldNotBeDone(
-                f"{card.title} cannot be downloaded: {file.path} ended after {target.tell()} of "
-                f"{file.size} bytes; try again, and the download continues."
-            ) from error
+        if target.length:
+            headers["Range"] = f"bytes={target.length}-"
+        seconds = hub.constants.HF_HUB_DOWNLOAD_TIMEOUT
+        with hub.get_session().stream("GET", url, headers=headers, timeout=seconds) as response:
+            hub.utils.hf_raise_for_status(response)
+            if not _continues(response, target.length):
+                target.start_anew()
+                if response.status_code != 200:
+                    raise _StartAnew
+            for chunk in response.iter_bytes():
+                target.add(chunk)
+    if target.length < file.size:
+        raise CouldNotBeDone(
+            f"{card.title} cannot be downloaded: {file.path} ended after {target.length} of "
+            f"{file.size} bytes; try again, and the download continues."
+        )
+
+
+def _continues(response: Any, held: int) -> bool:
+    """Whether the answer begins at the byte ``held``."""
+    if response.status_code == 206:
+        given = re.match(r"bytes (\d+)-", response.headers.get("Content-Range", ""))
+        return given is not None and int(given[1]) == held
+    return held == 0 and response.status_code == 200
 
 
 def _url(hub: Any, card: Card, file: CardFile) -> str:
@@ -241,32 +286,24 @@ def _compare(card: Card, file: CardFile, offered: Any) -> None:
     what = ""
     etag = _declared(offered)
     if offered.commit_hash and offered.commit_hash != card.revision:
-        what = f"revision {offered.commit_hash}, expected {card.revision}"
+        what = f"got revision {offered.commit_hash}, expected {card.revision}"
     elif etag and file.sha256 and etag != file.sha256:
-        what = f"SHA-256 {etag}, expected {file.sha256}"
+        what = f"got SHA-256 {etag}, expected {file.sha256}"
     elif offered.size is not None and offered.size != file.size:
-        what = f"{offered.size} bytes, expected {file.size}"
+        what = f"got {offered.size} bytes, expected {file.size}"
     if what:
         raise CouldNotBeDone(
-            f"{card.title} cannot be downloaded: the hub offers {file.path} with {what}; "
+            f"{card.title} cannot be downloaded: the hub offers another {file.path}: {what}; "
             "update NSS, or check HF_ENDPOINT."
         )
 
 
 @contextmanager
 def _inspected(hub: Any, card: Card, file: CardFile) -> Iterator[None]:
-    """Look at each answer's head before its body is written anywhere."""
+    """Refuse, by an answer's head alone, what a login page or a proxy sends instead of a file."""
 
     def inspect(response: Any) -> None:
-        status = response.status_code
-        asked = re.fullmatch(r"bytes=(\d+)-", response.request.headers.get("Range", ""))
-        if status == 416:
-            raise _StartAnew
-        if status == 206:
-            given = re.match(r"bytes (\d+)-", response.headers.get("Content-Range", ""))
-            if asked is None or given is None or given[1] != asked[1]:
-                raise _StartAnew
-        if status in (200, 206):
+        if response.status_code in (200, 206):
             kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
             if kind in ("text/html", "application/xhtml+xml"):
                 raise _not_a_model(card, file, "a web page")
@@ -291,7 +328,7 @@ def _not_a_model(card: Card, file: CardFile, what: str) -> CouldNotBeDone:
 
 
 class _Part:
-    """The .part as ``http_get`` writes it: tells its length, can be stopped, refuses nonsense."""
+    """The .part while bytes are added to it: tells its length, can be stopped, refuses nonsense."""
 
     def __init__(
         self,
@@ -304,77 +341,77 @@ class _Part:
         self._stream = stream
         self._card = card
         self._file = file
-        self._restarts = 0
         self._on_bytes = on_bytes
         self._cancelled = cancelled
+        self._head = stream.read(_HEAD_BYTES)
+        self.length = stream.seek(0, os.SEEK_END)
+        on_bytes(self.length)
 
-    def write(self, chunk: bytes) -> int:
+    def add(self, chunk: bytes) -> None:
+        """Append a piece, which is on its way to the disk when this returns."""
         if self._cancelled():
             raise Cancelled("The download was cancelled; what is here is continued next time.")
-        at = self._stream.tell()
-        if at == 0:
-            self._look_at(chunk)
-        if at + len(chunk) > self._file.size:
-            self.seek(0)
-            self.truncate()
+        if self.length < _HEAD_BYTES:
+            self._head += chunk[: _HEAD_BYTES - self.length]
+            self._look_at_head()
+        if self.length + len(chunk) > self._file.size:
+            self.start_anew()
             raise CouldNotBeDone(
                 f"{self._card.title} cannot be downloaded: {self._file.path} is longer than the "
                 f"{self._file.size} bytes expected; it was deleted, so try again, and check "
                 "HF_ENDPOINT if that does not help."
             )
-        written = self._stream.write(chunk)
+        self._stream.write(chunk)
         self._stream.flush()
-        self._on_bytes(at + written)
-        return written
+        self.length += len(chunk)
+        self._on_bytes(self.length)
 
-    def _look_at(self, chunk: bytes) -> None:
-        if _WEB_PAGE.match(chunk):
-            raise _not_a_model(self._card, self._file, "a web page")
-        if chunk.startswith(_LFS_POINTER):
-            raise _not_a_model(self._card, self._file, "a Git LFS pointer")
+    def _look_at_head(self) -> None:
+        what = ""
+        if _WEB_PAGE.match(self._head):
+            what = "a web page"
+        elif self._head.startswith(_LFS_POINTER):
+            what = "a Git LFS pointer"
+        if what:
+            self.start_anew()
+            raise _not_a_model(self._card, self._file, what)
 
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        return self._stream.seek(offset, whence)
-
-    def tell(self) -> int:
-        return self._stream.tell()
-
-    def truncate(self) -> int:
-        size = self._stream.truncate()
-        self._on_bytes(size)
-        # http_get starts anew without end where a server cannot continue and always breaks off.
-        self._restarts += 1
-        if self._restarts > _TRIES:
-            raise CouldNotBeDone(
-                f"{self._card.title} cannot be downloaded: the connection breaks off again and "
-                f"again, and the hub cannot continue {self._file.path}; try again later."
-            )
-        return size
+    def start_anew(self) -> None:
+        """Throw away what is here."""
+        self._stream.seek(0)
+        self._stream.truncate()
+        self._head, self.length = b"", 0
+        self._on_bytes(0)
 
 
-def _status(status: int, card: Card, file: CardFile) -> str:
+def _refusal(hub: Any, status: int, card: Card, file: CardFile) -> str:
+    """What a status that will not pass means, and what to do."""
+    page = f"{_endpoint(hub)}/{card.repo}"
+    if status in (401, 403) and not hub.get_token():
+        return (
+            f"the hub wants to know who asks (status {status}); open {page}, agree to its terms "
+            "with your account, set HF_TOKEN to a token of that account, and try again."
+        )
     if status in (401, 403):
         return (
-            f"the hub asks for permission to read {card.repo} (status {status}); set HF_TOKEN to a "
-            "token of an account that has it, and try again."
+            f"the hub does not let the account of your token have {card.repo} (status {status}); "
+            f"open {page} and agree to its terms, or set HF_TOKEN to another token, and try again."
         )
     if status == 404:
         return (
             f"the hub has no {file.path} in {card.repo} at revision {card.revision[:8]} "
             "(status 404); update NSS, or check HF_ENDPOINT."
         )
-    if status in _BUSY:
-        return (
-            f"the hub is busy or out of order (status {status}, {_TRIES} tries); try again in a "
-            "few minutes."
-        )
     return f"the hub refuses {file.path} (status {status}); check HF_ENDPOINT and try again."
 
 
-def _wait_seconds(retry_after: str | None, tries: int) -> float:
-    if retry_after is not None and retry_after.isdigit():
-        return min(float(retry_after), _LONGEST_WAIT)
-    return float(2 ** (tries - 1))
+def _asked_wait(hub: Any, response: Any) -> float:
+    """The seconds that a busy hub asks to be left alone; 0 where it does not say."""
+    limit = hub.utils.parse_ratelimit_headers(response.headers)
+    if limit is not None and limit.remaining == 0:
+        return float(limit.reset_in_seconds)
+    asked = response.headers.get("Retry-After", "")
+    return float(asked) if asked.isdecimal() else 0.0
 
 
 def _sleep(seconds: float, cancelled: Callable[[], bool]) -> None:
@@ -389,7 +426,3 @@ def _endpoint(hub: Any) -> str:
 
 def _name(error: BaseException) -> str:
     return str(error) or type(error).__name__
-
-
-def _megabytes(size: int) -> str:
-    return f"{max(1, round(size / 1e6))} MB"

@@ -1,7 +1,8 @@
 """``python -m shared_core.catalog.fetch MODEL_ID``: download, verify and try one model.
 
 A child process, so that the transfer, huggingface_hub and a first run of an unknown file can harm
-nobody. It speaks JSON lines on stdout and is cancelled by the end of its stdin or by a signal.
+nobody. It speaks JSON lines on stdout and is cancelled by anything on its stdin, by its end, or by
+a signal.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from types import FrameType
 
 from ..bridge.errors import (
@@ -27,9 +29,10 @@ from ..bridge.errors import (
 from ..bridge.paths import paths
 from . import cards
 from .cards import Card
-from .store import Presence, Progress, Store
+from .store import CANARY, VERIFYING, Presence, Progress, Store
 
 _PROGRESS_SECONDS = 0.1
+_STILL_SECONDS = 2.0
 # How long a cancelled transfer may take to notice; what is on disk is right at any moment.
 _GRACE_SECONDS = 1.5
 
@@ -42,6 +45,7 @@ class _Events:
         os.dup2(2, 1)
         self._lock = threading.Lock()
         self._last = 0.0
+        self._moving: Progress | None = None
         self._ended = False
 
     def send(self, event: str, **fields: object) -> None:
@@ -53,11 +57,27 @@ class _Events:
                 self._stream.write(json.dumps({"event": event, **fields}) + "\n")
                 self._stream.flush()
 
+    def stage(self, name: str) -> None:
+        self._moving = None
+        self.send("stage", stage=name)
+
     def progress(self, progress: Progress) -> None:
         now = time.monotonic()
         if now - self._last >= _PROGRESS_SECONDS or progress.done >= progress.total:
-            self._last = now
-            self.send("progress", done=progress.done, total=progress.total, file=progress.file)
+            self._last, self._moving = now, progress
+            self.send(
+                "progress",
+                done=progress.done,
+                total=progress.total,
+                file=progress.file,
+                speed=progress.speed,
+            )
+
+    def stands_still(self) -> None:
+        """Take back the speed once nothing has come for a while."""
+        moving = self._moving
+        if moving and moving.speed and time.monotonic() - self._last > _STILL_SECONDS:
+            self.progress(replace(moving, speed=None))
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -102,6 +122,7 @@ def main(arguments: list[str] | None = None) -> int:
 
     deadline: float | None = None
     while not finished.wait(0.1):
+        events.stands_still()
         if cancel.is_set():
             deadline = deadline or time.monotonic() + _GRACE_SECONDS
             if time.monotonic() > deadline:
@@ -121,11 +142,9 @@ def _fetch(model: str, verify: bool, events: _Events, cancel: threading.Event) -
     wanted = _cards(model)
     store = Store(paths())
 
-    def stage(name: str) -> None:
-        events.send("stage", stage=name)
-
+    stage = events.stage
     if verify:
-        stage("verifying")
+        stage(VERIFYING)
         total, before = sum(card.download_bytes for card in wanted), 0
         for card in wanted:
 
@@ -152,7 +171,7 @@ def _try(
     state = store.check(card)
     if not state.usable:
         raise CouldNotBeDone(state.reason)
-    stage("canary")
+    stage(CANARY)
     from .canary import try_model
 
     trial = try_model(card, store.folder(card))
@@ -173,8 +192,7 @@ def _cards(model: str) -> list[Card]:
 
 def _watch_stdin(cancel: threading.Event) -> None:
     with contextlib.suppress(OSError):
-        while os.read(0, 4096):
-            pass
+        os.read(0, 4096)
     cancel.set()
 
 

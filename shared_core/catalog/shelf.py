@@ -17,6 +17,10 @@ from .locks import locked
 from .manifest import Manifest, Stamp, file_key, is_whole, lstat, sha256_of, size_of
 
 
+class WrongBytes(CouldNotBeDone):
+    """A transferred file has another SHA-256 than it must have; it was deleted."""
+
+
 @dataclass(frozen=True)
 class Shelf:
     """The place of ``card``'s model below ``root``, the folder of all models."""
@@ -45,13 +49,13 @@ class Shelf:
         """What was found out before; nothing is hashed."""
         return record.read(self.folder, self.card)
 
-    def checked(self) -> Manifest:
+    def checked(self, cancelled: Callable[[], bool] = lambda: False) -> Manifest:
         """The manifest, after hashing each file whose bytes have no valid stamp.
 
-        Raises ``CouldNotBeDone`` when a file cannot be read.
+        Raises ``CouldNotBeDone`` when a file cannot be read, and ``Cancelled``.
         """
         manifest = self.manifest()
-        stamps = self.stamps(manifest, anew=False)
+        stamps = self.stamps(manifest, anew=False, cancelled=cancelled)
         return self.keep(stamps) if stamps else manifest
 
     def stamps(
@@ -145,11 +149,11 @@ class Shelf:
         if not stat.S_ISREG(info.st_mode):
             what = "is not a file of its own but a link or a folder"
         elif info.st_size != file.size:
-            what = f"has {info.st_size} bytes, expected {file.size}"
+            what = f"is not the right one (got {info.st_size} bytes, expected {file.size})"
         elif not expected:
             what = "was never compared with what the hub declares"
         elif found and found != expected:
-            what = f"has SHA-256 {found}, expected {expected}"
+            what = f"is not the right one (got SHA-256 {found}, expected {expected})"
         return f"File {file.path} of {self.card.title} {what}: download it again." if what else ""
 
     def adopt(
@@ -157,17 +161,17 @@ class Shelf:
     ) -> dict[str, Stamp]:
         """Give the transferred file its name if its SHA-256 is right, else delete it; its stamp.
 
-        Raises ``CouldNotBeDone`` and ``Cancelled``.
+        Raises ``WrongBytes``, ``CouldNotBeDone`` and ``Cancelled``.
         """
         part, target = self.part(file), self.place(file)
         try:
             found = sha256_of(part, cancelled=cancelled)
             if found != expected:
                 part.unlink()
-                raise CouldNotBeDone(
-                    f"{self.card.title} cannot be used: {file.path} came with SHA-256 {found}, "
-                    f"expected {expected}; it was deleted, so try again, and check HF_ENDPOINT if "
-                    "that does not help."
+                raise WrongBytes(
+                    f"{self.card.title} cannot be used: {file.path} is not the right file: got "
+                    f"SHA-256 {found}, expected {expected}; it was deleted, so try again, and "
+                    "check HF_ENDPOINT if that does not help."
                 )
             target.parent.mkdir(parents=True, exist_ok=True)
             if target.is_dir() and not target.is_symlink():

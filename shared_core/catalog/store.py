@@ -17,9 +17,22 @@ from ..bridge.paths import Paths
 from .card import Card, CardFile
 from .locks import locked, locked_now
 from .manifest import Manifest, Trial, file_key, is_whole, lstat, size_of
-from .shelf import Shelf
+from .shelf import Shelf, WrongBytes
 
-__all__ = ["ModelState", "Presence", "Progress", "Store", "Trial"]
+__all__ = [
+    "CANARY",
+    "DOWNLOADING",
+    "VERIFYING",
+    "WAITING",
+    "ModelState",
+    "Presence",
+    "Progress",
+    "Store",
+    "Trial",
+]
+
+# What a download is doing; the trial comes last.
+WAITING, DOWNLOADING, VERIFYING, CANARY = "waiting", "downloading", "verifying", "canary"
 
 
 class Presence(str, Enum):
@@ -68,11 +81,12 @@ class ModelState:
 
 @dataclass(frozen=True)
 class Progress:
-    """Bytes done of all the bytes asked for, and the file that is at work."""
+    """Bytes done of all the bytes asked for, the file that is at work, and bytes per second."""
 
     done: int
     total: int
     file: str
+    speed: float | None = None
 
 
 class Store:
@@ -183,24 +197,27 @@ class Store:
     ) -> None:
         """Bring the models' missing or wrong files here, each verified before it gets its name.
 
-        ``cards`` is a model and what it needs (``cards.with_needs``). ``on_stage`` hears "waiting"
-        (another process downloads the same file) and "verifying". What was transferred before a
-        failure or a cancel stays and is continued next time. Raises ``CouldNotBeDone`` with one
-        sentence for the user, or ``Cancelled``.
+        ``cards`` is a model and what it needs (``cards.with_needs``). ``on_stage`` hears of WAITING
+        (another process downloads the same file), DOWNLOADING and VERIFYING. What was transferred
+        before a failure or a cancel stays and is continued next time. Raises ``CouldNotBeDone``
+        with one sentence for the user, or ``Cancelled``.
         """
         from .download import free_space
+        from .pace import Pace
 
         shelves = [self._shelf(card) for card in cards]
-        missing = sum(shelf.missing_bytes(shelf.checked()) for shelf in shelves)
+        missing = sum(shelf.missing_bytes(shelf.checked(cancelled)) for shelf in shelves)
         if missing:
             free_space(self._root, missing, cards[0].title)
         total = sum(card.download_bytes for card in cards)
         before = 0
+        pace = Pace()
         for shelf in shelves:
             for file in shelf.card.files:
+                pace.rest()
 
                 def report(here: int, file: CardFile = file, before: int = before) -> None:
-                    on_progress(Progress(before + here, total, file.path))
+                    on_progress(Progress(before + here, total, file.path, pace.note(here)))
 
                 _bring(shelf, file, report, cancelled, on_stage)
                 before += file.size
@@ -251,11 +268,11 @@ def _bring(
         nonlocal waiting
         if not waiting:
             waiting = True
-            on_stage("waiting")
+            on_stage(WAITING)
         report(size_of(shelf.part(file)))
 
     with locked(shelf.lock(file), cancelled, wait):
-        manifest = shelf.checked()
+        manifest = shelf.checked(cancelled)
         info = lstat(shelf.place(file))
         if info is not None and not shelf.fault_of(file, manifest):
             return
@@ -265,10 +282,21 @@ def _bring(
             # Put there by hand, and the hub says that these are its bytes.
             shelf.keep({}, declared)
             return
-        known = replace(file, sha256=expected)
-        transfer(card, known, shelf.part(file), report, cancelled)
-        on_stage("verifying")
-        shelf.keep(shelf.adopt(file, expected, cancelled), declared)
+        known, part = replace(file, sha256=expected), shelf.part(file)
+        held = size_of(part)
+        while True:
+            on_stage(DOWNLOADING)
+            transfer(card, known, part, report, cancelled)
+            on_stage(VERIFYING)
+            try:
+                stamps = shelf.adopt(file, expected, cancelled)
+                break
+            except WrongBytes:
+                # What lay here from another time may be what was wrong with it.
+                if not held:
+                    raise
+                held = 0
+        shelf.keep(stamps, declared)
 
 
 def _judge(shelf: Shelf, manifest: Manifest) -> ModelState:

@@ -10,12 +10,11 @@ import contextlib
 import platform
 import secrets
 import threading
-import time
 from dataclasses import asdict, replace
 from datetime import datetime, timezone
 from typing import Any
 
-from shared_core.bridge import __version__, receipt, toolbox, wire
+from shared_core.bridge import __version__, launch, receipt, toolbox, wire
 from shared_core.bridge.errors import (
     BadInput,
     Cancelled,
@@ -24,7 +23,7 @@ from shared_core.bridge.errors import (
     RealPathImpossible,
 )
 from shared_core.bridge.paths import Paths
-from shared_core.catalog.store import Store
+from shared_core.catalog.store import CANARY, DOWNLOADING, VERIFYING, WAITING, Store
 from shared_core.device import profile as device
 
 from .attempts import Attempts, RealFailed, Run, Send, Stopped, pixels_of, worked
@@ -36,6 +35,13 @@ from .planner import CPU, Planner, missing_onnxruntime
 _ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": "33554432", "MALLOC_TRIM_THRESHOLD_": "268435456"}
 
 UNCHANGED = "unchanged copy"
+# A download's stages as users read them, before the model's title.
+_STAGES = {
+    WAITING: "waiting for another download of",
+    DOWNLOADING: "downloading",
+    VERIFYING: "verifying",
+    CANARY: "trying out",
+}
 
 
 class JobRunner:
@@ -115,22 +121,20 @@ class JobRunner:
         card = self.planner.cards.get(message.model)
         if card is None:
             raise BadInput(f"There is no model {message.model!r} in the catalogue.")
-        child = Child("shared_core.catalog.fetch", card.id, environment=message.environment)
-        began = time.monotonic()
-        first: list[int] = []
-        stage = "downloading"
+        environment = launch.hub_environment(message.environment)
+        child = Child("shared_core.catalog.fetch", card.id, environment=environment)
+        doing = f"{_STAGES[DOWNLOADING]} {card.title}"
 
         def tell(event: Event) -> None:
-            nonlocal stage
+            nonlocal doing
             if event["event"] == "stage":
-                stage = str(event["stage"])
-                send(wire.Progress(f"{card.title}: {stage}", 0, 1, "steps"))
+                doing = f"{_STAGES[event['stage']]} {card.title}"
+                if event["stage"] != DOWNLOADING:
+                    send(wire.Progress(doing, 0, 1, "steps"))
                 return
-            done, total = int(event["done"]), int(event["total"])
-            first.append(done)
-            gained = done - first[0]
-            left = (time.monotonic() - began) / gained * (total - done) if gained > 0 else None
-            send(wire.Progress(f"downloading {card.title}", done, total, "bytes", left))
+            done, total, speed = int(event["done"]), int(event["total"]), event["speed"]
+            left = (total - done) / speed if speed else None
+            send(wire.Progress(doing, done, total, "bytes", left, bytes_per_second=speed))
 
         try:
             child.follow(tell, stopped)

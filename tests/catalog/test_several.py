@@ -18,7 +18,7 @@ from shared_core.catalog import cards
 from shared_core.catalog.cards import Card
 from shared_core.catalog.store import Presence
 from tests.catalog.small_cards import REPO, REVISION, card, card_text, identity, placed
-from tests.catalog.test_store import World, message
+from tests.catalog.test_store import World, message, stages
 from tests.fakes.hub import Hub
 
 PICTURE = 'dtype = "float32"\nlayout = "NCHW"\nshape = [1, 3, 32, 32]\n'
@@ -64,7 +64,7 @@ def test_sessions_in_sub_folders_are_fetched_tried_and_found_by_role(shop: Shop)
     made = shop.offer("several", files, TWO, roles=roles)
     events, status = shop.fetch("several")
     assert status == 0, events
-    assert [e["stage"] for e in events if e["event"] == "stage"] == ["verifying"] * 3 + ["canary"]
+    assert stages(events) == ["downloading", "verifying"] * 3 + ["canary"]
     state = shop.store.state(made)
     assert state.presence is Presence.INSTALLED and state.bytes_missing == 0
     assert state.trial is not None and set(state.trial.seconds_by_role) == {"unet", "vae"}
@@ -147,7 +147,7 @@ def test_no_room_for_a_need_is_said_before_anything_is_asked(shop: Shop) -> None
     path.write_text(text.replace(f"size = {helper.files[0].size}", f"size = {10**15}"), "utf-8")
     events, status = shop.fetch("main")
     assert status == 5
-    assert "The main needs 1000000000 MB more" in message(events)
+    assert "The main needs 1000000.0 GB more" in message(events)
     assert not shop.hub.requests
 
 
@@ -185,7 +185,7 @@ def test_bytes_that_differ_from_the_declared_hash_are_not_kept(shop: Shop) -> No
     made = shop.offer("main", {"model.onnx": identity()}, TENSORS, unknown=["model.onnx"])
     shop.hub.fault(".onnx", "flip", at=100, times=1)
     events, status = shop.fetch("main")
-    assert status == 5 and "came with SHA-256" in message(events)
+    assert status == 5 and "got SHA-256" in message(events)
     assert shop.store.declared(made, made.main_file) == ""
     assert not shop.store.path(made).exists() and not shop.staging()
     assert shop.fetch("main")[1] == 0
@@ -211,7 +211,7 @@ def test_a_declared_download_is_continued(shop: Shop) -> None:
     [
         ("wrong-size", "bytes, expected"),
         ("404", "the hub has no"),
-        ("401", "permission"),
+        ("401", "wants to know who asks"),
         ("html", "a web page came instead of"),
     ],
 )

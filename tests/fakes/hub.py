@@ -2,7 +2,8 @@
 
 ``with Hub(folder) as hub: hub.url`` serves ``folder/<owner>/<name>/<revision>/<path>`` on
 127.0.0.1 like the real one: metadata in the headers of a redirect, bytes from a second server (the
-"CDN", another origin, so that tokens must not reach it). It remembers requests and counts bytes.
+"CDN", another origin, so that tokens must not reach it), and ``api/models`` with what it knows of a
+repository and its files. It remembers requests and counts bytes.
 ``python tests/fakes/hub.py FOLDER [--fault SUFFIX=KIND[:AT]]...`` prints the URL and serves until
 its stdin ends or it is killed.
 """
@@ -21,7 +22,8 @@ import threading
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from typing import Any
+from urllib.parse import parse_qs, unquote, urlsplit
 
 # What the real hub keeps in LFS and therefore serves through the CDN.
 LFS_SUFFIXES = (".onnx", ".data", ".onnx_data", ".pb", ".bin")
@@ -37,19 +39,25 @@ KINDS = (
     "silent",  # the hub never answers
     "stall",  # nothing comes any more after `at` bytes
     "reset",  # the connection is reset after `at` bytes
-    "slow",  # `at` bytes per second
+    "choppy",  # the connection ends after `at` more bytes
+    "slow",  # `at` bytes per second; nothing while `paused` is set
     "html",  # a web page, called one
     "html-disguised",  # a web page, called bytes
     "json",  # a JSON message
+    "moved",  # the answer is about another revision than was asked for
+    "later",  # 429, and a wish to be left alone for `at` seconds
     "redirect-loop",
     "ignore-range",  # 200 and everything, whatever Range was asked for
     "wrong-range",  # 206, but from the start
     "401",
     "403",
     "404",
+    "408",
     "429",
     "500",
+    "502",
     "503",
+    "504",
 )
 
 
@@ -89,9 +97,11 @@ class Hub:
     def __init__(self, folder: Path) -> None:
         self.folder = Path(folder)
         self.requests: list[Request] = []
+        self.heads: dict[str, str] = {}
         self._faults: dict[str, Fault] = {}
         self._lock = threading.Lock()
         self.closing = threading.Event()
+        self.paused = threading.Event()
         self._hub = _server(self, "hub")
         self._cdn = _server(self, "cdn")
 
@@ -115,6 +125,13 @@ class Hub:
         """Take all faults back."""
         with self._lock:
             self._faults.clear()
+
+    def revision(self, repo: str, name: str) -> str:
+        """The revision that a branch's or revision's name means; ``heads`` says what main is."""
+        if name != "main":
+            return name
+        folder = self.folder / repo
+        return self.heads.get(repo) or min(p.name for p in folder.iterdir())
 
     @property
     def bytes_sent(self) -> int:
@@ -172,7 +189,8 @@ def _server(hub: Hub, role: str) -> _Server:
     return server
 
 
-_HEAD_FAULTS = ("401", "403", "404", "429", "500", "503", "html", "json")
+_STATUSES = ("401", "403", "404", "408", "429", "500", "502", "503", "504")
+_HEAD_FAULTS = (*_STATUSES, "html", "json", "later")
 _BODY_FAULTS = (
     "truncate",
     "truncate-anew",
@@ -181,6 +199,7 @@ _BODY_FAULTS = (
     "html-disguised",
     "stall",
     "reset",
+    "choppy",
     "slow",
     "ignore-range",
     "wrong-range",
@@ -198,6 +217,9 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer()
 
     def do_GET(self) -> None:
+        self._answer()
+
+    def do_POST(self) -> None:
         self._answer()
 
     def _answer(self) -> None:
@@ -226,14 +248,19 @@ class _Handler(BaseHTTPRequestHandler):
     def _hub(self, path: str) -> None:
         hub = self.server.hub
         if path.startswith("/api/models/"):
-            return self._api(path.removeprefix("/api/models/"))
+            return self._api(path)
         match = re.fullmatch(r"/([^/]+/[^/]+)/resolve/([^/]+)/(.+)", path)
-        file = _inside(hub.folder, f"{match[1]}/{match[2]}/{match[3]}") if match else None
-        if match is None or file is None:
+        if match is None or not (hub.folder / match[1]).is_dir():
+            return self._plain(404, b"", {"X-Error-Code": "RepoNotFound"})
+        revision = hub.revision(match[1], match[2])
+        if not _inside(hub.folder, f"{match[1]}/{revision}", folder=True):
+            return self._plain(404, b"", {"X-Error-Code": "RevisionNotFound"})
+        file = _inside(hub.folder, f"{match[1]}/{revision}/{match[3]}")
+        if file is None:
             return self._plain(404, b"", {"X-Error-Code": "EntryNotFound"})
         fault = hub.take_fault(path, _HEAD_FAULTS)
         if fault is not None:
-            return self._faulty(fault.kind)
+            return self._faulty(fault)
         if hub.take_fault(path, ("silent",)):
             hub.closing.wait(120)
         if hub.take_fault(path, ("redirect-loop",)):
@@ -242,10 +269,11 @@ class _Handler(BaseHTTPRequestHandler):
         sha256 = hashlib.sha256(data).hexdigest()
         if hub.has_fault(path, "wrong-hash"):
             sha256 = hashlib.sha256(b"something else").hexdigest()
-        headers = {"X-Repo-Commit": match[2], "Accept-Ranges": "bytes"}
+        if hub.has_fault(path, "moved"):
+            revision = hashlib.sha1(revision.encode()).hexdigest()
+        headers = {"X-Repo-Commit": revision, "Accept-Ranges": "bytes"}
         if not file.name.endswith(LFS_SUFFIXES):
-            git = hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()
-            return self._bytes(path, data, {**headers, "ETag": f'"{git}"'})
+            return self._bytes(path, data, {**headers, "ETag": f'"{_git_hash(data)}"'})
         size = len(data) + 1 if hub.has_fault(path, "wrong-size") else len(data)
         headers |= {
             "X-Linked-Size": str(size),
@@ -263,38 +291,46 @@ class _Handler(BaseHTTPRequestHandler):
         etag = hashlib.sha256(data).hexdigest()
         return self._bytes(path, data, {"ETag": f'"{etag}"', "Accept-Ranges": "bytes"})
 
-    def _api(self, rest: str) -> None:
-        match = re.fullmatch(r"([^/]+/[^/]+?)(?:/revision/([^/]+))?", rest)
-        repo = self.server.hub.folder / match[1] if match else None
-        if match is None or repo is None or not repo.is_dir():
+    def _api(self, path: str) -> None:
+        """``model_info`` of a repository with its files, and ``get_paths_info`` of some of them."""
+        hub = self.server.hub
+        rest = path.removeprefix("/api/models/")
+        match = re.fullmatch(r"([^/]+/[^/]+?)(?:/(revision|paths-info)/([^/]+))?", rest)
+        if match is None or not (hub.folder / match[1]).is_dir():
             return self._plain(404, b"", {"X-Error-Code": "RepoNotFound"})
-        revision = match[2] or sorted(p.name for p in repo.iterdir())[0]
-        root = repo / revision
+        fault = hub.take_fault(path, _HEAD_FAULTS)
+        if fault is not None:
+            return self._faulty(fault)
+        if hub.take_fault(path, ("silent",)):
+            hub.closing.wait(120)
+        revision = hub.revision(match[1], match[3] or "main")
+        root = hub.folder / match[1] / revision
         if not root.is_dir():
             return self._plain(404, b"", {"X-Error-Code": "RevisionNotFound"})
-        siblings = []
-        for file in sorted(p for p in root.rglob("*") if p.is_file()):
-            data = file.read_bytes()
-            entry = {"rfilename": file.relative_to(root).as_posix(), "size": len(data)}
-            if file.name.endswith(LFS_SUFFIXES):
-                sha256 = hashlib.sha256(data).hexdigest()
-                entry["lfs"] = {"sha256": sha256, "size": len(data), "pointerSize": 130}
-            siblings.append(entry)
-        body = json.dumps({"id": match[1], "sha": revision, "siblings": siblings}).encode()
-        return self._plain(200, body, {"Content-Type": "application/json"})
+        files = {p.relative_to(root).as_posix(): p for p in sorted(root.rglob("*")) if p.is_file()}
+        body: Any
+        if match[2] == "paths-info":
+            length = int(self.headers.get("Content-Length", 0))
+            asked = parse_qs(self.rfile.read(length).decode())["paths"]
+            body = [_tree_entry(name, files[name]) for name in asked if name in files]
+        else:
+            siblings = [_sibling(name, file) for name, file in files.items()]
+            body = {"id": match[1], "sha": revision, "siblings": siblings}
+        return self._plain(200, json.dumps(body).encode(), {"Content-Type": "application/json"})
 
-    def _faulty(self, kind: str) -> None:
+    def _faulty(self, fault: Fault) -> None:
+        kind = fault.kind
         if kind == "html":
             headers = {"Content-Type": "text/html; charset=utf-8"}
             return self._plain(200, PAGE, headers)
         if kind == "json":
             headers = {"Content-Type": "application/json"}
             return self._plain(200, b'{"error":"Not for you"}', headers)
+        if kind == "later":
+            return self._plain(429, b"", {"Retry-After": str(fault.at or 0)})
         headers = {"X-Error-Code": "GatedRepo"} if kind in ("401", "403") else {}
         if kind == "404":
             headers = {"X-Error-Code": "EntryNotFound"}
-        if kind == "429":
-            headers = {"Retry-After": "0"}
         return self._plain(int(kind), b"", headers)
 
     def _plain(self, status: int, body: bytes, headers: dict[str, str]) -> None:
@@ -324,20 +360,23 @@ class _Handler(BaseHTTPRequestHandler):
         if kind == "html-disguised":
             data = PAGE
         start = 0
-        asked = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
+        asked = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
         if asked and kind not in ("ignore-range", "truncate-anew"):
-            start = int(asked[1])
-            if start >= len(data):
-                return self._plain(416, b"", {"Content-Range": f"bytes */{len(data)}"})
+            start, whole = int(asked[1]), len(data)
+            if start >= whole:
+                return self._plain(416, b"", {"Content-Range": f"bytes */{whole}"})
             if kind == "wrong-range":
                 start = 0
-            headers["Content-Range"] = f"bytes {start}-{len(data) - 1}/{len(data)}"
+            data = data[: int(asked[2]) + 1] if asked[2] else data
+            headers["Content-Range"] = f"bytes {start}-{len(data) - 1}/{whole}"
         self._head(206 if "Content-Range" in headers else 200, len(data) - start, headers)
         if kind == "slow":
             return self._slowly(data[start:], at)
         # A connection is broken at a place of the file, which a resumed one may be beyond.
         broken = kind in ("truncate", "truncate-anew", "stall", "reset")
         end = max(at, start) if broken else len(data)
+        if kind == "choppy":
+            end = min(start + at, len(data))
         self._send(data[start:end])
         if kind == "stall":
             self.server.hub.closing.wait(120)
@@ -357,16 +396,51 @@ class _Handler(BaseHTTPRequestHandler):
     def _slowly(self, data: bytes, bytes_per_second: int) -> None:
         step = max(1, bytes_per_second // 20)
         for begin in range(0, len(data), step):
-            if self.server.hub.closing.wait(0.05):
+            while not self.server.hub.closing.wait(0.05):
+                if not self.server.hub.paused.is_set():
+                    break
+            else:
                 return
             self.wfile.write(data[begin : begin + step])
             self._sent += len(data[begin : begin + step])
 
 
-def _inside(folder: Path, relative: str) -> Path | None:
-    file = folder / relative
-    inside = file.resolve().is_relative_to(folder.resolve())
-    return file if inside and file.is_file() else None
+def _inside(root: Path, relative: str, folder: bool = False) -> Path | None:
+    found = root / relative
+    inside = found.resolve().is_relative_to(root.resolve())
+    return found if inside and (found.is_dir() if folder else found.is_file()) else None
+
+
+def _git_hash(data: bytes) -> str:
+    return hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()
+
+
+def _lfs(file: Path, data: bytes, name_of_hash: str) -> dict[str, Any]:
+    if not file.name.endswith(LFS_SUFFIXES):
+        return {}
+    sha256 = hashlib.sha256(data).hexdigest()
+    return {"lfs": {name_of_hash: sha256, "size": len(data), "pointerSize": 130}}
+
+
+def _sibling(name: str, file: Path) -> dict[str, Any]:
+    data = file.read_bytes()
+    return {
+        "rfilename": name,
+        "size": len(data),
+        "blobId": _git_hash(data),
+        **_lfs(file, data, "sha256"),
+    }
+
+
+def _tree_entry(name: str, file: Path) -> dict[str, Any]:
+    data = file.read_bytes()
+    return {
+        "type": "file",
+        "path": name,
+        "size": len(data),
+        "oid": _git_hash(data),
+        **_lfs(file, data, "oid"),
+    }
 
 
 def _main() -> None:

@@ -1,0 +1,68 @@
+"""What the commands share: a connection to the worker, progress on the terminal, JSON."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import threading
+from typing import Any
+
+from .bridge import __version__, wire
+from .bridge.client import Client
+from .bridge.paths import paths
+
+
+def worker_client() -> Client:
+    """A connection to the worker, which runs with this Python unless another is set up."""
+    return Client(paths(), "command line", __version__, own_python=sys.executable)
+
+
+def print_json(data: Any) -> None:
+    """Data on stdout."""
+    print(json.dumps(data, indent=2))
+
+
+class Screen:
+    """Progress on the terminal; Ctrl+C cancels."""
+
+    def __init__(self) -> None:
+        self._cancel = threading.Event()
+        self._live: Any = None
+        self._task: Any = None
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, lambda number, frame: self._cancel.set())
+            signal.signal(signal.SIGTERM, lambda number, frame: self._cancel.set())
+        if sys.stderr.isatty():
+            from rich.console import Console
+            from rich.progress import Progress
+
+            self._live = Progress(console=Console(stderr=True), transient=True)
+            self._task = self._live.add_task("starting", total=None)
+            self._live.start()
+
+    def progress(self, event: wire.Progress | wire.Queued) -> None:
+        """Show how far the worker has come."""
+        if self._live is None:
+            return
+        if isinstance(event, wire.Queued):
+            text = f"waiting behind {event.place} other job" + ("s" if event.place > 1 else "")
+            self._live.update(self._task, description=text, total=None)
+        else:
+            self._live.update(
+                self._task,
+                description=event.sentence(),
+                completed=event.done,
+                total=event.total if event.total > 1 else None,
+            )
+
+    def cancelled(self) -> bool:
+        """Whether Ctrl+C was pressed."""
+        return self._cancel.is_set()
+
+    def __enter__(self) -> Screen:
+        return self
+
+    def __exit__(self, *unused: object) -> None:
+        if self._live is not None:
+            self._live.stop()
