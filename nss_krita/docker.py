@@ -14,7 +14,7 @@ from .log import explain, guarded
 from .qt import QtCore, QtGui, QtWidgets, owned
 from .receipts_box import ReceiptsBox, wrapped
 from .runner import Outcome, Planner, Runner
-from .vendored import errors, host, paths, toolbox, wire, words
+from .vendored import errors, host, paths, settings, toolbox, wire, words
 
 DOCKER_ID = "nss_docker"
 _POLL_MS = 500
@@ -23,7 +23,6 @@ _MESSAGE_MS = 6000
 _GOOD_HEIGHT = 540
 # What a narrow panel shows of a check box's text; the rest goes on a second line.
 _LONG_CONSENT = 22
-_SETTINGS, _COMMERCIAL = "nss", "commercial_only"
 _PATHS = (
     ("auto", "Automatic", "The real model where this machine can run it in reasonable time."),
     (wire.REAL, "Real model only", "The real model, or a sentence that says why it cannot run."),
@@ -184,8 +183,7 @@ class NssDocker(DockWidget):
             "<p>Leaves out models whose licence forbids commercial use; another model, or the "
             "classical path, does the work instead.</p>"
         )
-        remembered = Krita.instance().readSetting(_SETTINGS, _COMMERCIAL, "false")
-        self._commercial.setChecked(remembered == "true")
+        self._commercial.setChecked(settings.load(self._paths.settings).commercial_only)
         self._commercial.toggled.connect(self._remember_commercial)
         row.addRow(self._commercial)
         return row
@@ -264,11 +262,13 @@ class NssDocker(DockWidget):
         return view.document() if view is not None else None
 
     def _order(self, path: str | None = None) -> host.Order:
+        chosen = settings.load(self._paths.settings)
         return host.Order(
             tool=str(self._tool.currentData()),
             parameters=self._forms[self._tool.currentIndex()].values(),
             path=path or str(self._path.currentData()),
-            commercial_only=bool(self._commercial.isChecked()),
+            limits=chosen.limits,
+            commercial_only=chosen.commercial_only,
         )
 
     def _consents(self, order: host.Order) -> str:
@@ -299,7 +299,7 @@ class NssDocker(DockWidget):
 
     @guarded
     def _remember_commercial(self, on: bool) -> None:
-        Krita.instance().writeSetting(_SETTINGS, _COMMERCIAL, "true" if on else "false")
+        settings.change(self._paths.settings, {"commercial_only": settings.show_switch(on)})
         self._settings_changed()
 
     @guarded

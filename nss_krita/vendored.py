@@ -13,11 +13,34 @@ if TYPE_CHECKING or find_spec(f"{__package__}.bridge") is None:
         host,
         paths,
         receipt,
+        settings,
         toolbox,
         wire,
         words,
     )
 else:
-    from .bridge import arena, client, errors, host, paths, receipt, toolbox, wire, words
+    from .bridge import (
+        arena,
+        client,
+        errors,
+        host,
+        paths,
+        receipt,
+        settings,
+        toolbox,
+        wire,
+        words,
+    )
 
-__all__ = ["arena", "client", "errors", "host", "paths", "receipt", "toolbox", "wire", "words"]
+__all__ = [
+    "arena",
+    "client",
+    "errors",
+    "host",
+    "paths",
+    "receipt",
+    "settings",
+    "toolbox",
+    "wire",
+    "words",
+]

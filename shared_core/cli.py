@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import io
-import math
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -12,7 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from . import cli_models
+from . import cli_models, cli_settings
 from .bridge import __version__, toolbox, wire
 from .bridge.client import Client
 from .bridge.errors import BadInput, Cancelled, CouldNotBeDone, NssError, UsageError
@@ -89,15 +88,14 @@ def _order(options: argparse.Namespace) -> Order:
         given[name] = value
     if options.seed is not None:
         given["seed"] = options.seed
-    if options.budget is not None and not 0 < options.budget < math.inf:
-        raise UsageError(f"--budget takes a number of seconds above 0, not {options.budget:g}.")
+    chosen = cli_settings.chosen(options)
     order = Order(
         tool=options.tool,
         parameters=given,
         path=options.path,
         consent=ANY if getattr(options, "yes", False) else "",
-        budget_seconds=options.budget,
-        commercial_only=options.commercial,
+        limits=chosen.limits,
+        commercial_only=chosen.commercial_only,
     )
     toolbox.tool(order.tool).parse(order.parameters)
     return order
@@ -303,12 +301,7 @@ def _parser() -> argparse.ArgumentParser:
         )
         sub.add_argument("--path", choices=wire.PATHS, default="auto", help="which path to take")
         sub.add_argument("-p", metavar="NAME=VALUE", action="append", default=[], help="parameter")
-        sub.add_argument(
-            "--budget", metavar="SECONDS", type=float, help="longest time the real path may take"
-        )
-        sub.add_argument(
-            "--commercial", action="store_true", help="only models that allow commercial use"
-        )
+        cli_settings.add_limits(sub)
         sub.add_argument("--seed", type=int, help="seed of random choices")
         if name == "plan":
             with_json(sub)
@@ -322,6 +315,9 @@ def _parser() -> argparse.ArgumentParser:
     sub = with_json(command("doctor", _doctor, "Say what this machine can run."))
     sub.add_argument("--no-probe", action="store_true", help="do not wait for the measurement")
     sub.add_argument("--again", action="store_true", help="measure anew")
+
+    sub = command("settings", cli_settings.show_or_change, "Show or change your settings.")
+    cli_settings.register(sub)
 
     models = "List, get, verify or remove models."
     cli_models.register(commands.add_parser("models", help=models, description=models))

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from shared_core.bridge.settings import USUAL
 from shared_core.bridge.wire import CLASSICAL, REAL, Plan, duration, megabytes
-
-DEFAULT_BUDGET_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,7 @@ class Preference:
     """What the user wants: ``auto``, ``real`` or ``classical``, and the limits for ``auto``."""
 
     path: str = "auto"
-    budget_seconds: float = DEFAULT_BUDGET_SECONDS
+    budget_seconds: float = USUAL.budget
 
 
 def decide(facts: Facts, preference: Preference) -> Plan:

@@ -161,9 +161,35 @@ def test_a_plan_for_the_impossible_is_no_error(shared_home, photo):
 def test_a_plan_as_chosen(shared_home, photo):
     plan = shared_home.json("plan", "denoise", photo, "--path", "classical")
     assert (plan["path"], plan["download_bytes"]) == ("classical", 0)
-    heavy = shared_home.json("plan", "deblur", photo, "--budget", "0.001")
+    heavy = shared_home.json("plan", "deblur", photo, "--memory", "100 MB")
     assert (heavy["path"], heavy["download_bytes"]) == ("classical", 0)
-    assert "limit" in heavy["reason"]
+    assert "100 MB can be used" in heavy["reason"]
+
+
+def test_settings_are_kept_and_options_overrule_them(home, photo):
+    usual = home.json("settings")
+    assert usual["budget"] == "1 min" and usual["memory"] == "60 %"
+    changed = home.json("settings", "memory=100 MB", "budget=3min", "commercial_only=yes")
+    assert changed == home.json("settings")
+    assert changed == {**usual, "memory": "100 MB", "budget": "3 min", "commercial_only": "yes"}
+    assert "budget = 3 min" in home.nss("settings").stdout
+    assert "100 MB can be used" in home.json("plan", "deblur", photo)["reason"]
+    over = home.json("plan", "deblur", photo, "--memory", "90 %", "--budget", "1 h")
+    assert over["reason"].endswith("not downloaded, 92 MB")
+    faces = ("plan", "restore-faces", photo, "--memory", "90 %", "--budget", "1 h")
+    assert "GFPGAN" not in home.json(*faces)["reason"]
+    assert "GFPGAN" in home.json(*faces, "--no-commercial")["reason"]
+    home.nss("settings", "memory=default", "commercial_only=default")
+    assert home.json("settings") == {**usual, "budget": "3 min"}
+
+
+def test_settings_that_cannot_be_read_are_said_and_do_not_stop_a_plan(home, photo):
+    file = home.folder / "config" / "settings.json"
+    file.parent.mkdir(parents=True)
+    file.write_text("{", "utf-8")
+    done = home.nss("plan", "deblur", photo)
+    assert "classical" in done.stdout
+    assert str(file) in done.stderr and "the defaults hold" in done.stderr
 
 
 def test_worker_status_starts_no_worker(home, photo):
@@ -262,10 +288,17 @@ def test_models(shared_home):
         (["run", "deblur", "IMAGE", "-o", "OUT", "-p", "=1"], "no parameter"),
         (["run", "deblur", "IMAGE", "-o", "OUT", "-p", "strength=1"], "no parameter"),
         (["plan", "denoise", "IMAGE", "-p", "strength=-1"], "0 to 75"),
-        (["plan", "denoise", "IMAGE", "--budget", "nan"], "--budget"),
-        (["plan", "denoise", "IMAGE", "--budget", "-1"], "--budget"),
-        (["plan", "denoise", "IMAGE", "--budget", "0"], "--budget"),
-        (["plan", "denoise", "IMAGE", "--budget", "inf"], "--budget"),
+        *(
+            (["plan", "denoise", "IMAGE", f"--budget={seconds}"], "--budget")
+            for seconds in ("nan", "-1", "0", "inf", "4.9", "2h", "soon", "3 days")
+        ),
+        (["plan", "denoise", "IMAGE", "--memory", "60"], "1 % to 100 % of what is free"),
+        (["plan", "denoise", "IMAGE", "--vram", "2 MB"], "at least 100 MB"),
+        (["settings", "budget"], "NAME=VALUE"),
+        (["settings", "patience=3"], "budget, memory, vram"),
+        (["settings", "budget=3 days"], "5 s to 1 h"),
+        (["settings", "budget=60", "commercial_only=perhaps"], "yes or no"),
+        (["settings", "models_folder=models"], "whole path of a folder"),
         (["receipt"], "Name a file"),
         (["receipt", "--embed", "IMAGE"], "-o FILE"),
     ],
@@ -829,9 +862,9 @@ def test_without_consent_nothing_is_downloaded(shared_models, photo, out):
     refused(home, 4, "run", "deblur", photo, "-o", out, "--path", "real")
     home.nss("plan", "deblur", photo)
     home.nss("plan", "deblur", photo, "--path", "real")
-    # What is chosen to be classical, or too slow here, needs no model.
+    # What is chosen to be classical, or too large for this machine, needs no model.
     run(home, "deblur", photo, out, "--path", "classical", "--yes")
-    run(home, "deblur", photo, out, "--budget", "0.001", "--yes")
+    run(home, "deblur", photo, out, "--memory", "100 MB", "--yes")
     assert len(hub.requests) == asked
 
 

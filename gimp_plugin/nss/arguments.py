@@ -10,7 +10,7 @@ import gi
 gi.require_version("Gimp", "3.0")
 
 from gi.repository import Gimp, GObject  # noqa: E402
-from vendored import host, toolbox, wire  # noqa: E402
+from vendored import host, settings, toolbox, wire  # noqa: E402
 
 FLAGS = GObject.ParamFlags.READWRITE
 PATH, CONSENT, COMMERCIAL = "path", "consent", "commercial-only"
@@ -64,8 +64,10 @@ def declare(procedure: Any, tool: toolbox.Tool) -> None:
     )
 
 
-def order_of(tool: toolbox.Tool, config: Any, consent: str) -> host.Order:
-    """What the procedure's arguments ask for."""
+def order_of(
+    tool: toolbox.Tool, config: Any, consent: str, chosen: settings.Settings
+) -> host.Order:
+    """What the procedure's arguments ask for within the user's settings."""
     given: dict[str, object] = {}
     for parameter in tool.parameters:
         chosen = parameter.auto and config.get_property(automatic(parameter))
@@ -77,7 +79,8 @@ def order_of(tool: toolbox.Tool, config: Any, consent: str) -> host.Order:
         given,
         config.get_property(PATH),
         consent,
-        commercial_only=bool(config.get_property(COMMERCIAL)),
+        limits=chosen.limits,
+        commercial_only=chosen.commercial_only or bool(config.get_property(COMMERCIAL)),
     )
 
 

@@ -11,9 +11,9 @@ import gi
 
 gi.require_version("Gimp", "3.0")
 
-from arguments import FLAGS, declare, filled, order_of  # noqa: E402
+from arguments import COMMERCIAL, FLAGS, declare, filled, order_of  # noqa: E402
 from gi.repository import Gimp, GLib  # noqa: E402
-from vendored import client, errors, host, paths, receipt, toolbox, wire  # noqa: E402
+from vendored import client, errors, host, paths, receipt, settings, toolbox, wire  # noqa: E402
 
 if TYPE_CHECKING:
     from layers import GimpHost
@@ -75,18 +75,26 @@ def _run(
 
     worker = client.Client(paths.paths(), GimpHost.name, str(Gimp.version()))
     place = GimpHost(image, drawables, worker.paths)
+
+    def order(consent: str = "") -> host.Order:
+        return order_of(tool, config, consent, settings.load(worker.paths.settings))
+
     consent = ""
+    if mode != Gimp.RunMode.NONINTERACTIVE:
+        # Not what it was at the last time: another host may have changed it since.
+        chosen = settings.load(worker.paths.settings)
+        config.set_property(COMMERCIAL, chosen.commercial_only)
     if mode == Gimp.RunMode.INTERACTIVE:
         from panel import ask
 
-        answer = ask(procedure, config, tool, place, lambda: order_of(tool, config, ""))
+        answer = ask(procedure, config, tool, place, order)
         if answer is None:
             return _end(procedure, Gimp.PDBStatusType.CANCEL)
         consent = answer
     elif mode == Gimp.RunMode.NONINTERACTIVE:
         consent = host.ANY if config.get_property("consent") else ""
     Gimp.progress_init(tool.title)
-    flow = host.apply_tool(place, order_of(tool, config, consent))
+    flow = host.apply_tool(place, order(consent))
     try:
         made = host.run_here(flow, worker, Watcher())
     finally:

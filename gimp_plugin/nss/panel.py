@@ -17,7 +17,7 @@ gi.require_version("Gtk", "3.0")
 from arguments import COMMERCIAL, PATH, automatic, name_of, task_of  # noqa: E402
 from gi.repository import Gdk, GimpUi, GLib, Gtk  # noqa: E402
 from layers import GimpHost  # noqa: E402
-from vendored import client, errors, host, toolbox, wire  # noqa: E402
+from vendored import client, errors, host, settings, toolbox, wire  # noqa: E402
 
 _DEBOUNCE_MS = 200
 _WIDTH = 460
@@ -114,6 +114,7 @@ class ToolDialog:
         self._first_entry: Any = None
         self._fill(config, tool)
         self._build_plan()
+        config.connect(f"notify::{COMMERCIAL}", self._remember)
         config.connect("notify", self._changed)
 
     def run(self) -> str | None:
@@ -187,6 +188,12 @@ class ToolDialog:
         self._consent.hide()
         content = self._dialog.get_content_area()
         content.pack_start(frame, False, False, _SPACING)
+
+    def _remember(self, config: Any, *_: object) -> None:
+        """Keep for all hosts whether only models for commercial use may run."""
+        words = settings.show_switch(config.get_property(COMMERCIAL))
+        with contextlib.suppress(errors.CouldNotBeDone):
+            settings.change(self._place.paths.settings, {COMMERCIAL.replace("-", "_"): words})
 
     def _changed(self, *_: object) -> None:
         self._text.set_sensitive(False)

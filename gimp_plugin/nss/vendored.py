@@ -13,12 +13,13 @@ if TYPE_CHECKING or find_spec("bridge") is None:
         host,
         paths,
         receipt,
+        settings,
         toolbox,
         wire,
         words,
     )
 else:
-    from bridge import arena, client, errors, host, paths, receipt, toolbox, wire, words
+    from bridge import arena, client, errors, host, paths, receipt, settings, toolbox, wire, words
 
 __all__ = [
     "arena",
@@ -27,6 +28,7 @@ __all__ = [
     "host",
     "paths",
     "receipt",
+    "settings",
     "toolbox",
     "wire",
     "words",

@@ -12,6 +12,7 @@ from .client import Client, Watcher
 from .errors import BadInput, Cancelled, NssError, RealPathImpossible
 from .paths import Paths
 from .receipt import Receipt, as_source, from_dict
+from .settings import USUAL, Limits
 
 ANY = "any model"
 
@@ -28,8 +29,7 @@ class Order:
     parameters: Mapping[str, object] = field(default_factory=dict)
     path: str = "auto"
     consent: str = ""
-    budget_seconds: float | None = None
-    memory_bytes: int | None = None
+    limits: Limits = USUAL
     commercial_only: bool = False
 
 
@@ -178,8 +178,7 @@ def ask_plan(order: Order, width: int, height: int) -> wire.AskPlan:
         height=height,
         path=order.path,
         parameters=toolbox.tool(order.tool).parse(order.parameters),
-        budget_seconds=order.budget_seconds,
-        memory_bytes=order.memory_bytes,
+        limits=order.limits,
         commercial_only=order.commercial_only,
     )
 
@@ -217,8 +216,7 @@ def _compute(order: Order, task: Task, source: Source, result: Result) -> Step:
             worked_height=source.worked[1],
             path=order.path,
             parameters=task.parameters,
-            budget_seconds=order.budget_seconds,
-            memory_bytes=order.memory_bytes,
+            limits=order.limits,
             commercial_only=order.commercial_only,
             previous=as_source(source.previous),
             note=note,

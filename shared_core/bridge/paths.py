@@ -16,6 +16,7 @@ try:
 except ImportError:
     import appdirs
 
+from . import settings
 from .errors import CouldNotBeDone
 
 APP = "nss"
@@ -44,8 +45,9 @@ class Paths:
 
     @property
     def models(self) -> Path:
-        """Downloaded model files, one folder per model id."""
-        return self.data / "models"
+        """Downloaded model files, one folder per model id: where the user's settings say."""
+        chosen = settings.load(self.settings).models_folder
+        return Path(chosen) if chosen else self.data / "models"
 
     @property
     def journal(self) -> Path:

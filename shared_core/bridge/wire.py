@@ -10,8 +10,9 @@ from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from .errors import CouldNotBeDone
+from .settings import USUAL, Limits
 
-PROTOCOL = 2
+PROTOCOL = 3
 MAX_MESSAGE = 1 << 20
 MAX_SIDE = 1 << 20
 
@@ -171,8 +172,7 @@ class AskPlan:
     height: int
     path: str = "auto"
     parameters: dict[str, Any] = field(default_factory=dict)
-    budget_seconds: float | None = None
-    memory_bytes: int | None = None
+    limits: Limits = USUAL
     commercial_only: bool = False
 
 
@@ -202,8 +202,7 @@ class StartJob:
     worked_height: int | None = None
     path: str = "auto"
     parameters: dict[str, Any] = field(default_factory=dict)
-    budget_seconds: float | None = None
-    memory_bytes: int | None = None
+    limits: Limits = USUAL
     commercial_only: bool = False
     previous: dict[str, Any] | None = None
     note: str = ""

@@ -93,7 +93,12 @@ class Store:
     """The models of one user, below ``paths.models``, one folder of real files per model id."""
 
     def __init__(self, paths: Paths) -> None:
-        self._root = paths.models
+        self._paths = paths
+
+    @property
+    def _root(self) -> Path:
+        # The user may have chosen another folder meanwhile.
+        return self._paths.models
 
     def folder(self, card: Card) -> Path:
         """Where the model's files are."""

@@ -9,20 +9,11 @@ import psutil  # type: ignore[import-untyped,unused-ignore]
 
 from .limits import memory_limits, processor_quota
 
-# The rest stays for the editor, whose picture is open beside us.
-SHARE_OF_FREE = 0.6
-
 
 def available_bytes() -> int:
     """Memory that can be taken without swapping, within the container's limits."""
     free = int(psutil.virtual_memory().available)
     return max(0, min([free, *(group.limit - group.used for group in memory_limits())]))
-
-
-def budget(limit: int | None = None) -> int:
-    """Memory that a run may take: a share of what is free, at most the user's ``limit``."""
-    share = int(available_bytes() * SHARE_OF_FREE)
-    return share if limit is None else min(share, limit)
 
 
 def peak_rss_bytes() -> int:

@@ -11,7 +11,6 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from shared_core import routing
 from shared_core.bridge import toolbox, wire
 from shared_core.bridge.errors import BadInput, Cancelled, CouldNotBeDone, NssError
 from shared_core.catalog.cards import Card
@@ -143,8 +142,9 @@ class Attempts:
             return False
         parameters = toolbox.tool(job.tool).parse(job.parameters)
         seconds = self._planner.seconds(card, CPU, *worked(job), parameters)
-        budget = job.budget_seconds or routing.DEFAULT_BUDGET_SECONDS
-        return job.path == wire.REAL or (seconds is not None and seconds <= budget)
+        if job.path == wire.REAL:
+            return True
+        return seconds is not None and seconds <= job.limits.budget
 
     def _real_once(self, run: Run, attempt: Attempt) -> Event:
         plan = attempt.plan

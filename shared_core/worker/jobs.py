@@ -201,8 +201,7 @@ class JobRunner:
                 *worked(job),
                 job.path,
                 job.parameters,
-                job.budget_seconds,
-                job.memory_bytes,
+                job.limits,
                 job.commercial_only,
             )
         )

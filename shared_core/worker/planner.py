@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from shared_core import routing, tiers
-from shared_core.bridge import toolbox, wire
+from shared_core.bridge import settings, toolbox, wire
 from shared_core.bridge.errors import UsageError
 from shared_core.bridge.paths import Paths
 from shared_core.catalog import cards as catalogue
@@ -56,8 +56,7 @@ class Planner:
         provider = self._provider()
         candidates = tuple(
             self._candidate(card, provider or CPU, ask.width, ask.height, parameters)
-            for card in registry.models(self.cards, tool.id, parameters)
-            if not ask.commercial_only or card.commercial_use is catalogue.CommercialUse.YES
+            for card in self._models(tool, parameters, ask.commercial_only)
         )
         cost = costs.CLASSICAL[tool.id]
         speed = self._journal.speed(f"classical/{tool.id}")
@@ -71,10 +70,19 @@ class Planner:
             + min(round(megapixels * 1e6) * cost.bytes_per_pixel, cost.most_bytes),
             provider=provider,
             provider_trouble=self.onnxruntime_trouble or "no provider of onnxruntime works here",
-            memory_bytes=memory.budget(ask.memory_bytes),
+            memory_bytes=ask.limits.memory.of(memory.available_bytes()),
         )
-        budget = ask.budget_seconds or routing.DEFAULT_BUDGET_SECONDS
-        return routing.decide(facts, routing.Preference(ask.path, budget))
+        return routing.decide(facts, routing.Preference(ask.path, ask.limits.budget))
+
+    def _models(
+        self, tool: toolbox.Tool, parameters: Mapping[str, toolbox.Value], commercial_only: bool
+    ) -> list[catalogue.Card]:
+        """The models that may serve a tool, the preferred first."""
+        return [
+            card
+            for card in registry.models(self.cards, tool.id, parameters)
+            if not commercial_only or card.commercial_use is catalogue.CommercialUse.YES
+        ]
 
     def _provider(self) -> str | None:
         """The provider that the probe prefers; the CPU before the first probe."""
@@ -86,12 +94,13 @@ class Planner:
         return preferred.id if preferred else None
 
     def advice(self) -> tiers.Advice:
-        """What each tier makes real on this machine within the usual limits."""
+        """What each tier makes real on this machine within the user's limits."""
+        chosen = settings.load(self._paths.settings)
         provider = self._provider() or CPU
         offers = []
         for tool in toolbox.TOOLS:
             parameters = tool.parse({})
-            for card in registry.models(self.cards, tool.id, parameters):
+            for card in self._models(tool, parameters, chosen.commercial_only):
                 found = self._candidate(card, provider, tiers.WIDTH, tiers.HEIGHT, parameters)
                 family = catalogue.with_needs(self.cards, card)
                 offers.append(
@@ -106,7 +115,7 @@ class Planner:
                         found.peak_bytes,
                     )
                 )
-        limits = tiers.Limits(routing.DEFAULT_BUDGET_SECONDS, memory.budget(None))
+        limits = tiers.Limits(chosen.budget, chosen.memory.of(memory.available_bytes()))
         return tiers.advise(offers, [(tool.id, tool.title) for tool in toolbox.TOOLS], limits)
 
     def hub_declared(self, card: catalogue.Card, file: catalogue.CardFile) -> str:
@@ -230,9 +239,9 @@ def _check(ask: wire.AskPlan) -> None:
         )
     if ask.path not in wire.PATHS:
         raise UsageError(f"There is no path {ask.path!r}; there are {', '.join(wire.PATHS)}.")
-    for limit in (ask.budget_seconds, ask.memory_bytes):
-        if limit is not None and not 0 < limit < math.inf:
-            raise UsageError("A limit of time or memory must be above 0.")
+    limits = ask.limits
+    if not (0 < limits.budget < math.inf and limits.memory.sound and limits.vram.sound):
+        raise UsageError("A limit of time or memory must be above 0, and a share at most 1.")
 
 
 def _grid(rule: catalogue.TileRule, width: int, height: int) -> Grid:

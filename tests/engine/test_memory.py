@@ -71,8 +71,6 @@ def test_the_container_limits_what_is_free(monkeypatch: pytest.MonkeyPatch) -> N
     assert free > 0
     monkeypatch.setattr(memory, "memory_limits", lambda: [MemoryLimit(1000, 400)])
     assert memory.available_bytes() == 600
-    assert memory.budget() == 360
-    assert memory.budget(100) == 100
     monkeypatch.setattr(memory, "memory_limits", lambda: [MemoryLimit(1000, 1400)])
     assert memory.available_bytes() == 0
 

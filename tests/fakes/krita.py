@@ -468,7 +468,6 @@ def install(qt_major: int) -> types.ModuleType:
             self.open_windows: list[Any] = []
             self.extensions: list[Any] = []
             self.factories: list[Any] = []
-            self.settings: dict[tuple[str, str], str] = {}
             self._notifier = Notifier()
 
         @staticmethod
@@ -477,12 +476,6 @@ def install(qt_major: int) -> types.ModuleType:
 
         def version(self) -> str:
             return "6.0.4" if qt_major == 6 else "5.2.9 (git abc)"
-
-        def readSetting(self, group: str, name: str, default: str) -> str:
-            return self.settings.get((group, name), default)
-
-        def writeSetting(self, group: str, name: str, value: str) -> None:
-            self.settings[group, name] = value
 
         def notifier(self) -> Any:
             return self._notifier

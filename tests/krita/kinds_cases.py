@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from desk import GREY, HEIGHT, QT, WIDTH, Desk, fake, wait
 
-from shared_core.bridge import arena, errors, host, paths, receipt, toolbox
+from shared_core.bridge import arena, errors, host, paths, receipt, settings, toolbox
 from shared_core.bridge.toolbox import Kind, Parameter, Returns, Selects, Tool
 
 QtCore: Any = import_module(f"PyQt{QT}.QtCore")
@@ -388,14 +388,15 @@ def test_where_the_result_goes(desk: Desk) -> None:
     assert "words" in where(tool(Returns.TEXT))
 
 
-def test_commercial_use_only_is_remembered(desk: Desk, editor: Any) -> None:
+def test_commercial_use_only_is_remembered(desk: Desk) -> None:
+    file = paths.paths().settings
     box = desk.widget("commercial")
     assert not box.isChecked()
     box.setChecked(True)
-    assert editor.settings["nss", "commercial_only"] == "true"
+    assert settings.load(file).commercial_only
     assert desk.dock._order().commercial_only
     box.setChecked(False)
-    assert editor.settings["nss", "commercial_only"] == "false"
+    assert not settings.load(file).commercial_only
     assert not desk.dock._order().commercial_only
 
 

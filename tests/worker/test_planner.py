@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 from shared_core.bridge import wire
 from shared_core.bridge.errors import NssError, UsageError
 from shared_core.bridge.paths import paths
+from shared_core.bridge.settings import Amount, Limits
 from shared_core.catalog.store import Store, Trial
 from shared_core.device import profile as device
 from shared_core.worker import planner as planners
@@ -32,6 +33,15 @@ from tests.conftest import ROOT
 from tests.fakes.contract_models import DRUNET, NAFNET, SCUNET
 
 ASK = wire.AskPlan("deblur", 1000, 1000)
+PATIENT = Limits(budget=1e6)
+UNSOUND = (
+    *(Amount(share=share) for share in (0.0, -0.5, 1.01, math.nan)),
+    *(Amount(bytes=count) for count in (0, -5)),
+    *(Amount(), Amount(share=0.5, bytes=10**9)),
+)
+amounts = st.builds(Amount, share=st.floats(1e-300, 1)) | st.builds(
+    Amount, bytes=st.integers(1, 1 << 62)
+)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -54,11 +64,11 @@ def planner(tmp_path_factory: pytest.TempPathFactory) -> Planner:
 
 
 def test_without_models(planner):
-    plan = planner.plan(replace(ASK, budget_seconds=1e6))
+    plan = planner.plan(replace(ASK, limits=PATIENT))
     assert (plan.path, plan.model, plan.download) == ("classical", None, NAFNET)
     assert plan.download_bytes == 91_736_251 and "not downloaded" in plan.reason
     assert planner.plan(replace(ASK, path="real")).path is None
-    denoise = replace(ASK, tool="denoise", budget_seconds=1e6)
+    denoise = replace(ASK, tool="denoise", limits=PATIENT)
     blind = planner.plan(denoise)
     told = planner.plan(replace(denoise, parameters={"strength": 10}))
     assert (blind.download, told.download) == (SCUNET, DRUNET)
@@ -190,12 +200,9 @@ def test_a_fault_is_in_the_plan_only_where_the_model_is(tmp_path):
         {"height": -1},
         {"width": (1 << 20) + 1},
         {"width": 10**4000},
-        {"budget_seconds": 0.0},
-        {"budget_seconds": -1.0},
-        {"budget_seconds": math.inf},
-        {"budget_seconds": math.nan},
-        {"memory_bytes": 0},
-        {"memory_bytes": -5},
+        *({"limits": Limits(budget=seconds)} for seconds in (0.0, -1.0, math.inf, math.nan)),
+        *({"limits": Limits(memory=amount)} for amount in UNSOUND),
+        *({"limits": Limits(vram=amount)} for amount in UNSOUND),
         {"parameters": {"amount": 10**400}},
         {"parameters": {"amount": math.nan}},
         {"parameters": {"kind": []}},
@@ -215,14 +222,15 @@ def test_impossible_questions(planner, change):
     width=st.integers(1, 1 << 20),
     height=st.integers(1, 1 << 20),
     path=st.sampled_from(wire.PATHS),
-    budget=st.none() | st.floats(1e-300, 1e300),
-    memory=st.none() | st.integers(1, 1 << 62),
+    budget=st.floats(1e-300, 1e300),
+    memory=amounts,
+    vram=amounts,
     profile=st.booleans(),
 )
 def test_every_possible_question_has_a_sound_plan(
-    planner, tool, width, height, path, budget, memory, profile
+    planner, tool, width, height, path, budget, memory, vram, profile
 ):
-    ask = wire.AskPlan(tool, width, height, path, {}, budget, memory)
+    ask = wire.AskPlan(tool, width, height, path, {}, Limits(budget, memory, vram))
     plan = planner.plan(ask)
     assert plan.path in (("classical", "real") if path != "real" else (None, "real"))
     assert plan.reason and plan.sentence()
