@@ -234,7 +234,7 @@ def test_many_commands_on_a_cold_morning_share_one_worker(home, photo, tmp_path)
         assert (process.returncode, err) == (0, "")
     assert all(out.exists() for out in outs)
     left = {f.name for f in (home.folder / "run").iterdir()}
-    assert left == {"worker-2.lock", "worker-2.sock", "worker.key"}
+    assert left == {"worker-3.lock", "worker-3.sock", "worker.key"}
 
 
 def test_doctor(shared_home):

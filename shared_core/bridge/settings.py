@@ -171,7 +171,7 @@ SETTINGS = (
 _BY_NAME = {setting.name: setting for setting in SETTINGS}
 
 
-def words(settings: Settings) -> dict[str, str]:
+def words_of(settings: Settings) -> dict[str, str]:
     """Every setting's words by its name."""
     return {setting.name: setting.show(getattr(settings, setting.name)) for setting in SETTINGS}
 
@@ -231,10 +231,10 @@ def change(path: Path, given: Mapping[str, str]) -> Settings:
         except ValueError:
             values = {}
             os.replace(target, target.with_suffix(".broken.json"))
-        for name, text in changed.items():
+        for name, words in changed.items():
             values.pop(name, None)
-            if text is not None:
-                values[name] = text
+            if words is not None:
+                values[name] = words
         _write(target, json.dumps(values, indent=1) + "\n")
     except OSError as error:
         raise CouldNotBeDone(
@@ -248,7 +248,7 @@ def _values(path: Path) -> dict[str, Any]:
     """What the file holds, nothing where there is none; ``ValueError`` where it is no such file."""
     try:
         values = json.loads(path.read_text("utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return {}
     except OSError as error:
         raise ValueError(error.strerror or str(error)) from None

@@ -82,7 +82,7 @@ def test_what_is_no_setting_is_refused_and_nothing_is_written(file, name, text):
 )
 def test_words_mean_the_same_when_read_back(budget, share, count, commercial_only):
     made = Settings(budget, Amount(share=share), Amount(bytes=count), commercial_only)
-    words = settings.words(made)
+    words = settings.words_of(made)
     again = {one.name: one.read(words[one.name]) for one in settings.SETTINGS[:-1]}
     assert Settings(**again) == made
 
