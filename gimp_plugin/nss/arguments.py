@@ -64,9 +64,7 @@ def declare(procedure: Any, tool: toolbox.Tool) -> None:
     )
 
 
-def order_of(
-    tool: toolbox.Tool, config: Any, consent: str, chosen: settings.Settings
-) -> host.Order:
+def order_of(tool: toolbox.Tool, config: Any, consent: str, kept: settings.Settings) -> host.Order:
     """What the procedure's arguments ask for within the user's settings."""
     given: dict[str, object] = {}
     for parameter in tool.parameters:
@@ -79,8 +77,8 @@ def order_of(
         given,
         config.get_property(PATH),
         consent,
-        limits=chosen.limits,
-        commercial_only=chosen.commercial_only or bool(config.get_property(COMMERCIAL)),
+        limits=kept.limits,
+        commercial_only=kept.commercial_only or bool(config.get_property(COMMERCIAL)),
     )
 
 
