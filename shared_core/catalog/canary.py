@@ -15,8 +15,9 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from ..engine.session import OutOfMemory, RunFailed, Session, SessionFailed, Tensor, open_session
-from .card import SIGMA, SIGMOID, Card, TensorSpec
+from ..engine.session import OutOfMemory, RunFailed, Session, SessionFailed, open_session
+from .card import CLASSES, RESIDUAL, Card, TensorSpec
+from .contract import Shown, fed, matched, planes, undone
 from .manifest import Trial
 
 _TYPES = {
@@ -26,14 +27,14 @@ _TYPES = {
     "uint8": "tensor(uint8)",
     "int32": "tensor(int32)",
     "int64": "tensor(int64)",
+    "int8": "tensor(int8)",
+    "bool": "tensor(bool)",
 }
-# One channel that says which pixels are to be filled, or which are to stay: either or, nothing
-# between.
-HOLE, KEEP = ("hole",), ("keep",)
-MASKS = (HOLE, KEEP)
-_SIGMA = 15 / 255
+_SIGMA = 15.0
 # Pictures and the like: what varies by less than this share of its range is another range.
 _LEAST_SHARE = 0.01
+
+Size = tuple[int | None, int | None]
 
 _Failures = (SessionFailed, RunFailed, OutOfMemory)
 
@@ -78,40 +79,31 @@ def _try_session(card: Card, role: str, path: Path) -> tuple[str, float]:
     inputs = [spec for spec in card.inputs if spec.role == role]
     outputs = [spec for spec in card.outputs if spec.role == role]
     session = open_session(path)
-    reason = _wrong_tensors(session, inputs, outputs, card.run_side)
+    size = card.run_size or (None, None)
+    reason = _wrong_tensors(session, inputs, outputs, size)
     if reason:
         return reason, 0.0
-    named = _matched(inputs, session.inputs)
+    named = matched(inputs, session.inputs)
     feed = {
-        tensor.name: known_values(spec, card.run_side)
-        for spec, tensor in zip(inputs, named, strict=True)
+        tensor.name: known_values(spec, *size) for spec, tensor in zip(inputs, named, strict=True)
     }
     start = time.perf_counter()
     found = session.run(feed)
     seconds = time.perf_counter() - start
     by_name = {tensor.name: values for tensor, values in zip(session.outputs, found, strict=True)}
-    for spec, tensor in zip(outputs, _matched(outputs, session.outputs), strict=True):
-        reason = _wrong_values(by_name[tensor.name], spec, card.run_side)
+    for spec, tensor in zip(outputs, matched(outputs, session.outputs), strict=True):
+        reason = _wrong_values(by_name[tensor.name], spec, size)
         if reason:
             place = f" {tensor.name!r}" if len(outputs) > 1 else ""
             return f"its output{place} {reason}", seconds
     return "", seconds
 
 
-def _matched(specs: Sequence[TensorSpec], tensors: Sequence[Tensor]) -> list[Tensor]:
-    """The session's tensor for each of the card's: by name where all have one, else by order."""
-    by_name = {tensor.name: tensor for tensor in tensors}
-    names = [spec.name for spec in specs if spec.name in by_name]
-    if len(set(names)) == len(specs):
-        return [by_name[name] for name in names if name]
-    return list(tensors[: len(specs)])
-
-
 def _wrong_tensors(
     session: Session,
     inputs: Sequence[TensorSpec],
     outputs: Sequence[TensorSpec],
-    side: int | None,
+    size: Size,
 ) -> str:
     if len(session.inputs) != len(inputs):
         return f"it has {len(session.inputs)} inputs, expected {len(inputs)}"
@@ -122,13 +114,13 @@ def _wrong_tensors(
         ("input", session.inputs, inputs),
         ("output", session.outputs, outputs),
     ):
-        for tensor, spec in zip(_matched(specs, tensors), specs, strict=True):
+        for tensor, spec in zip(matched(specs, tensors), specs, strict=True):
             place = f"its {kind} {tensor.name!r}"
             if spec.name is not None and tensor.name != spec.name:
                 return f"{place} should be called {spec.name!r}"
             if tensor.type != _TYPES[spec.dtype]:
                 return f"{place} is {tensor.type}, expected {_TYPES[spec.dtype]}"
-            shape, wanted = tensor.shape, spec.sized(side)
+            shape, wanted = tensor.shape, spec.sized(*size)
             if not shape:
                 continue
             if len(shape) != len(wanted):
@@ -154,11 +146,14 @@ def known_picture(height: int, width: int) -> NDArray[np.float32]:
     return np.asarray(0.1 + 0.8 * mixed, np.float32)
 
 
-def known_values(spec: TensorSpec, side: int | None) -> NDArray[Any]:
+def known_values(spec: TensorSpec, height: int | None, width: int | None = None) -> NDArray[Any]:
     """What is fed to the input ``spec``: the known picture as the contract wants it, or a ramp."""
-    shape = spec.sized(side)
-    if spec.layout == "NCHW":
-        return _picture(spec, shape).astype(spec.dtype)
+    shape = spec.sized(height, width)
+    if spec.layout or spec.value is not None:
+        size = dict(zip(spec.layout, shape, strict=False))
+        sides = size.get("H", 1), size.get("W", 1)
+        picture = np.ascontiguousarray(known_picture(*sides).transpose(1, 2, 0))
+        return fed(spec, Shown(picture, _hole(*sides), _SIGMA))
     low, high = spec.range or (0.0, 1.0)
     count = int(np.prod(shape))
     ramp = np.linspace(low, high, count) if count > 1 else np.array([(low + high) / 2])
@@ -167,58 +162,38 @@ def known_values(spec: TensorSpec, side: int | None) -> NDArray[Any]:
     return ramp.reshape(shape).astype(spec.dtype)
 
 
-def _hole(height: int, width: int, spec: TensorSpec) -> NDArray[np.float32]:
-    """A disc to be filled: 1 in it where the mask says what is a hole, 0 where what is kept."""
+def _hole(height: int, width: int) -> NDArray[np.bool_]:
+    """A disc to be filled."""
     y, x = np.mgrid[0:height, 0:width]
-    disc = np.hypot((x + 0.5) / width - 0.5, (y + 0.5) / height - 0.5) < 0.2
-    return np.asarray(disc if spec.channels == HOLE else ~disc, np.float32)
+    return np.asarray(np.hypot((x + 0.5) / width - 0.5, (y + 0.5) / height - 0.5) < 0.2)
 
 
-def _picture(spec: TensorSpec, shape: tuple[int, ...]) -> NDArray[np.float32]:
-    batch, channels, height, width = shape
-    low, high = spec.range or (0.0, 1.0)
-    known = low + (high - low) * known_picture(height, width)
-    if spec.by_maximum:
-        known = known / known.max()
-    picture = np.empty((batch, channels, height, width), np.float32)
-    if spec.channels in MASKS:
-        picture[:] = low + (high - low) * _hole(height, width, spec)
-        return picture
-    for index in range(channels):
-        sigma = spec.channels[index : index + 1] == (SIGMA,)
-        plane: Any = _SIGMA if sigma else known[index % len(known)]
-        if spec.mean:
-            plane = (plane - spec.mean[index]) / spec.std[index]
-        picture[:, index] = plane
-    return picture
-
-
-def _wrong_values(values: NDArray[Any], spec: TensorSpec, side: int | None) -> str:
+def _wrong_values(values: NDArray[Any], spec: TensorSpec, size: Size) -> str:
     """What is wrong with an output, as the end of a sentence, else ""."""
-    wanted = spec.sized(side)
+    wanted = spec.sized(*size)
     if values.shape != wanted:
         return f"has the shape {list(values.shape)}, expected {list(wanted)}"
     numbers = values.astype(np.float64)
     if not np.isfinite(numbers).all():
         return "holds values that are no numbers"
-    if spec.then == SIGMOID:
-        numbers = 1 / (1 + np.exp(-np.clip(numbers, -60, 60)))
+    if spec.layout:
+        numbers = undone(spec, planes(values, spec.layout)).astype(np.float64)
     lowest, highest = float(numbers.min()), float(numbers.max())
-    if spec.range is not None:
+    if spec.range is not None and spec.then != CLASSES:
         low, high = spec.range
+        if spec.then == RESIDUAL:
+            low, high = low - high, high - low
         slack = (high - low) / 2
-        # A mask of one channel may well see nothing in the known picture.
-        flat = len(wanted) == 4 and wanted[1] > 1 and highest - lowest < _LEAST_SHARE * (high - low)
+        # A mask of one channel may well see nothing in the known picture, which has no noise.
+        several = spec.layout and numbers.shape[-1] > 1 and spec.then != RESIDUAL
+        flat = several and highest - lowest < _LEAST_SHARE * (high - low)
         if lowest < low - slack or highest > high + slack or (flat and highest > lowest):
             return f"runs from {lowest:.3g} to {highest:.3g}, expected about {low:g} to {high:g}"
-    if numbers.size > 1 and highest == lowest:
+    if numbers.size > 1 and highest == lowest and spec.then != CLASSES:
         return "is the same everywhere"
     return ""
 
 
 def _fixed_side(card: Card) -> int:
     """The side of a picture whose size the shapes alone say, 0 where there is none."""
-    for spec in card.inputs:
-        if spec.layout == "NCHW" and isinstance(spec.shape[2], int):
-            return spec.shape[2]
-    return 0
+    return next((spec.size[0] for spec in card.inputs if spec.size), 0)

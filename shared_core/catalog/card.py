@@ -10,10 +10,28 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
+from ..engine.grid import Grid, plan_tiles
+
+# What the channels of a tensor may be beside colours, see ``TensorSpec``.
+LUMA = "Y"
+LIGHTNESS = "L"
+EACH = "each"
 SIGMA = "sigma"
+HOLE = "hole"
+KEEP = "keep"
+MATTE = "matte"
+
+# What is yet to be done with an output's values.
 SIGMOID = "sigmoid"
+SOFTMAX = "softmax"
+CLASSES = "classes"
 MIN_MAX = "min-max"
-SIDE_WORD = re.compile(r"(\d*)[HW]")
+RESIDUAL = "residual"
+
+# N is the batch, C the channels; what a layout lacks the tensor lacks.
+Region = tuple[int, int, int, int]
+LAYOUTS = ("NCHW", "NHWC", "NHW", "CHW", "HWC", "HW")
+SIDE_WORD = re.compile(r"(\d*)([HW])(?:/(\d+))?")
 
 
 class Tier(str, Enum):
@@ -55,14 +73,25 @@ class CardFile:
 class TensorSpec:
     """An input or output of the session ``role``.
 
-    ``name`` is None where it is read from the session. ``shape`` holds numbers where they are
-    fixed, else words: any for the batch, and "H", "W", "4H" ... for one or several times the side
-    of a tile or of the whole. ``range`` are the values' limits, of an input before ``mean`` and
-    ``std`` (one for each channel) are applied as (x - mean) / std, and of an output after
-    ``then`` = "sigmoid", but before "min-max". ``by_maximum``: the picture is divided by its
-    largest value first. A channel called "sigma" is a constant plane: the noise's standard
-    deviation in levels of 255, divided by 255, and ``sigma_maximum`` the largest (in levels of
-    255) the model was trained for.
+    ``name`` is None where it is read from the session. ``layout`` is one of ``LAYOUTS``, "" for
+    what is no picture. ``shape`` holds numbers where they are fixed, else words: any for the
+    batch, and "H", "W", "4H", "H/4" ... for a multiple or part of the side of a tile or of the
+    whole.
+
+    ``channels`` names each one: "R", "G", "B"; "Y" is the luma of a picture whose colours stay,
+    "each" one of R, G and B, which go through the model one after the other; "L" is CIE L* / 100,
+    "a" and "b" are a* and b* as they are. "sigma" is a constant: the noise's standard deviation as
+    a share of the picture's range, and ``sigma_maximum`` the largest (in levels of 255) the model
+    was trained for. "hole" is high where the picture is to be filled and "keep" where it is not;
+    with ``blank`` what is shown of the picture is 0 there. "matte" is coverage. An input with
+    ``value`` is that number everywhere.
+
+    ``range`` are the values' limits, of an input before ``mean`` and ``std`` (one for each
+    channel) are applied as (x - mean) / std, and of an output after these are undone and after
+    ``then``, but before "min-max". ``by_maximum``: the picture is divided by its largest value
+    first. ``then``: "sigmoid" and "softmax" (over the channels) make logits to shares; "classes"
+    are numbers of classes; "residual" is what is to be taken from the picture. Of several shares
+    or classes those in ``subject`` show the subject, by default all but the first.
     """
 
     name: str | None
@@ -77,19 +106,31 @@ class TensorSpec:
     std: tuple[float, ...] = ()
     by_maximum: bool = False
     then: str = ""
+    value: float | None = None
+    subject: tuple[int, ...] = ()
+    blank: bool = False
 
-    def sized(self, side: int | None) -> tuple[int, ...]:
-        """The shape for a batch of one and a picture of ``side`` by ``side`` pixels."""
+    def sized(self, height: int | None, width: int | None = None) -> tuple[int, ...]:
+        """The shape for a batch of one and a picture of this size, square without a width."""
+        sides = {"H": height or 0, "W": height or 0 if width is None else width}
         return tuple(
-            n if isinstance(n, int) else 1 if index == 0 else times(n) * (side or 0)
+            n if isinstance(n, int) else 1 if index == 0 and n not in sides else _side(n, sides)
             for index, n in enumerate(self.shape)
         )
 
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """Height and width, where the shape fixes both."""
+        if not self.layout:
+            return None
+        height, width = (self.shape[self.layout.index(letter)] for letter in "HW")
+        return (height, width) if isinstance(height, int) and isinstance(width, int) else None
 
-def times(word: str) -> int:
-    """How many times the side a shape's word like "H" or "4H" means."""
+
+def _side(word: str, sides: Mapping[str, int]) -> int:
+    """The side that a shape's word like "H", "4H" or "H/4" means, 1 for another word."""
     match = SIDE_WORD.fullmatch(word)
-    return int(match[1] or 1) if match else 1
+    return sides[match[2]] * int(match[1] or 1) // int(match[3] or 1) if match else 1
 
 
 @dataclass(frozen=True)
@@ -98,15 +139,29 @@ class TileRule:
 
     ``overlap`` is the width that two neighbouring tiles share (stride = size - overlap). Both
     sides of a tile are multiples of ``multiple``; where ``fixed`` is true every tile is exactly
-    ``size`` by ``size``, else ``size`` is the recommended side. The output is ``scale`` times as
-    wide and high as the tile.
+    ``size`` high and wide, or ``width`` wide where the card has one, else ``size`` is the
+    recommended side and no side is below ``least``. The output is ``scale`` times as wide and high
+    as the tile.
     """
 
     size: int
     overlap: int
-    multiple: int
-    fixed: bool
+    multiple: int = 1
+    fixed: bool = False
     scale: int = 1
+    width: int | None = None
+    least: int = 1
+
+    @property
+    def sides(self) -> tuple[int, int]:
+        """Width and height of a full tile."""
+        return self.width or self.size, self.size
+
+    def over(self, width: int, height: int, region: Region | None = None) -> Grid:
+        """The tiles over a picture of this size, or over its ``region``."""
+        return plan_tiles(
+            width, height, self.sides, self.overlap, self.multiple, self.fixed, region, self.least
+        )
 
 
 @dataclass(frozen=True)
@@ -185,9 +240,26 @@ class Card:
         return any(SIGMA in spec.channels for spec in self.inputs)
 
     @property
+    def passes(self) -> int:
+        """How often it runs on each part of a picture: once for each colour where it sees one."""
+        return 3 if any(spec.channels == (EACH,) for spec in self.outputs) else 1
+
+    @property
+    def sigma_maximum(self) -> float | None:
+        """The strongest noise, in levels of 255, that the model was trained for."""
+        return next((s.sigma_maximum for s in self.inputs if s.sigma_maximum), None)
+
+    @property
     def run_side(self) -> int | None:
         """The side in pixels of what goes through it at once; None where no shape has a word."""
         return self.tile.size if self.tile else self.side
+
+    @property
+    def run_size(self) -> tuple[int, int] | None:
+        """Height and width in pixels of what goes through it at once; None likewise."""
+        if self.tile:
+            return self.tile.size, self.tile.width or self.tile.size
+        return (self.side, self.side) if self.side else None
 
     def sessions(self) -> tuple[tuple[str, CardFile], ...]:
         """The files that sessions are made from, by role, in the card's order."""

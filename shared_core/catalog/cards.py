@@ -15,10 +15,14 @@ import tomllib
 from ..bridge.errors import CouldNotBeDone
 from ..bridge.toolbox import TOOLS
 from .card import (
+    CLASSES,
+    LAYOUTS,
     MIN_MAX,
+    RESIDUAL,
     SIDE_WORD,
     SIGMA,
     SIGMOID,
+    SOFTMAX,
     Card,
     CardFile,
     CommercialUse,
@@ -50,7 +54,7 @@ __all__ = [
 ]
 
 SCHEMA = 1
-DTYPES = ("float32", "float16", "float64", "uint8", "int32", "int64")
+DTYPES = ("float32", "float16", "float64", "uint8", "int8", "int32", "int64", "bool")
 
 _ID = re.compile(r"[a-z0-9][a-z0-9.-]*")
 _REPO = re.compile(r"[\w.-]+/[\w.-]+")
@@ -241,12 +245,14 @@ def _role(table: Table) -> str:
 
 
 def _tensor(table: Table) -> TensorSpec:
+    layout = table.choice_or_nothing("layout", LAYOUTS)
     shape: list[int | str] = []
-    for index, side in enumerate(table.items("shape")):
+    for index, side in enumerate(table.items("shape", least=0)):
         if isinstance(side, bool) or not isinstance(side, (int, str)) or side in ("", 0):
             raise table.wrong("shape", f"{side!r} is neither a positive number nor a word")
-        if index and isinstance(side, str) and not SIDE_WORD.fullmatch(side):
-            raise table.wrong("shape", f"{side!r} is neither H nor W nor a multiple like 4H")
+        batch = index == 0 and not layout.startswith(("C", "H"))
+        if isinstance(side, str) and not batch and not SIDE_WORD.fullmatch(side):
+            raise table.wrong("shape", f"{side!r} is no side like H, 4H or H/4")
         shape.append(side)
     limits = table.numbers_or_nothing("range")
     if limits and (len(limits) != 2 or not limits[0] < limits[1]):
@@ -254,7 +260,7 @@ def _tensor(table: Table) -> TensorSpec:
     spec = TensorSpec(
         name=table.text_or_nothing("name") or None,
         dtype=table.choice("dtype", DTYPES),
-        layout=table.choice_or_nothing("layout", ("NCHW",)),
+        layout=layout,
         shape=tuple(shape),
         channels=table.texts_or_nothing("channels"),
         range=(limits[0], limits[1]) if limits else None,
@@ -263,21 +269,32 @@ def _tensor(table: Table) -> TensorSpec:
         mean=table.numbers_or_nothing("mean"),
         std=table.numbers_or_nothing("std"),
         by_maximum=table.flag_or_false("by_maximum"),
-        then=table.choice_or_nothing("then", (SIGMOID, MIN_MAX)),
+        then=table.choice_or_nothing("then", (SIGMOID, SOFTMAX, CLASSES, MIN_MAX, RESIDUAL)),
+        value=table.number_or_none("value"),
+        subject=table.wholes_or_nothing("subject"),
+        blank=table.flag_or_false("blank"),
     )
     table.no_others()
-    if spec.layout and len(shape) != len(spec.layout):
-        raise table.wrong("shape", f"{len(shape)} sides do not fit the layout {spec.layout}")
-    if spec.channels and (not spec.layout or shape[1] != len(spec.channels)):
-        place = f"{shape[1]!r}" if spec.layout else "a tensor without the layout NCHW"
+    _check_tensor(table, spec)
+    return spec
+
+
+def _check_tensor(table: Table, spec: TensorSpec) -> None:
+    """What the fields of a tensor say about each other."""
+    if spec.layout and len(spec.shape) != len(spec.layout):
+        raise table.wrong("shape", f"{len(spec.shape)} sides do not fit the layout {spec.layout}")
+    count = spec.shape[spec.layout.index("C")] if "C" in spec.layout else 1
+    # The noise level may come as a number alone.
+    picture = spec.layout or spec.channels == (SIGMA,)
+    if spec.channels and (not picture or count != len(spec.channels)):
+        place = f"{count!r}" if picture else "a tensor without a layout"
         raise table.wrong("channels", f"{len(spec.channels)} channels do not fit {place}")
     if len(spec.mean) != len(spec.std) or 0 in spec.std:
         raise table.wrong("std", "mean and std come together, and no std is 0")
-    if spec.mean and (not spec.layout or len(spec.mean) != shape[1]):
+    if spec.mean and (not spec.layout or len(spec.mean) != count):
         raise table.wrong("mean", "takes one number for each channel")
-    if spec.mean and spec.range and spec.range[0] < 0:
+    if spec.mean and spec.range and spec.range[0] < 0 and spec.channels != ("a", "b"):
         raise table.wrong("range", "is what the picture has before mean and std, so not below 0")
-    return spec
 
 
 def _tile(table: Table) -> TileRule:
@@ -287,11 +304,16 @@ def _tile(table: Table) -> TileRule:
         multiple=table.whole("multiple", 1),
         fixed=table.flag("fixed"),
         scale=table.whole_or_none("scale") or 1,
+        width=table.whole_or_none("width"),
+        least=table.whole_or_none("least") or 1,
     )
-    if rule.size % rule.multiple:
-        raise table.wrong("size", f"{rule.size} is no multiple of {rule.multiple}")
-    if rule.overlap * 2 > rule.size:
-        raise table.wrong("overlap", f"{rule.overlap} is more than half of the tile's {rule.size}")
+    for field, side in (("width", rule.sides[0]), ("size", rule.sides[1])):
+        if side % rule.multiple:
+            raise table.wrong(field, f"{side} is no multiple of {rule.multiple}")
+        if rule.overlap * 2 > side:
+            raise table.wrong("overlap", f"{rule.overlap} is more than half of the tile's {side}")
+    if rule.width and not rule.fixed:
+        raise table.wrong("width", "only a fixed tile has one")
     table.no_others()
     return rule
 

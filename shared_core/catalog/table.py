@@ -74,6 +74,14 @@ class Table:
             raise self.wrong(field, f"{value!r} is not a positive number")
         return float(value)
 
+    def number_or_none(self, field: str) -> float | None:
+        value = self.get(field)
+        if value is None:
+            return None
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) < 1e30:
+            raise self.wrong(field, f"{value!r} is not a number")
+        return float(value)
+
     def flag(self, field: str) -> bool:
         value = self.get(field)
         if not isinstance(value, bool):
@@ -83,10 +91,11 @@ class Table:
     def flag_or_false(self, field: str) -> bool:
         return False if self.get(field) is None else self.flag(field)
 
-    def items(self, field: str) -> list[object]:
+    def items(self, field: str, least: int = 1) -> list[object]:
         value = self.get(field)
-        if not isinstance(value, list) or not value:
-            raise self.wrong(field, "a list with something in it is missing here")
+        if not isinstance(value, list) or len(value) < least:
+            what = "a list with something in it" if least else "a list"
+            raise self.wrong(field, f"{what} is missing here")
         return cast("list[object]", value)
 
     def texts(self, field: str) -> tuple[str, ...]:
@@ -110,6 +119,12 @@ class Table:
         if len(numbers) != len(values) or not all(abs(number) < 1e30 for number in numbers):
             raise self.wrong(field, "takes numbers only")
         return tuple(numbers)
+
+    def wholes_or_nothing(self, field: str) -> tuple[int, ...]:
+        numbers = self.numbers_or_nothing(field)
+        if not all(number >= 0 and number == int(number) for number in numbers):
+            raise self.wrong(field, "takes whole numbers only")
+        return tuple(int(number) for number in numbers)
 
     def table(self, field: str) -> Table:
         value = self.get(field)

@@ -56,28 +56,35 @@ class Grid:
 def plan_tiles(
     length_x: int,
     length_y: int,
-    tile: int,
+    tile: int | tuple[int, int],
     overlap: int,
     multiple: int = 1,
     fixed: bool = False,
     region: tuple[int, int, int, int] | None = None,
+    least: int = 1,
 ) -> Grid:
     """The tiles that cover ``region`` (left, top, width, height) of a picture, or all of it.
 
-    ``length_x`` and ``length_y`` are the picture's. Tiles are squares of side ``tile``; where the
-    picture is smaller and not ``fixed``, they shrink to the next ``multiple``. Neighbours share at
-    least ``overlap`` pixels. Raises ``ValueError`` for a rule that cannot be followed.
+    ``length_x`` and ``length_y`` are the picture's. Tiles are squares of side ``tile``, or as wide
+    and high as it says; where the picture is smaller and not ``fixed``, they shrink to the next
+    ``multiple`` that is at least ``least``. Neighbours share at least ``overlap`` pixels. Raises
+    ``ValueError`` for a rule that cannot be followed.
     """
-    if tile < 1 or multiple < 1 or tile % multiple:
-        raise ValueError(f"tiles of {tile} are no multiple of {multiple}")
-    if not 0 <= overlap <= tile // 2:
-        raise ValueError(f"an overlap of {overlap} is not within 0 and half a tile of {tile}")
+    sides = (tile, tile) if isinstance(tile, int) else tile
+    for side in sides:
+        if side < 1 or multiple < 1 or side % multiple:
+            raise ValueError(f"tiles of {side} are no multiple of {multiple}")
+        if not 0 <= overlap <= side // 2:
+            raise ValueError(f"an overlap of {overlap} is not within 0 and half a tile of {side}")
     left, top, width, height = region or (0, 0, length_x, length_y)
     if width < 1 or height < 1:
-        return Grid(tile, tile, (), ())
-    rule = _Rule(tile, overlap, multiple, fixed)
-    across, columns = _plan_axis(length_x, left, left + width, rule)
-    down, rows = _plan_axis(length_y, top, top + height, rule)
+        return Grid(*sides, (), ())
+    across, columns = _plan_axis(
+        length_x, left, left + width, _Rule(sides[0], overlap, multiple, fixed, least)
+    )
+    down, rows = _plan_axis(
+        length_y, top, top + height, _Rule(sides[1], overlap, multiple, fixed, least)
+    )
     return Grid(across, down, columns, rows)
 
 
@@ -87,6 +94,7 @@ class _Rule:
     overlap: int
     multiple: int
     fixed: bool
+    least: int
 
 
 def _plan_axis(length: int, start: int, stop: int, rule: _Rule) -> tuple[int, tuple[Span, ...]]:
@@ -97,7 +105,8 @@ def _plan_axis(length: int, start: int, stop: int, rule: _Rule) -> tuple[int, tu
     step = math.lcm(multiple, ALIGNMENT)
     first, last = max(0, start - margin), min(length, stop + margin)
     first -= first % step
-    size = rule.tile if rule.fixed else min(rule.tile, _up(last - first, multiple))
+    wanted = _up(max(last - first, rule.least), multiple)
+    size = rule.tile if rule.fixed else min(rule.tile, wanted)
     if last - first <= size:
         if first + size > length:
             # A fixed tile takes real pixels from the other side before any is reflected.

@@ -27,10 +27,11 @@ def run_tiles(
     region: Box,
     fn: TileFunction,
     *,
-    tile: int,
+    tile: int | tuple[int, int],
     overlap: int,
     multiple: int = 1,
     fixed: bool = False,
+    least: int = 1,
     progress: Callable[[int, int], None] | None = None,
     cancelled: Callable[[], bool] | None = None,
 ) -> int:
@@ -38,9 +39,9 @@ def run_tiles(
 
     ``fn`` takes a tile's colours, float32 (height, width, 3), sRGB-encoded in 0..1, and returns
     the same shape; its values are clipped to 0..1. ``tile``, ``overlap`` (pixels that neighbours
-    share), ``multiple`` and ``fixed`` are as in ``plan_tiles``. Around the region tiles see the
-    picture's real pixels, beyond the picture a reflection. Tiles that hold no selected and visible
-    pixel are not run. ``progress`` gets tiles done and tiles in all, first with 0 done;
+    share), ``multiple``, ``fixed`` and ``least`` are as in ``plan_tiles``. Around the region tiles
+    see the picture's real pixels, beyond the picture a reflection. Tiles that hold no selected and
+    visible pixel are not run. ``progress`` gets tiles done and tiles in all, first with 0 done;
     ``cancelled`` is asked before each tile.
 
     Memory: one row of tiles of the region's width, and what ``fn`` takes for one tile. Raises
@@ -48,7 +49,7 @@ def run_tiles(
     ``fn`` raises; then the result is partly written.
     """
     grid = plan_tiles(
-        picture.bounds.width, picture.bounds.height, tile, overlap, multiple, fixed, region
+        picture.bounds.width, picture.bounds.height, tile, overlap, multiple, fixed, region, least
     )
     wanted = {
         (row, column)

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from shared_core.algorithms.bicubic import resized_part
 from shared_core.bridge.errors import CouldNotBeDone
 from shared_core.catalog.cards import TensorSpec
+from shared_core.catalog.contract import Shown, fed
 from shared_core.pixels import Box, Picture, WrongOutput
 
 if TYPE_CHECKING:
@@ -52,11 +53,7 @@ def picture_tensor(
         return picture.rgb(Box(box.left, box.top + top, box.width, count))
 
     made = resized_part(rows, (box.width, box.height), (width, height), part, between)
-    low, high = spec.range or (0.0, 1.0)
-    values = low + (high - low) * np.clip(made, 0, 1)
-    if spec.mean:
-        values = (values - np.array(spec.mean)) / np.array(spec.std)
-    return np.ascontiguousarray(values.transpose(2, 0, 1)[None], np.float32)
+    return fed(spec, Shown(np.asarray(np.clip(made, 0, 1), np.float32)))
 
 
 def token_ids(tokenizer: Path, texts: Sequence[str]) -> NDArray[np.int64]:

@@ -11,9 +11,10 @@ import numpy as np
 from shared_core.algorithms import chroma, chroma_field, colour_strokes, palettes
 from shared_core.algorithms.chroma_field import ChromaField
 from shared_core.bridge.errors import CouldNotBeDone
-from shared_core.pixels import Box, Picture, WrongOutput
+from shared_core.catalog import contract
+from shared_core.pixels import Box, Picture
 
-from .work import Made, Model, Pixels, Work
+from .work import Made, Model, Pixels, Work, asker, network_size
 
 # A strip takes about 60 bytes a pixel beside what is fixed.
 STRIP_PIXELS = 1 << 19
@@ -50,58 +51,52 @@ def real(work: Work, model: Model) -> Made:
     region = work.picture.region
     if region.empty:
         return Made(0)
-    side = _side(model)
-    small = _shrunk(work, work.picture, region, side, side)
-    grey = chroma.grey(small)
-    tensor = model.session.inputs[0]
-    feed = np.empty((1, 3, side, side), tensor.dtype or np.float32)
-    feed[:] = grey
-    output = model.session.run({tensor.name: feed}, cancelled=work.cancelled)[0]
-    colours = _checked(np.asarray(output, np.float32), side)
+    height, width = _network(model)
+    small = _shrunk(work, work.picture, region, width, height)
+    shown = contract.Shown(np.dstack([chroma.grey(small)] * 3))
+    colours = _checked(_colours(model, asker(work, model), shown))
+    if colours.shape[:2] != (height, width):
+        # Some networks give them at a part of the size that they see.
+        colours = _high(_wide(colours, width), height)
     _paint(work, _of_field(work, ChromaField(chroma.lightness(small), colours)))
     step = f"colours enlarged by {chroma_field.NAME}, lightness of the source kept"
-    return Made(1, step, {"side": side} | _shares(work))
+    return Made(1, step, {"side": width} | _shares(work))
 
 
 def _shares(work: Work) -> dict[str, float]:
     return {name: work.number(name) / 100 for name in ("strength", "saturation")}
 
 
-def _side(model: Model) -> int:
-    """The side of the square that the network sees."""
-    shape = model.session.inputs[0].shape
-    fixed = shape[-1] if shape else None
-    side = fixed if isinstance(fixed, int) else model.card.run_side
-    for spec in model.card.inputs:
-        side = side or next((n for n in spec.shape[2:] if isinstance(n, int)), None)
-    if not side:
+def _network(model: Model) -> tuple[int, int]:
+    """Height and width of what the network sees: the whole picture, stretched."""
+    side = model.card.run_side
+    size = network_size(model) or ((side, side) if side else None)
+    if size is None:
         raise CouldNotBeDone(
             f"The card of {model.card.title} does not say the size of its input. "
             "Choose another model or the classical path."
         )
-    return side
+    return size
 
 
-def _checked(output: Pixels, side: int) -> Pixels:
-    """a* and b* (side, side, 2) out of what the model gave; ``WrongOutput`` where it is neither."""
-    wanted = (1, 2, side, side)
-    if output.shape != wanted:
-        raise _wrong(f"colours of the shape {list(output.shape)} where {list(wanted)} are due")
-    if not np.isfinite(output).all():
-        raise _wrong("values that are not numbers")
-    size = np.abs(output)
+def _colours(model: Model, ask: contract.Ask, shown: contract.Shown) -> Pixels:
+    """a* and b* (height, width, 2) of what the model gives, be it these or a picture."""
+    spec = model.card.outputs[0]
+    if spec.channels == contract.AB:
+        return contract.read(spec, ask(shown), shown)
+    return chroma.chroma(np.clip(contract.enhanced(model.card, ask, shown), 0, 1))
+
+
+def _checked(colours: Pixels) -> Pixels:
+    """``colours`` (height, width, 2), or ``WrongOutput`` where they are no a* and b*."""
+    size = np.abs(colours)
     if size.max() > _MOST_CHROMA or size.mean() > _MOST_MEAN_CHROMA:
-        raise _wrong(f"colours of up to {size.max():.0f} where about 100 is the most there is")
+        raise contract.wrong(
+            f"colours of up to {size.max():.0f} where about 100 is the most there is"
+        )
     if size.max() < _LEAST_CHROMA:
-        raise _wrong("no colours")
-    return np.ascontiguousarray(output[0].transpose(1, 2, 0))
-
-
-def _wrong(what: str) -> WrongOutput:
-    return WrongOutput(
-        f"The model gave {what}, so its result is not used. "
-        "Choose another model or the classical path."
-    )
+        raise contract.wrong("no colours")
+    return colours
 
 
 def _of_field(work: Work, field: ChromaField) -> ChromaOf:

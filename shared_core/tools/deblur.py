@@ -5,6 +5,7 @@ from __future__ import annotations
 from shared_core.algorithms import blur as blurs
 from shared_core.algorithms import deconvolution
 from shared_core.bridge.toolbox import AUTO
+from shared_core.catalog.cards import TileRule
 
 from .work import Made, Model, Work, mixed, model_tiles, tile_function
 
@@ -19,8 +20,7 @@ def classical(work: Work) -> Made:
     overlap = -(-2 * deconvolution.radius(blur) // 8) * 8
     tiles = work.tiles(
         lambda rgb: deconvolution.deblur(rgb, blur, amount, noise),
-        max(CLASSICAL_TILE, 2 * overlap),
-        overlap,
+        TileRule(max(CLASSICAL_TILE, 2 * overlap), overlap),
     )
     return Made(
         tiles,

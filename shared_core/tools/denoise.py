@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from shared_core.algorithms import dct_denoise
 from shared_core.bridge.toolbox import AUTO
+from shared_core.catalog.cards import TileRule
 
 from .work import Made, Model, Work, mixed, model_tiles, tile_function
 
@@ -15,7 +16,8 @@ def classical(work: Work) -> Made:
     sigma, how = _sigma(work)
     detail = work.number("detail") / 100
     overlap = -(-2 * dct_denoise.RADIUS // 8) * 8
-    tiles = work.tiles(lambda rgb: dct_denoise.denoise(rgb, sigma, detail), CLASSICAL_TILE, overlap)
+    rule = TileRule(CLASSICAL_TILE, overlap)
+    tiles = work.tiles(lambda rgb: dct_denoise.denoise(rgb, sigma, detail), rule)
     return Made(
         tiles,
         f"classical denoising by {dct_denoise.NAME}",
@@ -28,10 +30,10 @@ def real(work: Work, model: Model) -> Made:
     detail = work.number("detail") / 100
     if model.card.takes_sigma:
         sigma, how = _sigma(work)
-        limit = model.card.inputs[0].sigma_maximum or sigma
+        limit = model.card.sigma_maximum or sigma
         # Half a unit of detail is a factor of the square root of two in the noise level.
         level = min(sigma * 2.0 ** (0.5 - detail), limit)
-        tiles = model_tiles(work, model, tile_function(work, model, (level / 255,)))
+        tiles = model_tiles(work, model, tile_function(work, model, level))
         step = "noise level measured in the picture" if how == "measured" else None
         return Made(tiles, step, {"sigma": round(level, 2)})
 

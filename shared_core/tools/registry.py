@@ -33,7 +33,7 @@ def models(cards: Mapping[str, Card], tool_id: str, parameters: Mapping[str, Val
         return _for_noise(found, parameters)
     if tool_id == "upscale":
         factor = int(parameters["factor"])
-        return [card for card in found if card.tile and card.tile.scale % factor == 0]
+        return [card for card in found if card.tile and card.tile.scale >= factor]
     return found
 
 

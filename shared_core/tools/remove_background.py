@@ -13,10 +13,11 @@ from shared_core.algorithms import matting, subject
 from shared_core.algorithms.resampling import Kernel, Resizer, resized
 from shared_core.bridge.errors import CouldNotBeDone
 from shared_core.bridge.toolbox import Returns
-from shared_core.catalog.card import MIN_MAX, SIGMOID, TensorSpec
-from shared_core.pixels import Box, Implausible, WrongOutput
+from shared_core.catalog import contract
+from shared_core.catalog.card import MIN_MAX
+from shared_core.pixels import Box, Implausible
 
-from .work import Made, Model, Pixels, Work
+from .work import Made, Model, Pixels, Work, asker, network_size
 
 # A strip takes about 200 bytes a pixel.
 STRIP_PIXELS = 1 << 18
@@ -108,15 +109,11 @@ def _network_size(model: Model, region: Box) -> tuple[int, int]:
     A fixed size is filled without regard to the picture's shape, as these networks were trained.
     Where the sides are free the shorter is the card's, and the picture keeps its shape.
     """
-    shape = model.session.inputs[0].shape
-    sides = tuple(shape[-2:]) if len(shape) >= 2 else ()
-    if len(sides) == 2 and isinstance(sides[0], int) and isinstance(sides[1], int):
-        return sides[0], sides[1]
+    size = network_size(model)
+    if size is not None:
+        return size
     side = model.card.run_side
     if side is None:
-        fixed = [n for n in model.card.inputs[0].shape[2:] if isinstance(n, int)]
-        if len(fixed) == 2:
-            return fixed[0], fixed[1]
         raise CouldNotBeDone(
             f"The card of {model.card.title} does not say the size of its input. "
             "Choose another model or the classical path."
@@ -132,48 +129,22 @@ def _network_size(model: Model, region: Box) -> tuple[int, int]:
 
 def _matte(work: Work, model: Model, rgb: Pixels) -> Pixels:
     """The model's matte of ``rgb`` (height, width, 3), float32 (height, width) in 0..1."""
-    tensor, spec = model.session.inputs[0], model.card.inputs[0]
-    values = rgb.copy()
-    if spec.by_maximum:
-        values /= max(float(values.max()), 1e-6)
-    if spec.mean:
-        values -= np.array(spec.mean, np.float32)
-        values /= np.array(spec.std, np.float32)
-    feed = np.ascontiguousarray(values.transpose(2, 0, 1)[None], tensor.dtype or np.float32)
-    # Some give coarser mattes too, after the one that counts.
-    output = model.session.run({tensor.name: feed}, cancelled=work.cancelled)[0]
-    return _checked(np.asarray(output, np.float32), model.card.outputs[0], *rgb.shape[:2])
-
-
-def _checked(output: Pixels, spec: TensorSpec, height: int, width: int) -> Pixels:
-    """The matte in what the model gave; ``WrongOutput`` where there is none."""
-    wanted = (1, 1, height, width)
-    if output.shape != wanted:
-        raise _wrong(f"a matte of the shape {list(output.shape)} where {list(wanted)} is due")
-    if not np.isfinite(output).all():
-        raise _wrong("values that are not numbers")
-    matte = output[0, 0]
-    if spec.then == SIGMOID:
-        # Beyond these a float32 sigmoid is 0 or 1 anyway.
-        matte = np.asarray(1 / (1 + np.exp(-np.clip(matte, -30, 30))), np.float32)
+    matte = contract.coverage(model.card, asker(work, model), contract.Shown(rgb))
     low, high = float(matte.min()), float(matte.max())
     if low < -_TOLERANCE or high > 1 + _TOLERANCE:
-        raise _wrong(f"values from {low:.3g} to {high:.3g} where 0 to 1 is due")
+        raise contract.wrong(f"values from {low:.3g} to {high:.3g} where 0 to 1 is due")
     if high == low >= _LEAST_COVER:
         raise Implausible(
             "The model gave the same coverage everywhere, so its result is not used. "
             "Choose another model or the classical path."
         )
-    if spec.then == MIN_MAX and high >= _LEAST_COVER:
+    if model.card.outputs[0].then == MIN_MAX and high >= _LEAST_COVER:
         matte = (matte - low) / (high - low)
-    return np.asarray(np.clip(matte, 0, 1), np.float32)
-
-
-def _wrong(what: str) -> WrongOutput:
-    return WrongOutput(
-        f"The model gave {what}, so its result is not used. "
-        "Choose another model or the classical path."
-    )
+    matte = np.clip(matte, 0, 1)
+    if matte.shape != rgb.shape[:2]:
+        # Some networks give it at a part of the size that they see.
+        matte = np.clip(resized(matte, rgb.shape[:2], Kernel.LANCZOS), 0, 1)
+    return np.asarray(matte, np.float32)
 
 
 # ---------------------------------------------------------------- what both paths share

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from shared_core.algorithms import exemplar_fill, thin_fill
 from shared_core.bridge.errors import BadInput, CouldNotBeDone
-from shared_core.catalog.card import TensorSpec
-from shared_core.pixels import Box, WrongOutput
+from shared_core.catalog import contract
+from shared_core.pixels import Box
 
 from . import holes
-from .work import Made, Model, Pixels, Work
+from .work import Made, Model, Pixels, Work, asker
 
 Bools = NDArray[np.bool_]
 
@@ -40,10 +40,6 @@ _NOTHING_LEFT = (
     "The selection covers all or nearly all that is visible, so there is nothing to fill it from. "
     "Select only the object that is to be removed."
 )
-
-# What a mask's channel is called on a card, by what its high value marks.
-HOLE = "hole"
-KEEP = "keep"
 
 
 def classical(work: Work) -> Made:
@@ -163,52 +159,14 @@ def _run(work: Work, model: Model, rgb: Pixels, hole: Bools, square: int, side: 
         # A pixel that holds any of the object is the hole's.
         mask = cv2.resize(mask, (side, side), interpolation=cv2.INTER_AREA)
     mask = mask > 1e-6
-    session = model.session
-    named = {tensor.name: tensor for tensor in session.inputs}
-    feeds = {}
-    for spec, next_one in zip(model.card.inputs, session.inputs, strict=True):
-        tensor = named.get(spec.name or "", next_one)
-        feeds[tensor.name] = _feed(spec, tensor.dtype, shown, mask)
-    made = session.run(feeds, cancelled=work.cancelled)[0]
-    filled = _colours(model.card.outputs[0], made, side)
+    seen = contract.Shown(shown, mask)
+    filled = np.clip(contract.enhanced(model.card, asker(work, model), seen), 0, 1)
     _check_likeness(shown, filled, ~mask)
     if square > side:
         filled = np.asarray(
             cv2.resize(filled, (square, square), interpolation=cv2.INTER_CUBIC), np.float32
         )
     return np.clip(filled[:height, :width], 0, 1)
-
-
-def _feed(
-    spec: TensorSpec, dtype: np.dtype[Any] | None, shown: Pixels, mask: Bools
-) -> NDArray[Any]:
-    """One input as the card says: the picture, or the hole by whichever number marks it."""
-    low, high = spec.range or (0.0, 1.0)
-    if spec.channels == (HOLE,):
-        values = np.where(mask, high, low)[None, None]
-    elif spec.channels == (KEEP,):
-        values = np.where(mask, low, high)[None, None]
-    else:
-        values = (low + (high - low) * shown).transpose(2, 0, 1)[None]
-    wanted = dtype or np.dtype(np.float32)
-    return np.ascontiguousarray(np.rint(values) if wanted.kind in "iu" else values, wanted)
-
-
-def _colours(spec: TensorSpec, made: NDArray[Any], side: int) -> Pixels:
-    """The model's output as colours (side, side, 3) in 0..1."""
-    if made.shape != (1, 3, side, side):
-        raise WrongOutput(
-            f"The model gave a picture of shape {made.shape} where {(1, 3, side, side)} was "
-            "expected, so its result is not used. Choose another model or the classical path."
-        )
-    low, high = spec.range or (0.0, 1.0)
-    colours = (made[0].transpose(1, 2, 0).astype(np.float32) - low) / (high - low)
-    if not np.isfinite(colours).all():
-        raise WrongOutput(
-            "The model gave values that are not numbers, so its result is not used. "
-            "Choose another model or the classical path."
-        )
-    return np.clip(np.ascontiguousarray(colours, np.float32), 0, 1)
 
 
 def _check_likeness(shown: Pixels, filled: Pixels, known: Bools) -> None:
@@ -219,7 +177,4 @@ def _check_likeness(shown: Pixels, filled: Pixels, known: Bools) -> None:
     share = cv2.resize(known.astype(np.float32), cells, interpolation=cv2.INTER_AREA)
     drift = float(np.sqrt((sums**2).sum() / 3 / max(float((share**2).sum()), 1e-6)))
     if drift > _MOST_DRIFT:
-        raise WrongOutput(
-            "The model changed the picture around the hole, so its result is not used. "
-            "Choose another model or the classical path."
-        )
+        raise contract.wrong("a picture that is changed around the hole")

@@ -25,11 +25,14 @@ from shared_core.algorithms.face_paste import PlacedFace
 from shared_core.algorithms.noise import estimate_sigma
 from shared_core.algorithms.yunet import Face
 from shared_core.bridge.errors import Cancelled, CouldNotBeDone
-from shared_core.pixels import Box, Picture, WrongOutput
+from shared_core.catalog import contract
+from shared_core.catalog.cards import TileRule
+from shared_core.catalog.contract import wrong
+from shared_core.pixels import Box, Picture
 
 from .faces import find_faces
 from .reduced import box_around, reduced
-from .work import Made, Model, Pixels, Work, mixed
+from .work import Made, Model, Pixels, Work, asker, mixed, network_size
 
 DETECTOR = "yunet-2023mar"
 
@@ -132,7 +135,7 @@ def _everywhere(work: Work) -> Made:
     sigma = work.noise()
     overlap = -(-2 * face_detail.reach(size) // 8) * 8
     raised = mixed(lambda rgb: face_detail.enhance(rgb, size, sigma), 1 - strength)
-    tiles = work.tiles(raised, _CELL, overlap)
+    tiles = work.tiles(raised, TileRule(_CELL, overlap))
     where = "the selection" if work.selection is not None else "the whole layer"
     return Made(
         tiles,
@@ -261,21 +264,20 @@ def _aligned(picture: Picture, place: _Place) -> Pixels:
 
 
 def _reconstructed(work: Work, model: Model, square: Pixels) -> Pixels:
-    """What the model makes of an aligned face, in 0..1, by the ranges on its card."""
-    taken, given = model.card.inputs[0], model.card.outputs[0]
-    mean, std = np.array(taken.mean or (0, 0, 0)), np.array(taken.std or (1, 1, 1))
-    tensor = model.session.inputs[0]
-    values = ((square - mean) / std).transpose(2, 0, 1)[None]
-    feed = np.ascontiguousarray(values, tensor.dtype or np.float32)
-    output = np.asarray(model.session.run({tensor.name: feed}, cancelled=work.cancelled)[0])
-    if output.shape != feed.shape:
-        raise _wrong(f"a face of shape {list(output.shape)} where {list(feed.shape)} is due")
-    if not np.isfinite(output).all():
-        raise _wrong("values that are not numbers")
-    low, high = given.range or (0.0, 1.0)
-    face = (output[0].transpose(1, 2, 0).astype(np.float32) - low) / (high - low)
-    _check_likeness(square, np.asarray(face, np.float32))
+    """What the model makes of an aligned face, in 0..1, by the contract on its card."""
+    height, width = network_size(model) or square.shape[:2]
+    shown = contract.Shown(_sized(square, height, width))
+    face = contract.enhanced(model.card, asker(work, model), shown)
+    face = _sized(face, *square.shape[:2])
+    _check_likeness(square, face)
     return np.ascontiguousarray(np.clip(face, 0, 1), np.float32)
+
+
+def _sized(face: Pixels, height: int, width: int) -> Pixels:
+    if face.shape[:2] == (height, width):
+        return face
+    how = cv2.INTER_AREA if height < face.shape[0] else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(face, (width, height), interpolation=how), np.float32)
 
 
 def _check_likeness(before: Pixels, after: Pixels) -> None:
@@ -290,10 +292,10 @@ def _check_likeness(before: Pixels, after: Pixels) -> None:
     }
     for what, other in others.items():
         if unlike > _UNLIKE and other < unlike / 2:
-            raise _wrong(f"a face {what}")
+            raise wrong(f"a face {what}")
     flat = (new.std(axis=(0, 1)) < _LEAST_SPREAD * old.std(axis=(0, 1))).all()
     if unlike > _MOST_UNLIKE or flat:
-        raise _wrong("something that does not resemble the face")
+        raise wrong("something that does not resemble the face")
 
 
 def _difference(one: Pixels, other: Pixels) -> float:
@@ -306,10 +308,3 @@ def _noise(picture: Picture, face: Face) -> float:
     reach = min(_NOISE_SIDE // 2, max(32, round(face.size / 2)))
     places = np.array([[x - reach, y - reach], [x + reach, y + reach]], np.float64)
     return estimate_sigma(picture.rgb(box_around(places, picture.bounds)))
-
-
-def _wrong(what: str) -> WrongOutput:
-    return WrongOutput(
-        f"The model gave {what}, so its result is not used. "
-        "Choose another model or the classical path."
-    )

@@ -7,12 +7,14 @@ of tiles fade into each other, however large the result is.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from shared_core.engine.grid import Fade, Grid, Span, plan_tiles
+from shared_core.catalog.cards import TileRule
+from shared_core.engine.grid import Fade, Grid, Span
 from shared_core.pixels import Box, Picture, WrongOutput
 
 from .work import Pixels, Work
@@ -25,21 +27,18 @@ def run_scaled_tiles(
     enlarge: Enlarge,
     alpha: Callable[[Box], Pixels | None],
     factor: int,
-    tile: int,
-    overlap: int,
-    multiple: int = 1,
-    fixed: bool = False,
+    rule: TileRule,
 ) -> int:
     """Write ``enlarge`` of the whole picture to ``work.sheet``; how many tiles were run.
 
     ``enlarge`` takes a tile's colours (h, w, 3) in 0..1 and gives (factor h, factor w, 3), clipped
     here; ``alpha`` takes a box of the source and gives its enlarged opacity, None where opaque.
-    ``tile``, ``overlap`` (source pixels), ``multiple`` and ``fixed`` are as in ``plan_tiles``.
-    Raises ``WrongOutput``, ``Cancelled``, and whatever ``enlarge`` raises.
+    ``rule`` counts in source pixels; its scale does not matter here. Raises ``WrongOutput``,
+    ``Cancelled``, and whatever ``enlarge`` raises.
     """
     bounds = work.picture.bounds
-    overlap = min(overlap, tile // 2)
-    grid = plan_tiles(bounds.width, bounds.height, tile, overlap, multiple, fixed)
+    overlap = min(rule.overlap, min(rule.sides) // 2)
+    grid = replace(rule, overlap=overlap).over(bounds.width, bounds.height)
     below: Pixels = np.zeros((0, factor * bounds.width, 3), np.float32)
     done = 0
     work.step(0, grid.count)

@@ -9,10 +9,12 @@ import numpy as np
 
 from shared_core.algorithms import back_projection
 from shared_core.bridge.errors import CouldNotBeDone
-from shared_core.pixels import Box, Picture, WrongOutput
+from shared_core.catalog.cards import TileRule
+from shared_core.catalog.contract import wrong
+from shared_core.pixels import Box, Picture
 
 from .scaled_tiles import Enlarge, run_scaled_tiles
-from .work import Made, Model, Pixels, Work
+from .work import Made, Model, Pixels, Work, tile_function
 
 # Output pixels on a tile's side: the classical steps take about 80 bytes for each of its pixels.
 CLASSICAL_SIDE = 1536
@@ -27,14 +29,12 @@ def classical(work: Work) -> Made:
     """Edge-guided back-projection of colours and alpha."""
     factor = int(work.choice("factor"))
     radius = back_projection.RADIUS
-    tile = CLASSICAL_SIDE // factor // work.tile_divisor
+    rule = TileRule(CLASSICAL_SIDE // factor // work.tile_divisor + 2 * radius, 4 * radius)
 
     def enlarge(rgb: Pixels) -> Pixels:
         return back_projection.enlarge(rgb, factor)
 
-    tiles = run_scaled_tiles(
-        work, enlarge, _alpha(work.picture, factor), factor, tile + 2 * radius, 4 * radius
-    )
+    tiles = run_scaled_tiles(work, enlarge, _alpha(work.picture, factor), factor, rule)
     return Made(tiles, f"classical enlarging by {back_projection.NAME}", {"factor": factor})
 
 
@@ -42,7 +42,7 @@ def real(work: Work, model: Model) -> Made:
     """The model's colours, averaged down where it enlarges more than asked; alpha classically."""
     factor = int(work.choice("factor"))
     rule = model.card.tile
-    if rule is None or rule.scale % factor:
+    if rule is None or rule.scale < factor:
         raise CouldNotBeDone(
             f"{model.card.title} does not enlarge {factor} times. Choose another factor or model."
         )
@@ -51,47 +51,27 @@ def real(work: Work, model: Model) -> Made:
         steps.append(f"averaged down from ×{rule.scale}")
     if not _opaque(work):
         steps.append(f"alpha by {back_projection.NAME}")
-    tile, overlap, multiple = rule.size, rule.overlap, rule.multiple
-    if not rule.fixed and work.tile_divisor > 1:
-        tile = max(2 * overlap, tile // work.tile_divisor) // multiple * multiple
     tiles = run_scaled_tiles(
         work,
-        _model(work, model, rule.scale, factor),
+        _model(work, model, factor),
         _alpha(work.picture, factor),
         factor,
-        tile,
-        overlap,
-        multiple,
-        rule.fixed,
+        work.smaller(rule),
     )
     parameters = {"factor": factor, "model_factor": rule.scale}
     return Made(tiles, ", ".join(steps) or None, parameters)
 
 
-def _model(work: Work, model: Model, scale: int, factor: int) -> Enlarge:
+def _model(work: Work, model: Model, factor: int) -> Enlarge:
     """The model as a function of one tile, h×w×3 to (factor h)×(factor w)×3."""
-    tensor = model.session.inputs[0]
-    dtype = tensor.dtype or np.dtype(np.float32)
+    enlarge = tile_function(work, model)
 
     def run(rgb: Pixels) -> Pixels:
-        height, width = rgb.shape[:2]
-        feed = np.ascontiguousarray(rgb.transpose(2, 0, 1)[None], dtype)
-        output = model.session.run({tensor.name: feed}, cancelled=work.cancelled)[0]
-        colours = np.asarray(output, np.float32)
-        if colours.shape != (1, 3, scale * height, scale * width):
-            # The tiles name the shape they got and the one they need.
-            return colours
-        if not np.isfinite(colours).all():
-            # Before the clipping, which would make white of what is infinite.
-            raise WrongOutput(
-                "The model gave values that are not numbers, so its result is not used. "
-                "Choose another model or the classical path."
-            )
-        colours = np.ascontiguousarray(np.clip(colours[0].transpose(1, 2, 0), 0, 1))
+        size = factor * rgb.shape[1], factor * rgb.shape[0]
+        colours = np.ascontiguousarray(np.clip(enlarge(rgb), 0, 1))
         _check_likeness(rgb, colours)
-        if scale == factor:
+        if colours.shape[1::-1] == size:
             return colours
-        size = factor * width, factor * height
         return np.asarray(cv2.resize(colours, size, interpolation=cv2.INTER_AREA), np.float32)
 
     return run
@@ -102,10 +82,7 @@ def _check_likeness(source: Pixels, enlarged: Pixels) -> None:
     blocks = [cv2.resize(p, size, interpolation=cv2.INTER_AREA) for p in (source, enlarged)]
     drift = float(np.sqrt(np.mean((blocks[0] - blocks[1]) ** 2)))
     if drift > _MOST_DRIFT:
-        raise WrongOutput(
-            "The model gave a picture that does not look like the source, so its result is not "
-            "used. Choose another model or the classical path."
-        )
+        raise wrong("a picture that does not look like the source")
 
 
 def _alpha(picture: Picture, factor: int) -> Callable[[Box], Pixels | None]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from shared_core.algorithms.noise import estimate_sigma
 from shared_core.bridge.errors import Cancelled
 from shared_core.bridge.toolbox import Returns, Value
-from shared_core.catalog.cards import Card
+from shared_core.catalog import contract
+from shared_core.catalog.cards import Card, TileRule
 from shared_core.engine.tiling import run_tiles
 from shared_core.pixels import Box, Picture
 from shared_core.sheet import Matte, Sheet
@@ -89,29 +90,29 @@ class Work:
         if self.matte is not None:
             self.matte.write(box, matte)
 
-    def tiles(
-        self,
-        function: Callable[[Pixels], Pixels],
-        tile: int,
-        overlap: int,
-        multiple: int = 1,
-        fixed: bool = False,
-    ) -> int:
+    def tiles(self, function: Callable[[Pixels], Pixels], rule: TileRule) -> int:
         """Run ``function`` over the picture's region in tiles; how many there were."""
-        if not fixed and self.tile_divisor > 1:
-            smallest = -(-2 * overlap // multiple)
-            tile = max(smallest, tile // self.tile_divisor // multiple) * multiple
+        rule = self.smaller(rule)
         return run_tiles(
             self.picture,
             self.picture.region,
             function,
-            tile=tile,
-            overlap=overlap,
-            multiple=multiple,
-            fixed=fixed,
+            tile=rule.sides,
+            overlap=rule.overlap,
+            multiple=rule.multiple,
+            fixed=rule.fixed,
+            least=rule.least,
             progress=self.progress,
             cancelled=self.cancelled,
         )
+
+    def smaller(self, rule: TileRule) -> TileRule:
+        """``rule`` with smaller tiles where a first attempt ran out of memory."""
+        if rule.fixed or self.tile_divisor == 1:
+            return rule
+        least = -(-max(2 * rule.overlap, rule.least) // rule.multiple)
+        size = max(least, rule.size // self.tile_divisor // rule.multiple) * rule.multiple
+        return replace(rule, size=size)
 
     def samples(self) -> list[Pixels]:
         """Up to five patches of the region, float32 h×w×3, for global estimates."""
@@ -214,30 +215,29 @@ class Made:
     unchanged: str = ""
 
 
-def tile_function(
-    work: Work, model: Model, planes: tuple[float, ...] = ()
-) -> Callable[[Pixels], Pixels]:
-    """A model with NCHW picture input as a function of one tile.
+def asker(work: Work, model: Model) -> contract.Ask:
+    """The model as a function of what it is shown, ended with the work. Raises ``Cancelled``."""
+    return contract.asker(model.card, model.session, work.cancelled)
 
-    ``planes`` are constant extra input channels. Tensor names and types come from the session.
+
+def tile_function(work: Work, model: Model, sigma: float = 0.0) -> Callable[[Pixels], Pixels]:
+    """A model that makes a picture of one as a function of a tile, unclipped.
+
+    ``sigma`` is the noise in levels of 255, for a model that must be told.
     """
-    session = model.session
-    tensor = session.inputs[0]
-    dtype = tensor.dtype or np.dtype(np.float32)
+    ask = asker(work, model)
+    return lambda rgb: contract.enhanced(model.card, ask, contract.Shown(rgb, sigma=sigma))
 
-    def run(rgb: Pixels) -> Pixels:
-        height, width = rgb.shape[:2]
-        feed = np.empty((1, 3 + len(planes), height, width), dtype)
-        feed[0, :3] = rgb.transpose(2, 0, 1)
-        for number, value in enumerate(planes):
-            feed[0, 3 + number] = value
-        output = session.run({tensor.name: feed}, cancelled=work.cancelled)[0]
-        if output.ndim != 4 or output.shape[0] != 1:
-            # The tile engine names the shape it got and the one it needs.
-            return np.asarray(output, np.float32)
-        return np.ascontiguousarray(output[0].transpose(1, 2, 0), np.float32)
 
-    return run
+def network_size(model: Model) -> tuple[int, int] | None:
+    """Height and width of what the network sees, where the file or its card fixes both."""
+    spec = model.card.inputs[0]
+    [tensor, *_] = contract.matched(model.card.inputs, model.session.inputs)
+    if len(tensor.shape) == len(spec.layout):
+        height, width = (tensor.shape[spec.layout.index(letter)] for letter in "HW")
+        if isinstance(height, int) and isinstance(width, int):
+            return height, width
+    return spec.size
 
 
 def mixed(function: Callable[[Pixels], Pixels], share: float) -> Callable[[Pixels], Pixels]:
@@ -245,9 +245,6 @@ def mixed(function: Callable[[Pixels], Pixels], share: float) -> Callable[[Pixel
 
     def run(rgb: Pixels) -> Pixels:
         made = function(rgb)
-        if made.shape != rgb.shape:
-            # The tile engine names the shape it got and the one it needs.
-            return made
         return np.asarray(made + np.float32(share) * (rgb - made), np.float32)
 
     return run if share > 0 else function
@@ -257,4 +254,4 @@ def model_tiles(work: Work, model: Model, function: Callable[[Pixels], Pixels]) 
     """Run ``function`` by the tile rule on the model's card."""
     rule = model.card.tile
     assert rule is not None, f"{model.card.id} has no tile rule"
-    return work.tiles(function, rule.size, rule.overlap, rule.multiple, rule.fixed)
+    return work.tiles(function, rule)

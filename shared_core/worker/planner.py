@@ -14,7 +14,6 @@ from shared_core.catalog import cards as catalogue
 from shared_core.catalog.store import ModelState, Presence, Store, Trial
 from shared_core.device import profile as device
 from shared_core.engine import memory
-from shared_core.engine.grid import Grid, plan_tiles
 from shared_core.tools import costs, registry
 
 from .journal import Journal, whole
@@ -215,12 +214,13 @@ class Planner:
         height: int,
     ) -> float | None:
         """Seconds of a model that sees the picture in tiles."""
-        grid = _grid(rule, width, height)
+        grid = rule.over(width, height)
         megapixels = grid.width * grid.height / 1e6
         per_tile = self._journal.speed(f"{card.id}/{provider}/{grid.width}x{grid.height}")
         trial = self._trial(card, provider)
         if per_tile is None and trial and trial.tile:
-            per_tile = trial.seconds_per_tile * megapixels * 1e6 / trial.tile**2
+            tried = trial.tile * (rule.width or trial.tile)
+            per_tile = trial.seconds_per_tile * card.passes * megapixels * 1e6 / tried
         if per_tile is None and card.gflop_per_megapixel:
             per_tile = device.predict_seconds(
                 self.profile, provider, card.gflop_per_megapixel * megapixels, mix=_mix(card)
@@ -242,10 +242,6 @@ def _check(ask: wire.AskPlan) -> None:
     limits = ask.limits
     if not (0 < limits.budget < math.inf and limits.memory.sound and limits.vram.sound):
         raise UsageError("A limit of time or memory must be above 0, and a share at most 1.")
-
-
-def _grid(rule: catalogue.TileRule, width: int, height: int) -> Grid:
-    return plan_tiles(width, height, rule.size, rule.overlap, rule.multiple, rule.fixed)
 
 
 def _is_half(card: catalogue.Card) -> bool:
@@ -270,11 +266,10 @@ def _peak(
     if card.peak_bytes:
         running = card.peak_bytes
     else:
-        side = card.run_side or 0
-        pixels = side * side
-        if card.tile and max(width, height) < MANY_TILES * side:
+        pixels = math.prod(card.run_size or (0, 0))
+        if card.tile and max(width, height) < MANY_TILES * max(card.tile.sides):
             # Tiles of a small picture are smaller.
-            grid = _grid(card.tile, width, height)
+            grid = card.tile.over(width, height)
             pixels = grid.width * grid.height
         running = (card.peak_bytes_per_pixel or TILE_BYTES_PER_PIXEL) * pixels
     return RUNNER_BYTES + pictures + session + running

@@ -234,17 +234,7 @@ class Runner:
         rule, bounds = model.card.tile, picture.bounds
         if rule is None:
             return whole(model.card, runs)
-        from shared_core.engine.grid import plan_tiles
-
-        grid = plan_tiles(
-            bounds.width,
-            bounds.height,
-            rule.size,
-            rule.overlap,
-            rule.multiple,
-            rule.fixed,
-            picture.region,
-        )
+        grid = rule.over(bounds.width, bounds.height, picture.region)
         return f"{grid.width}x{grid.height}"
 
     def _progress(self) -> Any:

@@ -17,6 +17,7 @@ from shared_core.bridge import toolbox
 from shared_core.bridge.errors import Cancelled, CouldNotBeDone, NssError
 from shared_core.bridge.toolbox import Returns
 from shared_core.catalog import cards
+from shared_core.catalog.cards import TileRule
 from shared_core.engine.session import open_session
 from shared_core.pixels import Box, Picture, Raster, WrongOutput
 from shared_core.sheet import Sheet
@@ -174,8 +175,7 @@ def test_every_pixel_is_written_once_and_a_tile_at_most_at_once(size: tuple[int,
         lambda rgb: rgb.repeat(2, axis=0).repeat(2, axis=1),
         lambda box: None,
         factor=2,
-        tile=64,
-        overlap=16,
+        rule=TileRule(64, 16),
     )
     assert (spy.written == 1).all()
     assert spy.largest <= (2 * 64) ** 2
