@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,9 @@ import pytest
 
 from shared_core.bridge import receipt
 from shared_core.bridge.toolbox import TOOLS, Returns, tool
+from shared_core.catalog import cards
 from shared_core.imagefile import read
+from tests.conftest import ROOT
 
 WIDTH, HEIGHT = 96, 80
 FACE = "yunet-2023mar"
@@ -71,7 +74,34 @@ def selection(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def run(home: Any, tool_id: str, photo: Path, selection: Path, out: Path, path: str) -> Any:
+# The models that a tool takes only when they are chosen, and the settings that choose them.
+CHOSEN = {
+    "modnet": {"model": "portrait"},
+    "rmbg-1.4": {"model": "rmbg"},
+    "isnet-general-fp32": {"model": "fast-full"},
+    "birefnet-general": {"model": "finest"},
+    "ben2-fp16": {"model": "ben2"},
+    "lama-opencv": {"model": "small"},
+    "realesrgan-anime6b": {"model": "drawing", "factor": "4"},
+    "swin2sr-lightweight-x2": {"model": "swin2sr"},
+    "restoreformer-pp-facefusion": {"model": "restoreformer-full"},
+    "codeformer-facefusion": {"model": "codeformer"},
+    "ddcolor-facefusion": {"model": "large"},
+    "deoldify-artistic-facefusion": {"model": "deoldify"},
+    "sdxs-512-dreamshaper-skillsafe": {"model": "small-second"},
+    "clip-vit-b32-xenova-fp32": {"model": "full"},
+}
+
+
+def run(
+    home: Any,
+    tool_id: str,
+    photo: Path,
+    selection: Path,
+    out: Path,
+    path: str,
+    chosen: Mapping[str, str] | None = None,
+) -> Any:
     """Run a tool; its receipt as data, checked against the file that it lies in."""
     case, returns = CASES[tool_id], tool(tool_id).returns
     arguments: list[Any] = ["run", tool_id]
@@ -79,7 +109,7 @@ def run(home: Any, tool_id: str, photo: Path, selection: Path, out: Path, path: 
         arguments.append(photo)
     if case.mask:
         arguments += ["--mask", selection]
-    for name, value in case.parameters.items():
+    for name, value in {**case.parameters, **(chosen or {})}.items():
         arguments += ["-p", f"{name}={value}"]
     written = out.with_suffix(".json")
     before = hashlib.sha256(photo.read_bytes()).digest()
@@ -144,3 +174,22 @@ def test_real(shared_models, photo, selection, tmp_path, tool_id):
     assert made["actual"]["tiles"] >= 1
     if "seed" in CASES[tool_id].parameters:
         assert made["seed"] == 5
+
+
+def test_every_model_that_has_to_be_chosen_is_run_here():
+    known = cards.load(ROOT / "models").values()
+    assert set(CHOSEN) == {card.id for card in known if card.opt_in}
+
+
+@pytest.mark.parametrize("model", CHOSEN)
+def test_a_chosen_model(shared_models, photo, selection, tmp_path, model):
+    card = cards.load(ROOT / "models")[model]
+    shared_models.get(model)
+    out = tmp_path / ("result.txt" if tool(card.tool).returns is Returns.TEXT else "result.png")
+    chosen = CHOSEN[model]
+    made = run(shared_models.home, card.tool, photo, selection, out, "real", chosen)
+    assert (made["path"], made["model"]["id"]) == ("real", model), made["reason"]
+    assert made["model"]["sha256"].startswith("hub-declared ") == card.main_file.hub_declared
+    assert made["model"]["licence"] == card.licence
+    if chosen.get("factor") != "4":
+        check_kind(card.tool, made, photo, out)

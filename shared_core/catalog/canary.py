@@ -68,7 +68,7 @@ def try_model(card: Card, folder: Path) -> Trial:
         reason=reason,
         onnxruntime=onnxruntime_version(),
         seconds_per_tile=sum(seconds.values()),
-        tile=card.run_side or _fixed_side(card),
+        tile=card.run_side or (card.fixed_size or (0, 0))[0],
         when=datetime.now(timezone.utc).isoformat(),
         seconds_by_role=seconds,
     )
@@ -192,8 +192,3 @@ def _wrong_values(values: NDArray[Any], spec: TensorSpec, size: Size) -> str:
     if numbers.size > 1 and highest == lowest and spec.then != CLASSES:
         return "is the same everywhere"
     return ""
-
-
-def _fixed_side(card: Card) -> int:
-    """The side of a picture whose size the shapes alone say, 0 where there is none."""
-    return next((spec.size[0] for spec in card.inputs if spec.size), 0)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from ..engine.grid import Grid, plan_tiles
+from ..engine.recipe import Recipe
 
 # What the channels of a tensor may be beside colours, see ``TensorSpec``.
 LUMA = "Y"
@@ -32,6 +33,8 @@ RESIDUAL = "residual"
 Region = tuple[int, int, int, int]
 LAYOUTS = ("NCHW", "NHWC", "NHW", "CHW", "HWC", "HW")
 SIDE_WORD = re.compile(r"(\d*)([HW])(?:/(\d+))?")
+# What a card says instead of a SHA-256 that nobody knows beforehand.
+HUB_DECLARED = "hub-declared"
 
 
 class Tier(str, Enum):
@@ -54,14 +57,19 @@ class CommercialUse(str, Enum):
 class CardFile:
     """One file of the model: its path in the repository, and its bytes' number and SHA-256.
 
-    ``sha256`` is "" where it is not known: then the hub's own, for this revision, is taken at the
-    first download. ``role`` says what the file is for, where the model has several.
+    ``sha256`` is "" where the card says "hub-declared": then the hub's own, for this revision, is
+    recorded at the first download. ``role`` says what the file is for, where the model has several.
     """
 
     path: str
     size: int
     sha256: str = ""
     role: str = ""
+
+    @property
+    def hub_declared(self) -> bool:
+        """Whether its SHA-256 is known from the hub alone, and only after the first download."""
+        return not self.sha256
 
     @property
     def is_session(self) -> bool:
@@ -199,6 +207,7 @@ class Card:
     repo: str
     revision: str
     licence: str
+    licence_url: str
     licence_note: str
     commercial_use: CommercialUse
     commercial_note: str
@@ -223,6 +232,7 @@ class Card:
     helper: bool = False
     helps: tuple[str, ...] = ()
     mix: str | Mapping[str, float] = field(default="", hash=False)
+    recipe: Recipe | None = None
 
     @property
     def main_file(self) -> CardFile:
@@ -233,6 +243,21 @@ class Card:
     def download_bytes(self) -> int:
         """The size of all its files together; what it needs beside is not counted."""
         return sum(file.size for file in self.files)
+
+    @property
+    def hub_declared(self) -> bool:
+        """Whether the SHA-256 of any of its files is the hub's to declare."""
+        return any(file.hub_declared for file in self.files)
+
+    @property
+    def page(self) -> str:
+        """The address of its repository on the Hub, as it was at the pinned revision."""
+        return f"https://huggingface.co/{self.repo}/tree/{self.revision}"
+
+    @property
+    def licence_link(self) -> str:
+        """Where the licence can be read: the card's own link, else the page that declares it."""
+        return self.licence_url or self.page
 
     @property
     def takes_sigma(self) -> bool:
@@ -260,6 +285,11 @@ class Card:
         if self.tile:
             return self.tile.size, self.tile.width or self.tile.size
         return (self.side, self.side) if self.side else None
+
+    @property
+    def fixed_size(self) -> tuple[int, int] | None:
+        """Height and width of the picture whose size the shapes alone say, None where none do."""
+        return next((spec.size for spec in self.inputs if spec.size), None)
 
     def sessions(self) -> tuple[tuple[str, CardFile], ...]:
         """The files that sessions are made from, by role, in the card's order."""

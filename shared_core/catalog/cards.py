@@ -14,8 +14,10 @@ import tomllib
 
 from ..bridge.errors import CouldNotBeDone
 from ..bridge.toolbox import TOOLS
+from ..engine.recipe import Recipe
 from .card import (
     CLASSES,
+    HUB_DECLARED,
     LAYOUTS,
     MIN_MAX,
     RESIDUAL,
@@ -34,6 +36,7 @@ from .card import (
 from .table import Table
 
 __all__ = [
+    "HUB_DECLARED",
     "MIN_MAX",
     "SIGMA",
     "SIGMOID",
@@ -59,7 +62,8 @@ DTYPES = ("float32", "float16", "float64", "uint8", "int8", "int32", "int64", "b
 _ID = re.compile(r"[a-z0-9][a-z0-9.-]*")
 _REPO = re.compile(r"[\w.-]+/[\w.-]+")
 _HEX40 = re.compile(r"[0-9a-f]{40}")
-_HEX64 = re.compile(r"[0-9a-f]{64}")
+_SHA256 = re.compile(rf"[0-9a-f]{{64}}|{HUB_DECLARED}")
+_URL = re.compile(r"https://[\w.-]+/\S+")
 _WORD = re.compile(r"[a-z][a-z0-9_]*")
 
 
@@ -162,6 +166,7 @@ def _card(table: Table) -> Card:
         repo=table.text("repo", _REPO, "a repository like owner/name"),
         revision=table.text("revision", _HEX40, "a revision of 40 hexadecimal digits"),
         licence=table.text("licence"),
+        licence_url=table.text_or_nothing("licence_url", _URL, "an https address"),
         licence_note=table.text_or_nothing("licence_note"),
         commercial_use=CommercialUse(
             table.choice("commercial_use", tuple(use.value for use in CommercialUse))
@@ -188,6 +193,7 @@ def _card(table: Table) -> Card:
         helper=table.flag_or_false("helper"),
         helps=table.texts_or_nothing("helps"),
         mix=_mix(cost),
+        recipe=_recipe(table),
     )
     cost.no_others()
     table.no_others()
@@ -218,6 +224,8 @@ def _check(table: Table, card: Card, tools: tuple[str, ...]) -> None:
         raise table.wrong("whole", "a card has either [tile] or [whole]")
     if card.opt_in and not card.choice:
         raise table.wrong("opt_in", "it takes the choice that it is chosen by")
+    if card.tool == "text-to-image" and card.recipe is None and not card.helper:
+        raise table.wrong("recipe", "a model that paints from words takes one")
     if card.helps and not card.helper:
         raise table.wrong("helps", "only a helper has this")
     for tool in card.helps:
@@ -230,10 +238,12 @@ def _file(table: Table) -> CardFile:
     parts = PurePosixPath(path).parts
     if path.startswith("/") or "\\" in path or ":" in path or ".." in parts or not parts:
         raise table.wrong("path", f"{path!r} is not a relative path without '..'")
+    what = f"a SHA-256 of 64 small hexadecimal digits, or the word {HUB_DECLARED}"
+    sha256 = table.text("sha256", _SHA256, what)
     file = CardFile(
         path=path,
         size=table.whole("size", 1),
-        sha256=table.text_or_nothing("sha256", _HEX64, "a SHA-256 of 64 small hexadecimal digits"),
+        sha256="" if sha256 == HUB_DECLARED else sha256,
         role=_role(table),
     )
     table.no_others()
@@ -336,6 +346,19 @@ def _mix(cost: Table) -> str | Mapping[str, float]:
         raise cost.wrong("mix", "a share is missing here")
     shares = cost.table("mix")
     return {kind: shares.positive_or_none(kind) or 0.0 for kind in value}
+
+
+def _recipe(table: Table) -> Recipe | None:
+    told = table.table_or_none("recipe")
+    if told is None:
+        return None
+    recipe = Recipe(
+        pad=told.whole("pad", 0),
+        latent_scale=told.positive("latent_scale"),
+        most_steps=told.whole("most_steps", 1),
+    )
+    told.no_others()
+    return recipe
 
 
 def _source(table: Table) -> Source:

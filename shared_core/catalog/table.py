@@ -67,11 +67,20 @@ class Table:
         return None if self.get(field) is None else self.whole(field, 1)
 
     def positive_or_none(self, field: str) -> float | None:
+        return None if self.get(field) is None else self.positive(field)
+
+    def positive(self, field: str) -> float:
+        value = self.get(field)
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0:
+            raise self.wrong(field, f"{value!r} is not a positive number")
+        return float(value)
+
+    def number_or_none(self, field: str) -> float | None:
         value = self.get(field)
         if value is None:
             return None
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0:
-            raise self.wrong(field, f"{value!r} is not a positive number")
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) < 1e30:
+            raise self.wrong(field, f"{value!r} is not a number")
         return float(value)
 
     def number_or_none(self, field: str) -> float | None:

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..bridge.errors import CouldNotBeDone
+from .recipe import Recipe
 
 if TYPE_CHECKING:
     from .session import Session, Tensor
@@ -31,19 +31,6 @@ _BETA = (0.00085, 0.012)
 # A decoder strays a little beyond -1..1; one that strays further has another range.
 _FURTHEST = 4.0
 _LEAST_SPAN = 1e-3
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """What a model's files do not tell of themselves.
-
-    ``pad`` fills the tokens after the end, ``latent_scale`` is the factor between the latents that
-    the U-Net works on and those the decoder takes, ``most_steps`` how many steps help.
-    """
-
-    pad: int
-    latent_scale: float
-    most_steps: int
 
 
 def timesteps(steps: int) -> list[int]:

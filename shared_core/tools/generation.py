@@ -46,15 +46,10 @@ def draw(work: Work, model: Model, prompt: str) -> Drawn:
     # Only here, since the classical path works where these libraries are missing.
     from shared_core.engine import clip_tokens, diffusion
 
-    recipes = {
-        "sd-turbo-ort-web": diffusion.Recipe(pad=0, latent_scale=0.18215, most_steps=4),
-        # Its tiny decoder works on the U-Net's own scale.
-        "sdxs-512-dreamshaper-cvclass": diffusion.Recipe(pad=49407, latent_scale=1.0, most_steps=1),
-    }
-    recipe = recipes.get(model.card.id)
+    recipe = model.card.recipe
     if recipe is None:
         raise CouldNotBeDone(
-            f"How {model.card.title} is to be sampled is not known. Choose another model."
+            f"The card of {model.card.title} does not say how it is sampled. Choose another model."
         )
     tokenizer = work.helpers.get(TOKENIZER, model) if TOKENIZER in model.card.needs else model
     tokens = clip_tokens.ClipTokenizer(tokenizer.path("vocab"), tokenizer.path("merges")).tokens(

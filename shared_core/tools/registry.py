@@ -10,7 +10,7 @@ from shared_core.bridge.toolbox import AUTO, Value
 from shared_core.catalog.cards import Card, for_tool
 
 # Tools that use another one's models.
-_MODELS_OF = {"generate-background": "text-to-image"}
+SERVED_BY = {"generate-background": "text-to-image"}
 
 
 def module(tool_id: str) -> Any:
@@ -23,7 +23,7 @@ def models(cards: Mapping[str, Card], tool_id: str, parameters: Mapping[str, Val
 
     A model that the user chose stands alone; otherwise those that want to be chosen stay out.
     """
-    found = for_tool(cards, _MODELS_OF.get(tool_id, tool_id))
+    found = for_tool(cards, SERVED_BY.get(tool_id, tool_id))
     wanted = parameters.get("model", AUTO)
     if wanted == AUTO:
         found = [card for card in found if not card.opt_in]

@@ -266,7 +266,7 @@ def _peak(
     if card.peak_bytes:
         running = card.peak_bytes
     else:
-        pixels = math.prod(card.run_size or (0, 0))
+        pixels = math.prod(card.run_size or card.fixed_size or (0, 0))
         if card.tile and max(width, height) < MANY_TILES * max(card.tile.sides):
             # Tiles of a small picture are smaller.
             grid = card.tile.over(width, height)

@@ -26,7 +26,7 @@ def card_text(
 ) -> str:
     """A card in TOML: ``tensors`` and ``rule`` are tables, ``extra`` are fields.
 
-    The hashes of the files in ``unknown`` are left out.
+    The hashes of the files in ``unknown`` are the hub's to declare.
     """
     text = (
         f'schema = 1\nid = "{model}"\ntool = "denoise"\ntitle = "The {model}"\ntier = "lite"\n'
@@ -35,8 +35,8 @@ def card_text(
     )
     for path, data in files.items():
         text += f'[[file]]\npath = "{path}"\nsize = {len(data)}\n'
-        if path not in unknown:
-            text += f'sha256 = "{hashlib.sha256(data).hexdigest()}"\n'
+        known = cards.HUB_DECLARED if path in unknown else hashlib.sha256(data).hexdigest()
+        text += f'sha256 = "{known}"\n'
         if roles and path in roles:
             text += f'role = "{roles[path]}"\n'
     source = '[[source]]\nfacts = ["file"]\nsource = "here"\ncertainty = "high"\n'

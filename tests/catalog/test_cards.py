@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 
 from shared_core.bridge.errors import CouldNotBeDone
+from shared_core.bridge.toolbox import AUTO, TOOLS
 from shared_core.catalog import cards
-from shared_core.catalog.cards import CommercialUse, Tier
+from shared_core.catalog.cards import HUB_DECLARED, CommercialUse, Tier
 from shared_core.device import benchmark
 from shared_core.device.profile import MIXES
+from shared_core.tools.registry import SERVED_BY
 
 ROOT = Path(__file__).resolve().parents[2]
 COSTS = (
@@ -45,6 +47,65 @@ def test_the_shipped_cards_are_valid_and_ordered() -> None:
     assert known["scunet-real-psnr"].download_bytes == 3_798_678 + 73_138_176
     rule = known["nafnet-gopro-opencv"].tile
     assert rule is not None and rule.fixed and rule.scale == 1
+
+
+# What a tool takes by itself, the first that fits; all else has to be chosen.
+AUTOMATIC = {
+    "remove-background": ["isnet-general-fp16", "birefnet-lite", "u2netp"],
+    "remove-object": ["lama-carve-fp32", "migan-pipeline-v2"],
+    "denoise": ["scunet-real-psnr", "drunet-color"],
+    "deblur": ["nafnet-gopro-opencv"],
+    "upscale": ["realesrgan-x4plus-x2", "realesrgan-x4plus", "realesr-general-x4v3"],
+    "restore-faces": ["gfpgan-1.4-facefusion", "restoreformer-pp-int8w"],
+    "colorize": ["ddcolor-tiny-fp16", "ddcolor-artistic-facefusion"],
+    "text-to-image": ["sd-turbo-ort-web", "sdxs-512-dreamshaper-cvclass"],
+    "generate-background": [],
+    "tags": ["clip-vit-b32-xenova"],
+}
+
+
+def test_alternatives_are_never_the_silent_default() -> None:
+    known = cards.load(ROOT / "models")
+    assert set(AUTOMATIC) == {tool.id for tool in TOOLS}
+    for tool, wanted in AUTOMATIC.items():
+        found = cards.for_tool(known, tool)
+        assert [card.id for card in found if not card.opt_in] == wanted
+        assert len({card.rank for card in found}) == len(found), tool
+
+
+def test_every_choice_of_a_model_has_a_card_and_every_card_a_choice() -> None:
+    known = cards.load(ROOT / "models")
+    for tool in TOOLS:
+        names = [parameter.id for parameter in tool.parameters]
+        offered = set(tool.parameter("model").choices) - {AUTO} if "model" in names else set()
+        serving = cards.for_tool(known, SERVED_BY.get(tool.id, tool.id))
+        assert {card.choice for card in serving if card.choice} == offered, tool.id
+
+
+def test_hashes_are_known_or_the_hubs_and_the_tokenizers_are_all_one() -> None:
+    known = cards.load(ROOT / "models")
+    words = known["clip-tokenizer-sd"]
+    for card in known.values():
+        for file in card.files:
+            if file.role in ("vocab", "merges"):
+                assert file.sha256 == words.file(file.role).sha256, card.id
+    assert sorted(card.id for card in known.values() if card.hub_declared) == [
+        "ddcolor-facefusion",
+        "sd-turbo-ort-web",
+        "sdxs-512-dreamshaper-skillsafe",
+    ]
+
+
+def test_every_licence_has_a_link_and_an_undeclared_one_is_unclear() -> None:
+    for card in cards.load(ROOT / "models").values():
+        assert card.licence_link.startswith("https://")
+        assert card.commercial_note.endswith("."), card.id
+        if not card.licence_url:
+            assert card.repo in card.licence_link and card.revision in card.licence_link
+        if "non-commercial" in card.licence:
+            assert card.commercial_use is CommercialUse.NO, card.id
+        elif any(word in card.licence for word in ("undeclared", "upstream", "no tag")):
+            assert card.commercial_use is CommercialUse.UNCLEAR, card.id
 
 
 def test_every_fact_of_a_shipped_card_has_a_source() -> None:
@@ -124,6 +185,7 @@ def _copy(folder: Path, edit: tuple[str, str] | None = None) -> Path:
         ((r"^repo = .*", 'repo = "nobody"'), "repo"),
         ((r"^revision = .*", 'revision = "main"'), "revision"),
         ((r"^licence = .*", ""), "licence"),
+        ((r"^licence_url = .*", 'licence_url = "http://example.org/"'), "licence_url"),
         ((r"^commercial_use = .*", 'commercial_use = "maybe"'), "commercial_use"),
         ((r"^path = .*", 'path = "../drunet.onnx"'), "file[0].path"),
         ((r"^path = .*", 'path = "/etc/drunet.onnx"'), "file[0].path"),
@@ -131,6 +193,7 @@ def _copy(folder: Path, edit: tuple[str, str] | None = None) -> Path:
         ((r"^path = .*", 'path = "drunet.bin"'), "file"),
         ((r"^size = 130.*", "size = 0"), "file[0].size"),
         ((r"^sha256 = .*", 'sha256 = "abc"'), "file[0].sha256"),
+        ((r"^sha256 = .*", ""), "file[0].sha256"),
         ((r"^sha256 = .*", f'sha256 = "{"A" * 64}"'), "file[0].sha256"),
         ((r"^dtype = .*", 'dtype = "double"'), "input[0].dtype"),
         ((r"^shape = .*", 'shape = ["N", 4, "H"]'), "input[0].shape"),
@@ -155,17 +218,27 @@ def _copy(folder: Path, edit: tuple[str, str] | None = None) -> Path:
         ((r"^rank = .*", 'rank = 2\nneeds = ["drunet-color"]'), "needs"),
         ((r"^size = 130.*", 'size = 130\nrole = "UNet"'), "file[0].role"),
         ((r"^size = 130.*", 'size = 130\nrole = "unet"'), "input"),
-        ((r"^size = 130.*", 'size = 130\n[[file]]\npath = "b.onnx"\nsize = 1'), "file"),
+        (
+            (
+                r"^size = 130.*",
+                f'size = 130\nsha256 = "{HUB_DECLARED}"\n[[file]]\npath = "b.onnx"\nsize = 1',
+            ),
+            "file",
+        ),
         ((r"^dtype = .*", 'dtype = "float32"\nrole = "unet"'), "input"),
         ((r"^dtype = .*", 'dtype = "float32"\nmean = [0.5]\nstd = [0.5]'), "input[0].mean"),
         ((r"^dtype = .*", 'dtype = "float32"\nmean = [0.5]'), "input[0].std"),
         ((r"^dtype = .*", 'dtype = "float32"\nthen = "softmax"'), "input[0].then"),
+        ((r'^name = "input"', "value = 0.5"), "input[0].value"),
+        ((r"^dtype = .*", 'dtype = "float32"\nvalue = true'), "input[0].value"),
         ((r"^shape = .*", 'shape = ["N", 4, "wide", "high"]'), "input[0].shape"),
         ((r"^layout = .*", ""), "input[0].channels"),
         ((r"^\[tile\]", "[whole]\nside = 8\n[tile]"), "whole"),
         ((r"^\[tile\]", "[whole]\nwidth = 8\n[tile]"), "whole.side"),
         ((r"^fixed = .*", "fixed = true\nscale = 0"), "tile.scale"),
         ((r"(?s)^\[tile\].*?(?=^\[cost)", ""), "input"),
+        ((r"^tool = .*", 'tool = "text-to-image"'), "recipe"),
+        ((r"^\[tile\]", "[recipe]\npad = 0\nmost_steps = 1\n[tile]"), "recipe.latent_scale"),
         ((r"^certainty = .*", ""), "source[0].certainty"),
     ],
 )
@@ -258,6 +331,7 @@ sha256 = "0123456789012345678901234567890123456789012345678901234567890123"
 path = "tokenizer/merges.txt"
 role = "merges"
 size = 20
+sha256 = "hub-declared"
 [[source]]
 facts = ["file"]
 source = "here"
@@ -276,7 +350,8 @@ def test_a_helper_needs_no_session_and_serves_no_tool_alone(tmp_path: Path) -> N
     assert cards.with_needs(known, words) == [words]
     assert words.sessions() == ()
     assert words.main_file.path == "tokenizer/vocab.json"
-    assert words.file("merges").sha256 == ""
+    assert words.file("merges").hub_declared and words.file("merges").sha256 == ""
+    assert not words.file("vocab").hub_declared
     assert words.download_bytes == 30
     assert drunet.download_bytes == drunet.main_file.size
     assert words.run_side is None and words.tile is None
@@ -290,8 +365,8 @@ def test_several_sessions_have_roles_and_their_data_rides_along(tmp_path: Path) 
     text = text.replace('name = "input"', 'role = "first"')
     text = text.replace('name = "output"', 'role = "first"')
     more = (
-        '[[file]]\npath = "b/model.onnx.data"\nrole = "second"\nsize = 5\n'
-        '[[file]]\npath = "b/model.onnx"\nrole = "second"\nsize = 6\n'
+        '[[file]]\npath = "b/model.onnx.data"\nrole = "second"\nsize = 5\nsha256 = "hub-declared"\n'
+        '[[file]]\npath = "b/model.onnx"\nrole = "second"\nsize = 6\nsha256 = "hub-declared"\n'
         '[[input]]\nrole = "second"\ndtype = "int64"\nshape = ["batch", 77]\n'
         '[[output]]\nrole = "second"\ndtype = "float32"\nshape = [1, 3, "4H", "2W"]\n'
     )

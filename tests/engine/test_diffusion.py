@@ -11,7 +11,8 @@ import pytest
 from numpy.typing import NDArray
 
 from shared_core.bridge.errors import Cancelled, CouldNotBeDone
-from shared_core.engine.diffusion import Recipe, generate, sigmas, timesteps
+from shared_core.engine.diffusion import generate, sigmas, timesteps
+from shared_core.engine.recipe import Recipe
 from shared_core.engine.session import Session, open_session
 from tests.fakes.contracts.graph import Variant
 from tests.fakes.contracts.text_to_image import (

@@ -20,7 +20,17 @@ from shared_core.engine.session import open_session
 from shared_core.pixels import Picture, Raster, WrongOutput
 from shared_core.tools import colorize, registry
 from shared_core.tools.work import Model, Sessions, Work
-from tests.fakes.contracts.colorize import ARTISTIC, SIDE, TINY, TWINS, expected_chroma
+from tests.fakes.contracts.colorize import (
+    ARTISTIC,
+    DEOLDIFY,
+    DEOLDIFY_SIDE,
+    LARGE,
+    SIDE,
+    TINY,
+    TWINS,
+    expected_chroma,
+    expected_deoldify,
+)
 from tests.fakes.contracts.graph import Variant
 
 Samples = NDArray[Any]
@@ -148,15 +158,20 @@ def _enlarged(small_lab: Doubles, colours: Doubles, lightness: Doubles) -> Doubl
     return np.dstack(planes)
 
 
-def _expected_real(rgb: Any, strength: float = 1.0, saturation: float = 1.0) -> Doubles:
+def _expected_real(
+    rgb: Any, strength: float = 1.0, saturation: float = 1.0, model: str = TINY
+) -> Doubles:
     """The whole of the real path for colours 0..1 (h, w, 3) that are larger than the square."""
     height, width = rgb.shape[:2]
     assert min(height, width) >= SIDE
-    small = cv2.resize(rgb.astype(np.float64), (SIDE, SIDE), interpolation=cv2.INTER_AREA)
+    side = DEOLDIFY_SIDE if model == DEOLDIFY else SIDE
+    small = cv2.resize(rgb.astype(np.float64), (side, side), interpolation=cv2.INTER_AREA)
     small_lab = _lab(small)
     grey = _encode(_linear(small_lab * (1, 0, 0)))
+    pictured = model == DEOLDIFY
+    colours = _lab(expected_deoldify(grey))[..., 1:] if pictured else expected_chroma(grey)
     lab = _lab(rgb)
-    new = saturation * _enlarged(small_lab, expected_chroma(grey), lab[..., 0])
+    new = saturation * _enlarged(small_lab, colours, lab[..., 0])
     lab[..., 1:] += strength * (new - lab[..., 1:])
     return _on_screen(lab)
 
@@ -164,7 +179,7 @@ def _expected_real(rgb: Any, strength: float = 1.0, saturation: float = 1.0) -> 
 # ---------------------------------------------------------------- real
 
 
-@pytest.mark.parametrize("model", [TINY, ARTISTIC])
+@pytest.mark.parametrize("model", [TINY, ARTISTIC, DEOLDIFY])
 def test_real_pixels_of_sixteen_bits_with_alpha_and_a_selection(tmp_path: Path, model: str) -> None:
     rgba = _layer(760, 900, "u16")
     mask = np.zeros((760, 900), np.uint8)
@@ -180,7 +195,7 @@ def test_real_pixels_of_sixteen_bits_with_alpha_and_a_selection(tmp_path: Path, 
     rows, columns = slice(26, 724), slice(56, 884)
     rgb = rgba[rows, columns, :3] / 65535
     share = mask[rows, columns, None] / 255
-    expected = 65535 * (rgb + share * (_expected_real(rgb) - rgb))
+    expected = 65535 * (rgb + share * (_expected_real(rgb, model=model) - rgb))
     difference = np.abs(result[rows, columns, :3] - expected)
     assert difference.max() <= 4
     assert difference.mean() <= 0.4
@@ -269,6 +284,35 @@ def test_wrong_models_are_caught(tmp_path: Path, model: str, variant: Variant, w
     np.testing.assert_array_equal(result, before)
 
 
+@pytest.mark.parametrize(
+    ("variant", "words"),
+    [
+        (Variant.NAN, "not numbers"),
+        (Variant.HALF_SIZE, "128, 128"),
+        (Variant.WRONG_RANGE, "no colours"),
+        (Variant.CONSTANT, "no colours"),
+    ],
+)
+def test_a_wrong_model_that_gives_a_whole_picture_is_caught(
+    tmp_path: Path, variant: Variant, words: str
+) -> None:
+    work, _ = _work(_layer(60, 60))
+    with pytest.raises(WrongOutput, match=words):
+        colorize.real(work, _model(tmp_path, DEOLDIFY, variant))
+
+
+def test_a_picture_far_beyond_its_range_is_caught(tmp_path: Path) -> None:
+    def louder(session: Any) -> Callable[..., Any]:
+        plain = session.run
+        return lambda *given, **options: [plain(*given, **options)[0] * 3]
+
+    model = _model(tmp_path, DEOLDIFY)
+    model.session.run = louder(model.session)  # type: ignore[method-assign]
+    work, _ = _work(_layer(60, 60))
+    with pytest.raises(WrongOutput, match="not 0 to 255"):
+        colorize.real(work, model)
+
+
 def test_colours_in_eight_bit_codes_are_caught(tmp_path: Path) -> None:
     def coded(session: Any) -> Callable[..., Any]:
         plain = session.run
@@ -288,7 +332,7 @@ def test_swapped_a_and_b_would_not_pass_for_the_contract(tmp_path: Path) -> None
     assert np.abs(result[..., :3] - 255 * _expected_real(rgba[..., :3] / 255)).mean() > 10
 
 
-@pytest.mark.parametrize("model", [TINY, ARTISTIC])
+@pytest.mark.parametrize("model", [TINY, ARTISTIC, DEOLDIFY])
 def test_the_trial_run_knows_the_contract(tmp_path: Path, model: str) -> None:
     card = cards.load()[model]
     for variant in (Variant.GOOD, Variant.NAN, Variant.HALF_SIZE, Variant.WRONG_RANGE):
@@ -306,6 +350,9 @@ def test_a_model_is_chosen_by_its_word() -> None:
 
     assert ids(model="auto") == [TINY, ARTISTIC]
     assert ids(model="artistic") == [ARTISTIC]
+    assert ids(model="small") == [TINY]
+    assert ids(model="large") == [LARGE]
+    assert ids(model="deoldify") == [DEOLDIFY]
 
 
 # ---------------------------------------------------------------- classical

@@ -22,8 +22,11 @@ from shared_core.tools import registry, remove_background
 from shared_core.tools.work import Model, Sessions, Work
 from tests.fakes.contracts.graph import Variant
 from tests.fakes.contracts.remove_background import (
+    BEN2,
     BIREFNET,
+    BIREFNET_LARGE,
     ISNET,
+    ISNET_FULL,
     MODNET,
     RMBG,
     TWINS,
@@ -43,6 +46,9 @@ NORMALISATIONS = {
     BIREFNET: IMAGENET,
     U2NETP: IMAGENET,
     MODNET: ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
+    ISNET_FULL: HALF,
+    BIREFNET_LARGE: IMAGENET,
+    BEN2: IMAGENET,
 }
 BACKDROPS = ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0), (0.0, 1.0, 0.0))
 
@@ -120,9 +126,9 @@ def _expected(model: str, rgb: Any, network: tuple[int, int]) -> Floats:
         fed = fed / fed.max()
     mean, std = (np.array(values).reshape(3, 1, 1) for values in NORMALISATIONS[model])
     matte = expected_matte(model, (fed - mean) / std)
-    if model == BIREFNET:
+    if model in (BIREFNET, BIREFNET_LARGE):
         matte = 1 / (1 + np.exp(-matte))
-    elif model != MODNET:
+    elif model not in (MODNET, BEN2):
         matte = (matte - matte.min()) / (matte.max() - matte.min())
     scale = min(1, 1024 / max(height, width))
     small = np.clip(_pillow(matte, round(height * scale), round(width * scale)), 0, 1)
@@ -138,6 +144,9 @@ def _expected(model: str, rgb: Any, network: tuple[int, int]) -> Floats:
         (RMBG, (1024, 1024)),
         (U2NETP, (320, 320)),
         (MODNET, (512, 768)),
+        (ISNET_FULL, (1024, 1024)),
+        (BIREFNET_LARGE, (1024, 1024)),
+        (BEN2, (1024, 1024)),
     ],
 )
 def test_the_matte_of_a_16_bit_layer_with_alpha(
@@ -410,4 +419,7 @@ def test_the_choice_of_models() -> None:
     assert ids("auto") == [ISNET, BIREFNET, U2NETP]
     assert ids("portrait") == [MODNET]
     assert ids("rmbg") == [RMBG]
+    assert ids("fast-full") == [ISNET_FULL]
+    assert ids("finest") == [BIREFNET_LARGE]
+    assert ids("ben2") == [BEN2]
     assert loaded[RMBG].commercial_use.value == "no"

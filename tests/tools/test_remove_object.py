@@ -18,7 +18,7 @@ from shared_core.pixels import Box, Picture, Raster, WrongOutput
 from shared_core.tools import holes, remove_object
 from shared_core.tools.work import Made, Model, Sessions, Work
 from tests.fakes.contracts.graph import Variant
-from tests.fakes.contracts.remove_object import LAMA, MIGAN, TWINS, expected_fill
+from tests.fakes.contracts.remove_object import LAMA, LAMA_CV, MIGAN, TWINS, expected_fill
 
 Samples = NDArray[Any]
 Mask = NDArray[np.uint8]
@@ -298,7 +298,7 @@ def test_cancelling_ends_the_fill() -> None:
 # ---------------------------------------------------------------- real
 
 
-@pytest.mark.parametrize(("model", "levels"), [(LAMA, 1), (MIGAN, 1)])
+@pytest.mark.parametrize(("model", "levels"), [(LAMA, 1), (LAMA_CV, 1), (MIGAN, 1)])
 @pytest.mark.parametrize("depth", ["u8", "u16"])
 def test_a_hole_is_filled_from_the_square_around_it(
     tmp_path: Path, model: str, levels: int, depth: str
@@ -321,7 +321,7 @@ def test_a_hole_is_filled_from_the_square_around_it(
     if model == MIGAN:
         rgb = np.rint(rgb * 255) / np.float32(255)
     new = rgba[..., 2::-1] / TOPS[depth]
-    new[y : y + 512, x : x + 512] = expected_fill(rgb, hole)
+    new[y : y + 512, x : x + 512] = expected_fill(rgb, hole, model)
     expected = _blended(np.dstack([rgba[..., 2::-1], rgba[..., 3]]), new, selection)
     # MI-GAN gives whole levels of 8 bits.
     slack = levels * (TOPS[depth] / 255 if model == MIGAN else 1) * 0.5 + 1
@@ -380,7 +380,7 @@ def test_two_holes_are_two_runs_each_blind_to_the_other(tmp_path: Path) -> None:
 _FAULTS = (Variant.NAN, Variant.HALF_SIZE, Variant.WRONG_RANGE, Variant.SWAPPED, Variant.CONSTANT)
 
 
-@pytest.mark.parametrize("model", [LAMA, MIGAN])
+@pytest.mark.parametrize("model", [LAMA, LAMA_CV, MIGAN])
 @pytest.mark.parametrize("variant", _FAULTS)
 def test_wrong_models_are_caught(tmp_path: Path, model: str, variant: Variant) -> None:
     rgba = _layer(520, 520)

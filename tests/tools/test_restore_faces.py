@@ -21,9 +21,11 @@ from shared_core.tools.faces import find_faces
 from shared_core.tools.work import Model, Sessions, Work
 from tests.fakes.contracts.graph import Variant
 from tests.fakes.contracts.restore_faces import (
+    CODEFORMER,
     GFPGAN,
     MARKER,
     RESTOREFORMER,
+    RESTOREFORMER_FULL,
     TWINS,
     YUNET,
     expected,
@@ -185,7 +187,7 @@ def _expected(
     return rgb + strength * change / np.where(total == 0, 1, total)
 
 
-@pytest.mark.parametrize("model", [GFPGAN, RESTOREFORMER])
+@pytest.mark.parametrize("model", [GFPGAN, RESTOREFORMER, CODEFORMER])
 def test_the_real_paths_pixels_of_16_bits_with_alpha_and_a_selection(
     tmp_path: Path, model: str
 ) -> None:
@@ -393,7 +395,7 @@ def test_cancel_at_any_time(tmp_path: Path, after: int) -> None:
         restore_faces.real(work, _model(tmp_path, GFPGAN))
 
 
-@pytest.mark.parametrize("model", [GFPGAN, RESTOREFORMER])
+@pytest.mark.parametrize("model", [GFPGAN, RESTOREFORMER, RESTOREFORMER_FULL, CODEFORMER])
 def test_the_cards_describe_the_twins_and_catch_broken_ones(tmp_path: Path, model: str) -> None:
     card = cards.load()[model]
     _model(tmp_path, model)
@@ -417,6 +419,8 @@ def test_the_choice_of_model() -> None:
     assert chosen("auto") == [GFPGAN, RESTOREFORMER]
     assert chosen("gfpgan") == [GFPGAN]
     assert chosen("restoreformer") == [RESTOREFORMER]
+    assert chosen("restoreformer-full") == [RESTOREFORMER_FULL]
+    assert chosen("codeformer") == [CODEFORMER]
     catalogue = cards.load()
     assert catalogue[RESTOREFORMER].commercial_use.value == "yes"
     assert catalogue[GFPGAN].commercial_use.value == "unclear"

@@ -25,6 +25,7 @@ from tests.fakes.contracts.text_to_image import (
     CONTRACTS,
     SD_TURBO,
     SDXS,
+    SDXS_SECOND,
     TOKENIZER,
     TWINS,
     byte_ids,
@@ -94,7 +95,7 @@ def twin(tmp_path: Path) -> Callable[..., Model]:
 
 def expected(model: str, prompt: str, seed: int) -> NDArray[np.float64]:
     """One step by hand, (512, 512, 3) in 0..1."""
-    pad, scale = {SD_TURBO: (0, 0.18215), SDXS: (49407, 1.0)}[model]
+    pad, scale = (0, 0.18215) if model == SD_TURBO else (49407, 1.0)
     hidden = expected_hidden(byte_ids(prompt, pad)[None], CONTRACTS[model].width)
     start = np.random.Generator(np.random.PCG64(seed)).standard_normal((1, 4, 64, 64)) * SIGMA
     noise = expected_noise(start / np.sqrt(SIGMA**2 + 1), 999, hidden)
@@ -125,6 +126,13 @@ def test_the_small_model_with_the_tokenizer_beside_it(twin: Callable[..., Model]
     made = text_to_image.real(work, twin(SDXS))
     np.testing.assert_allclose(result[..., :3], expected(SDXS, PROMPT, 3) * 255, atol=0.6)
     # It was made for one step; the receipt tells what was done, not what was asked.
+    assert made.parameters["steps"] == 1
+
+
+def test_the_small_models_second_export(twin: Callable[..., Model]) -> None:
+    work, result = work_on("text-to-image", (512, 512), prompt=PROMPT, steps=4, seed=3)
+    made = text_to_image.real(work, twin(SDXS_SECOND))
+    np.testing.assert_allclose(result[..., :3], expected(SDXS_SECOND, PROMPT, 3) * 255, atol=0.6)
     assert made.parameters["steps"] == 1
 
 

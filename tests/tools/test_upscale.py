@@ -24,7 +24,15 @@ from shared_core.sheet import Sheet
 from shared_core.tools import scaled_tiles, upscale
 from shared_core.tools.work import Model, Sessions, Work
 from tests.fakes.contracts.graph import Variant
-from tests.fakes.contracts.upscale import ANIME, GENERAL, TWINS, X2PLUS, X4PLUS, expected_upscale
+from tests.fakes.contracts.upscale import (
+    ANIME,
+    GENERAL,
+    SWIN2SR,
+    TWINS,
+    X2PLUS,
+    X4PLUS,
+    expected_upscale,
+)
 
 Samples = NDArray[Any]
 FOUR_TIMES = (X4PLUS, GENERAL, ANIME)
@@ -73,6 +81,7 @@ def _model(folder: Path, model: str, variant: Variant = Variant.GOOD) -> Model:
     [path] = cards.cards_folder().rglob(f"{model}.toml")
     card = cards.read_card(path)
     for name, data in TWINS[model](variant).items():
+        (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_bytes(data)
     sessions = Sessions(("",), lambda role: open_session(folder / card.main_file.path))
     return Model(card, sessions, folder)
@@ -243,11 +252,12 @@ def test_two_times_by_a_model_for_four_is_averaged_down(tmp_path: Path) -> None:
     _no_seam(result[..., :3], expected, 1)
 
 
-@pytest.mark.parametrize(("model", "factor"), [(X4PLUS, 4), (X2PLUS, 2), (X4PLUS, 2)])
+@pytest.mark.parametrize(("model", "factor"), [(X4PLUS, 4), (X2PLUS, 2), (X4PLUS, 2), (SWIN2SR, 2)])
 def test_real_tiles_leave_no_seam_in_sixteen_bits_with_alpha(
     tmp_path: Path, model: str, factor: int
 ) -> None:
-    rgba = _layer(300, 420, "u16", opaque=False)
+    # Multiples of what each model wants, or the last rows would see a reflection.
+    rgba = _layer(304, 424, "u16", opaque=False)
     work, result = _work(rgba, factor, "u16", "bgra")
     made = upscale.real(work, _model(tmp_path, model))
     assert made.tiles >= 4
@@ -257,7 +267,7 @@ def test_real_tiles_leave_no_seam_in_sixteen_bits_with_alpha(
     colours = work.picture.rgb(work.picture.bounds)
     expected = np.clip(expected_upscale(colours, scale), 0, 1)
     step = scale // factor
-    expected = expected.reshape(300 * factor, step, 420 * factor, step, 3).mean(axis=(1, 3))
+    expected = expected.reshape(304 * factor, step, 424 * factor, step, 3).mean(axis=(1, 3))
     # The twin repeats a tile's own edge, which lies outside what the tile contributes.
     _no_seam(result[..., 2::-1], expected, 2)
     _no_seam(result[..., 3], enlarge(_floats(rgba)[1], factor), 1)
@@ -278,7 +288,7 @@ _FAULTS: Mapping[Variant, type[NssError]] = {
 }
 
 
-@pytest.mark.parametrize("model", [X4PLUS, X2PLUS])
+@pytest.mark.parametrize("model", [X4PLUS, X2PLUS, SWIN2SR])
 @pytest.mark.parametrize("variant", _FAULTS)
 def test_wrong_models_are_caught(tmp_path: Path, model: str, variant: Variant) -> None:
     rgba = _layer(40, 40)

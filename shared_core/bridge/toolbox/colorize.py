@@ -20,12 +20,19 @@ TOOL = Tool(
         Parameter(
             "model",
             "Model",
-            "Automatic takes the small one where it is here; artistic is large, slower and more "
-            "vivid.",
+            "Automatic takes the small one where it is here; the large ones are slower, artistic "
+            "is more vivid. DeOldify is an older kind. The classical path makes no difference "
+            "between them.",
             Kind.CHOICE,
             AUTO,
-            choices=(AUTO, "artistic"),
-            choice_titles=("Automatic", "Artistic (large)"),
+            choices=(AUTO, "small", "artistic", "large", "deoldify"),
+            choice_titles=(
+                "Automatic",
+                "DDColor tiny",
+                "DDColor artistic (large)",
+                "DDColor large",
+                "DeOldify",
+            ),
         ),
         Parameter(
             "strength",

@@ -20,17 +20,23 @@ TOOL = Tool(
         Parameter(
             "model",
             "Model",
-            "Which model cuts; the best needs about 7 GB of memory. The classical path makes no "
+            "Which model cuts; BiRefNet needs 7 to 9 GB of memory. The classical path makes no "
             "difference between them.",
             Kind.CHOICE,
             AUTO,
-            choices=(AUTO, "fast", "best", "portrait", "tiny", "rmbg"),
+            choices=(
+                *(AUTO, "fast", "best", "portrait", "tiny"),
+                *("fast-full", "finest", "ben2", "rmbg"),
+            ),
             choice_titles=(
                 "Automatic",
                 "Fast (IS-Net)",
                 "Best edges (BiRefNet lite)",
                 "People (MODNet)",
                 "Tiny (U²-Netp)",
+                "IS-Net, full precision",
+                "BiRefNet, large",
+                "BEN2",
                 "RMBG 1.4 (not for commercial use)",
             ),
         ),

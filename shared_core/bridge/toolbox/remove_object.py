@@ -19,12 +19,12 @@ TOOL = Tool(
         Parameter(
             "model",
             "Model",
-            "Best is LaMa, light is MI-GAN, a seventh of the download. The classical path makes "
-            "no difference between them.",
+            "Best is LaMa; small is LaMa in less than half of the download, light is MI-GAN in a "
+            "seventh. The classical path makes no difference between them.",
             Kind.CHOICE,
             AUTO,
-            choices=(AUTO, "best", "light"),
-            choice_titles=("Automatic", "Best", "Light"),
+            choices=(AUTO, "best", "light", "small"),
+            choice_titles=("Automatic", "Best (LaMa)", "Light (MI-GAN)", "Small (LaMa)"),
         ),
     ),
 )

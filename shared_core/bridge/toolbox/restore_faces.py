@@ -44,8 +44,14 @@ TOOL = Tool(
             "RestoreFormer++ allows it. The classical path makes no difference between them.",
             Kind.CHOICE,
             AUTO,
-            choices=(AUTO, "gfpgan", "restoreformer"),
-            choice_titles=("Automatic", "GFPGAN", "RestoreFormer++"),
+            choices=(AUTO, "gfpgan", "restoreformer", "restoreformer-full", "codeformer"),
+            choice_titles=(
+                "Automatic",
+                "GFPGAN",
+                "RestoreFormer++",
+                "RestoreFormer++ full",
+                "CodeFormer (not for commercial use)",
+            ),
         ),
     ),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .kinds import Kind, Parameter, Returns, Selects, Tool
+from .kinds import AUTO, Kind, Parameter, Returns, Selects, Tool
 
 TOOL = Tool(
     id="tags",
@@ -44,6 +44,16 @@ TOOL = Tool(
             minimum=1,
             maximum=30,
             whole=True,
+        ),
+        Parameter(
+            "model",
+            "Model",
+            "Full precision is four times the download, and its weights are not rounded. The "
+            "classical path makes no difference between them.",
+            Kind.CHOICE,
+            AUTO,
+            choices=(AUTO, "full"),
+            choice_titles=("Automatic", "Full precision"),
         ),
     ),
 )

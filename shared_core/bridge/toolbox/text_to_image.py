@@ -32,12 +32,17 @@ PAINTING = (
     Parameter(
         "model",
         "Model",
-        "The small model is faster, needs less memory and allows commercial use. The classical "
-        "path makes no difference between them.",
+        "The small model is faster, needs less memory and allows commercial use; there are two "
+        "exports of it. The classical path makes no difference between them.",
         Kind.CHOICE,
         AUTO,
-        choices=("auto", "small"),
-        choice_titles=("Best that fits", "Small"),
+        choices=("auto", "best", "small", "small-second"),
+        choice_titles=(
+            "Best that fits",
+            "SD-Turbo (restricted licence)",
+            "Small (SDXS)",
+            "Small, second export",
+        ),
     ),
 )
 

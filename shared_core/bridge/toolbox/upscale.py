@@ -29,11 +29,12 @@ TOOL = Tool(
             "model",
             "Model",
             "Best invents the finest texture and is slow; fast is about 15 times faster; drawing "
-            "is for line art and anime. The classical path makes no difference between them.",
+            "is for line art and anime; Swin2SR is small and only doubles. The classical path "
+            "makes no difference between them.",
             Kind.CHOICE,
             AUTO,
-            choices=(AUTO, "best", "fast", "drawing"),
-            choice_titles=("Automatic", "Best", "Fast", "Drawing"),
+            choices=(AUTO, "best", "fast", "drawing", "swin2sr"),
+            choice_titles=("Automatic", "Best", "Fast", "Drawing", "Swin2SR (×2 only)"),
         ),
     ),
 )

@@ -12,7 +12,10 @@ from .graph import Graph, Picture, Shape, Tensor, Variant, garbage, odd_input, o
 
 TINY = "ddcolor-tiny-fp16"
 ARTISTIC = "ddcolor-artistic-facefusion"
+LARGE = "ddcolor-facefusion"
+DEOLDIFY = "deoldify-artistic-facefusion"
 SIDE = 512
+DEOLDIFY_SIDE = 256
 
 # a* of the mean of 3x3 reds, b* of the blue: factor and offset. Parts of it leave sRGB's gamut.
 RED_TO_A = (90.0, -35.0)
@@ -23,7 +26,11 @@ WRONG_FACTOR = 1 / 110
 _CONTRACTS: dict[str, tuple[str, int | str, int | str]] = {
     TINY: ("ddcolor-tiny-fp16.onnx", SIDE, SIDE),
     ARTISTIC: ("ddcolor_artistic.onnx", "H", "W"),
+    LARGE: ("ddcolor.onnx", "H", "W"),
 }
+DEOLDIFY_PATH = "deoldify_artistic.onnx"
+# Factor and offset in levels of 255 of DeOldify's red, green and blue; all stay within 0..255.
+TINTS = ((0.8, 40.0), (0.7, 20.0), (-0.5, 200.0))
 
 
 def expected_chroma(rgb: Picture) -> NDArray[np.float64]:
@@ -34,6 +41,33 @@ def expected_chroma(rgb: Picture) -> NDArray[np.float64]:
     blue = rgb[..., 2].astype(np.float64)
     a = RED_TO_A[0] * mean + RED_TO_A[1]
     return np.stack([a, BLUE_TO_B[0] * blue + BLUE_TO_B[1]], axis=2)
+
+
+def expected_deoldify(rgb: Picture) -> NDArray[np.float64]:
+    """The picture (H, W, 3), 0..1, that DeOldify's twin makes of ``rgb``: each channel tinted."""
+    factors, offsets = np.array(TINTS).T
+    return np.asarray(rgb.astype(np.float64) * factors + offsets / 255)
+
+
+def deoldify(variant: Variant) -> dict[str, bytes]:
+    """The file of DeOldify's twin. WRONG_RANGE gives 0..1 where 0..255 is due."""
+    if variant is Variant.GARBAGE:
+        return garbage(DEOLDIFY_PATH)
+    graph = Graph()
+    shape: Shape = [1, 3, DEOLDIFY_SIDE, DEOLDIFY_SIDE]
+    inputs = renamed([Tensor("input", "float32", shape)], variant, "x")
+    outputs = renamed([Tensor("out", "float32", shape)], variant, "y")
+    source, inputs = odd_input(graph, inputs, variant)
+    factors, offsets = (
+        graph.weight(column.astype(np.float32).reshape(1, 3, 1, 1)) for column in np.array(TINTS).T
+    )
+    result = graph.node("Add", graph.node("Mul", source, factors), offsets)
+    if variant is Variant.WRONG_RANGE:
+        result = graph.spoilt(result, variant, 1 / 255)
+    else:
+        result, outputs = odd_output(graph, source, result, outputs, variant)
+    graph.call(outputs[0].name, result)
+    return {DEOLDIFY_PATH: graph.bytes(inputs, outputs)}
 
 
 def twin(model: str, variant: Variant) -> dict[str, bytes]:
@@ -60,5 +94,6 @@ def twin(model: str, variant: Variant) -> dict[str, bytes]:
 
 
 TWINS: dict[str, Callable[[Variant], dict[str, bytes]]] = {
-    model: partial(twin, model) for model in _CONTRACTS
+    **{model: partial(twin, model) for model in _CONTRACTS},
+    DEOLDIFY: deoldify,
 }

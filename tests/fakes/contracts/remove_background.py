@@ -16,6 +16,9 @@ BIREFNET = "birefnet-lite"
 MODNET = "modnet"
 U2NETP = "u2netp"
 RMBG = "rmbg-1.4"
+ISNET_FULL = "isnet-general-fp32"
+BIREFNET_LARGE = "birefnet-general"
+BEN2 = "ben2-fp16"
 
 # The matte grows with the fed red and shrinks with the fed blue; green counts a little, so that
 # no two channels may be exchanged.
@@ -40,6 +43,12 @@ _CONTRACTS = {
     MODNET: _Contract("onnx/model.onnx", "input", ["output"], "batch", ("H", "W")),
     U2NETP: _Contract("u2netp.onnx", "input.1", [str(1959 + n) for n in range(7)], 1, (320, 320)),
     RMBG: _Contract("onnx/model.onnx", "input", ["output"], 1, (1024, 1024)),
+    ISNET_FULL: _Contract("onnx/model.onnx", "input", ["output"], 1, (1024, 1024)),
+    BIREFNET_LARGE: _Contract(
+        "onnx/model.onnx", "input_image", ["output_image"], "batch", (1024, 1024), True
+    ),
+    # The real names are unknown; these serve as well, since they are read from the session.
+    BEN2: _Contract("onnx/model_fp16.onnx", "picture", ["alpha"], 1, (1024, 1024)),
 }
 
 

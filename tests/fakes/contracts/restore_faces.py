@@ -15,21 +15,27 @@ from .graph import Graph, Picture, Tensor, Variant, garbage, odd_input, odd_outp
 
 GFPGAN = "gfpgan-1.4-facefusion"
 RESTOREFORMER = "restoreformer-pp-int8w"
+RESTOREFORMER_FULL = "restoreformer-pp-facefusion"
+CODEFORMER = "codeformer-facefusion"
 YUNET = "yunet-2023mar"
 SIDE = 512
 
-# The models' files; RestoreFormer's names are unknown, these serve as well.
+# The models' files; names that are unknown (RestoreFormer's, outputs) are made up: these serve.
 _CONTRACTS = {
     GFPGAN: ("gfpgan_1.4.onnx", "input", "output"),
     RESTOREFORMER: ("restoreformer_pp_int8w.onnx", "lq", "restored"),
+    RESTOREFORMER_FULL: ("restoreformer_plus_plus.onnx", "input", "restored"),
+    CODEFORMER: ("codeformer.onnx", "input", "restored"),
 }
 YUNET_FILE = "face_detection_yunet_2023mar.onnx"
 YUNET_SIDE = 640
 STRIDES = (8, 16, 32)
 
 SHARPEN = 0.25
-# RestoreFormer's twin draws towards a tone, so that red and blue are told apart.
+# RestoreFormer's twins draw towards a tone, so that red and blue are told apart; CodeFormer's by
+# the share that its fidelity leaves.
 TONE = (0.1, 0.0, -0.1)
+FIDELITY = 0.5
 
 # A marker's side (root of its area) as a share of the face's width, the face's height over its
 # width, and the five points about the middle in widths.
@@ -48,7 +54,7 @@ def expected(model: str, face: Picture) -> NDArray[np.float64]:
         y = (1 + 4 * SHARPEN) * x - SHARPEN * neighbours
     else:
         y = sum(p[r : r + SIDE, c : c + SIDE] for r in range(3) for c in range(3)) / 9
-        y = y + np.array(TONE)
+        y = y + np.array(TONE) * (1 - FIDELITY if model == CODEFORMER else 1)
     return (np.asarray(y) + 1) / 2
 
 
@@ -73,6 +79,11 @@ def restorer(model: str, variant: Variant) -> dict[str, bytes]:
     else:
         mean = graph.depthwise(source, np.full((3, 3), 1 / 9, np.float32))
         tone = graph.weight(np.array(TONE, np.float32).reshape(1, 3, 1, 1))
+        if model == CODEFORMER:
+            weight = Tensor("weight" if inputs[0].name == name_in else "x1", "float64", [1])
+            inputs = [*inputs, weight]
+            rest = graph.scaled(graph.cast(weight.name, "float32"), -1.0, 1.0)
+            tone = graph.node("Mul", tone, rest)
         result = graph.node("Add", mean, tone)
     if variant is Variant.WRONG_RANGE:
         result = graph.scaled(result, 0.5, 0.5)
@@ -167,5 +178,7 @@ def _grid(graph: Graph, marked: str, stride: int) -> dict[str, str]:
 TWINS: dict[str, Callable[[Variant], dict[str, bytes]]] = {
     GFPGAN: partial(restorer, GFPGAN),
     RESTOREFORMER: partial(restorer, RESTOREFORMER),
+    RESTOREFORMER_FULL: partial(restorer, RESTOREFORMER_FULL),
+    CODEFORMER: partial(restorer, CODEFORMER),
     YUNET: detector,
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,7 @@ from tokenizers import AddedToken, Regex, Tokenizer, models, normalizers, pre_to
 from .graph import Graph, Tensor, Variant, garbage, renamed
 
 CLIP = "clip-vit-b32-xenova"
+CLIP_FULL = "clip-vit-b32-xenova-fp32"
 VISION_PATH = "onnx/vision_model_quantized.onnx"
 TEXT_PATH = "onnx/text_model_quantized.onnx"
 TOKENIZER_PATH = "tokenizer.json"
@@ -94,15 +96,14 @@ def _ended(graph: Graph, result: str, name: str, inputs: list[Tensor], variant: 
     return graph.bytes(inputs, outputs)
 
 
-def clip(variant: Variant) -> dict[str, bytes]:
+def clip(vision: str, text: str, variant: Variant) -> dict[str, bytes]:
     """The twin's files; the lengths of embeddings do not count, so WRONG_RANGE is no fault here."""
     if variant is Variant.GARBAGE:
-        return garbage(VISION_PATH, TEXT_PATH) | {TOKENIZER_PATH: tokenizer_json()}
-    return {
-        VISION_PATH: _vision(variant),
-        TEXT_PATH: _text(variant),
-        TOKENIZER_PATH: tokenizer_json(),
-    }
+        return garbage(vision, text) | {TOKENIZER_PATH: tokenizer_json()}
+    return {vision: _vision(variant), text: _text(variant), TOKENIZER_PATH: tokenizer_json()}
 
 
-TWINS: dict[str, Callable[[Variant], dict[str, bytes]]] = {CLIP: clip}
+TWINS: dict[str, Callable[[Variant], dict[str, bytes]]] = {
+    CLIP: partial(clip, VISION_PATH, TEXT_PATH),
+    CLIP_FULL: partial(clip, "onnx/vision_model.onnx", "onnx/text_model.onnx"),
+}

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ Doubles = NDArray[np.float64]
 
 SD_TURBO = "sd-turbo-ort-web"
 SDXS = "sdxs-512-dreamshaper-cvclass"
+SDXS_SECOND = "sdxs-512-dreamshaper-skillsafe"
 TOKENIZER = "clip-tokenizer-sd"
 START, END = 49406, 49407
 LENGTH = 77
@@ -27,15 +29,22 @@ LENGTH = 77
 
 @dataclass(frozen=True)
 class _Contract:
+    """``file`` is where the network "{}" lies; ``noise`` to ``picture`` are tensors' names."""
+
     file: str
     width: int
     ids: str
     timestep: str
+    noise: str = "out_sample"
+    latent: str = "latent_sample"
+    picture: str = "sample"
 
 
 CONTRACTS = {
-    SD_TURBO: _Contract("model.onnx", 1024, "int32", "int64"),
-    SDXS: _Contract("model.fp16.onnx", 768, "int64", "float32"),
+    SD_TURBO: _Contract("{}/model.onnx", 1024, "int32", "int64"),
+    SDXS: _Contract("{}/model.fp16.onnx", 768, "int64", "float32"),
+    # The real name of its noise is unknown; this serves as well.
+    SDXS_SECOND: _Contract("{}.onnx", 768, "int64", "float32", "noise", "latent", "image"),
 }
 
 # The decoder's colours of the four latent channels.
@@ -134,7 +143,7 @@ def _unet(contract: _Contract, variant: Variant) -> bytes:
         variant,
         "x",
     )
-    outputs = renamed([Tensor("out_sample", "float32", latent)], variant, "y")
+    outputs = renamed([Tensor(contract.noise, "float32", latent)], variant, "y")
     sample, timestep, hidden = (tensor.name for tensor in inputs)
     share = graph.scaled(graph.cast(timestep, "float32"), 0.3 / 999, 0.6)
     places = graph.weight(_places().astype(np.float32).reshape(1, LENGTH, 1))
@@ -148,10 +157,10 @@ def _unet(contract: _Contract, variant: Variant) -> bytes:
     return graph.bytes(inputs, outputs)
 
 
-def _vae_decoder(variant: Variant) -> bytes:
+def _vae_decoder(contract: _Contract, variant: Variant) -> bytes:
     graph = Graph()
-    inputs = renamed([Tensor("latent_sample", "float32", [1, 4, 64, 64])], variant, "x")
-    outputs = renamed([Tensor("sample", "float32", [1, 3, 512, 512])], variant, "y")
+    inputs = renamed([Tensor(contract.latent, "float32", [1, 4, 64, 64])], variant, "x")
+    outputs = renamed([Tensor(contract.picture, "float32", [1, 3, 512, 512])], variant, "y")
     kernel = (_COLOURS * 0.2).astype(np.float32).reshape(3, 4, 1, 1)
     colours = graph.node("Conv", inputs[0].name, graph.weight(kernel))
     scales = graph.weight(np.array([1, 1, 8, 8], np.float32))
@@ -180,19 +189,15 @@ def _axis(graph: Graph, axis: int) -> str:
 
 def _model(model: str, variant: Variant) -> dict[str, bytes]:
     contract = CONTRACTS[model]
-    paths = [f"{part}/{contract.file}" for part in ("text_encoder", "unet", "vae_decoder")]
+    paths = [contract.file.format(part) for part in ("text_encoder", "unet", "vae_decoder")]
     if variant is Variant.GARBAGE:
         return garbage(*paths)
-    networks = [_text_encoder(contract, variant), _unet(contract, variant), _vae_decoder(variant)]
-    return dict(zip(paths, networks, strict=True))
+    makers = (_text_encoder, _unet, _vae_decoder)
+    return {path: make(contract, variant) for path, make in zip(paths, makers, strict=True)}
 
 
-def _sd_turbo(variant: Variant) -> dict[str, bytes]:
-    return _model(SD_TURBO, variant) | _tokenizer()
-
-
-def _sdxs(variant: Variant) -> dict[str, bytes]:
-    return _model(SDXS, variant)
+def _with_tokenizer(model: str, variant: Variant) -> dict[str, bytes]:
+    return _model(model, variant) | _tokenizer()
 
 
 def _clip_tokenizer(variant: Variant) -> dict[str, bytes]:
@@ -202,7 +207,8 @@ def _clip_tokenizer(variant: Variant) -> dict[str, bytes]:
 
 
 TWINS: dict[str, Callable[[Variant], dict[str, bytes]]] = {
-    SD_TURBO: _sd_turbo,
-    SDXS: _sdxs,
+    SD_TURBO: partial(_with_tokenizer, SD_TURBO),
+    SDXS: partial(_model, SDXS),
+    SDXS_SECOND: partial(_with_tokenizer, SDXS_SECOND),
     TOKENIZER: _clip_tokenizer,
 }

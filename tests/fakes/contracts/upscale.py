@@ -14,16 +14,18 @@ X4PLUS = "realesrgan-x4plus"
 X2PLUS = "realesrgan-x4plus-x2"
 GENERAL = "realesr-general-x4v3"
 ANIME = "realesrgan-anime6b"
+SWIN2SR = "swin2sr-lightweight-x2"
 
 SOFTNESS = 0.5
 SLANT = 0.02
 
-# File, batch, scale, and what height and width must be multiples of.
-_CONTRACTS: dict[str, tuple[str, int | str, int, int]] = {
-    X4PLUS: ("real_esrgan_x4.onnx", 1, 4, 1),
-    X2PLUS: ("real_esrgan_x2.onnx", 1, 2, 2),
-    GENERAL: ("realesr-general-x4v3.onnx", "batch", 4, 1),
-    ANIME: ("realesrgan_anime6b.onnx", "N", 4, 1),
+# File, batch, scale, what height and width must be multiples of, and the tensors' names.
+_CONTRACTS: dict[str, tuple[str, int | str, int, int, str, str]] = {
+    X4PLUS: ("real_esrgan_x4.onnx", 1, 4, 1, "input", "output"),
+    X2PLUS: ("real_esrgan_x2.onnx", 1, 2, 2, "input", "output"),
+    GENERAL: ("realesr-general-x4v3.onnx", "batch", 4, 1, "input", "output"),
+    ANIME: ("realesrgan_anime6b.onnx", "N", 4, 1, "input", "output"),
+    SWIN2SR: ("onnx/model.onnx", "batch", 2, 8, "pixel_values", "reconstruction"),
 }
 
 
@@ -48,14 +50,14 @@ def _gains(scale: int) -> NDArray[np.float64]:
 
 def twin(model: str, variant: Variant) -> dict[str, bytes]:
     """The file of ``model``'s twin."""
-    path, batch, scale, multiple = _CONTRACTS[model]
+    path, batch, scale, multiple, name_in, name_out = _CONTRACTS[model]
     if variant is Variant.GARBAGE:
         return garbage(path)
     graph = Graph()
     sides: Shape = [batch, 3, "H", "W"]
     large: Shape = [batch, 3, f"{scale}H", f"{scale}W"]
-    inputs = renamed([Tensor("input", "float32", sides)], variant, "x")
-    outputs = renamed([Tensor("output", "float32", large)], variant, "y")
+    inputs = renamed([Tensor(name_in, "float32", sides)], variant, "x")
+    outputs = renamed([Tensor(name_out, "float32", large)], variant, "y")
     source, inputs = odd_input(graph, inputs, variant)
     tensor = source
     if multiple > 1:
