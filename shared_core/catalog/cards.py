@@ -317,7 +317,7 @@ def _tile(table: Table) -> TileRule:
         width=table.whole_or_none("width"),
         least=table.whole_or_none("least") or 1,
     )
-    for field, side in (("width", rule.sides[0]), ("size", rule.sides[1])):
+    for field, side in (("size", rule.sides[1]), ("width", rule.sides[0])):
         if side % rule.multiple:
             raise table.wrong(field, f"{side} is no multiple of {rule.multiple}")
         if rule.overlap * 2 > side:

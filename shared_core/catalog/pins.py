@@ -150,14 +150,6 @@ def corrected(text: str, values: Mapping[str, Mapping[str, str]]) -> str:
 def _set(part: str, fields: Mapping[str, str]) -> str:
     for field, value in fields.items():
         written = f"{int(value):_}" if field == "size" else f'"{value}"'
-        line = re.compile(rf'(?m)^([ \t]*{field}[ \t]*=[ \t]*)("[^"]*"|[0-9_]+)')
-        if line.search(part):
-            part = line.sub(rf"\g<1>{written}", part, count=1)
-        else:
-            part = re.sub(
-                r"(?m)^([ \t]*)size[ \t]*=.*$",
-                rf"\g<0>\n\g<1>{field} = {written}",
-                part,
-                count=1,
-            )
+        line = rf'(?m)^([ \t]*{field}[ \t]*=[ \t]*)("[^"]*"|[0-9_]+)'
+        part = re.sub(line, rf"\g<1>{written}", part, count=1)
     return part

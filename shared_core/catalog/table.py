@@ -83,14 +83,6 @@ class Table:
             raise self.wrong(field, f"{value!r} is not a number")
         return float(value)
 
-    def number_or_none(self, field: str) -> float | None:
-        value = self.get(field)
-        if value is None:
-            return None
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) < 1e30:
-            raise self.wrong(field, f"{value!r} is not a number")
-        return float(value)
-
     def flag(self, field: str) -> bool:
         value = self.get(field)
         if not isinstance(value, bool):
