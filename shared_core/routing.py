@@ -2,128 +2,293 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
-from shared_core.bridge.settings import USUAL
-from shared_core.bridge.wire import CLASSICAL, REAL, Plan, duration, megabytes
+from shared_core.bridge.settings import LONGEST_SECONDS, USUAL
+from shared_core.bridge.wire import (
+    AS_CHOSEN,
+    CLASSICAL,
+    FITS,
+    REAL,
+    Plan,
+    duration,
+    megabytes,
+)
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way to run a model: on which provider, in tiles of which part of the usual side.
+
+    ``seconds`` and bytes of memory, and of the graphics card's, are predictions for this picture,
+    None where nothing is known or no such memory is needed. ``fault`` is what went wrong when it
+    last ran this way at this size.
+    """
+
+    provider: str
+    tile_divisor: int = 1
+    seconds: float | None = None
+    peak_bytes: int | None = None
+    vram_bytes: int | None = None
+    fault: str = ""
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A model that could do the job; candidates come in order of preference.
+    """A model that could do the job, with its ways; both come in order of preference.
 
-    ``trouble`` says why its files cannot be used although they are there, ``fault`` what went
-    wrong when it last ran at this size. ``seconds`` and ``peak_bytes`` are predictions for this
-    picture, None where nothing is known.
+    ``trouble`` says why its files cannot be used although they are there. ``choice`` is the title
+    of the tool's parameter that takes it.
     """
 
     model: str
     title: str
     present: bool
     trouble: str
-    fault: str
-    seconds: float | None
-    peak_bytes: int | None
+    ways: tuple[Way, ...]
     download_bytes: int
     licence: str
     host: str
+    choice: str = ""
+
+
+@dataclass(frozen=True)
+class Room:
+    """Bytes that may be taken of a memory, that are free in it, and that it has in all."""
+
+    limit: int
+    free: int
+    total: int
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What is known about this picture on this machine."""
+    """What is known about this picture on this machine.
+
+    ``trouble`` says why no model can run at all, and is empty where one can. ``others`` are models
+    that other settings of the tool would take.
+    """
 
     candidates: tuple[Candidate, ...]
     classical_title: str
     classical_seconds: float | None
     classical_peak_bytes: int | None
-    provider: str | None
-    provider_trouble: str
-    memory_bytes: int
+    memory: Room
+    vram: Room | None = None
+    trouble: str = ""
+    others: tuple[Candidate, ...] = ()
 
 
 @dataclass(frozen=True)
 class Preference:
-    """What the user wants: ``auto``, ``real`` or ``classical``, and the limits for ``auto``."""
+    """What the user wants: ``auto``, ``real`` or ``classical``, and the time limit for ``auto``."""
 
     path: str = "auto"
     budget_seconds: float = USUAL.budget
 
 
 def decide(facts: Facts, preference: Preference) -> Plan:
-    """The plan. Every plan carries a reason, except a real one that is simply fine."""
+    """The plan. Every plan carries a reason, and one without a model says what would change it."""
     if preference.path == CLASSICAL:
-        return _classical(facts, "as you chose")
+        return _classical(facts, AS_CHOSEN)
     if not facts.candidates:
-        return _without(facts, preference, "there is no model for these settings")
-    if facts.provider is None:
-        return _without(facts, preference, facts.provider_trouble)
+        return _without(facts, preference, _Refusal("there is no model for these settings"))
+    if facts.trouble:
+        return _without(facts, preference, _Refusal(facts.trouble))
     refused: list[_Refusal] = []
     for candidate in facts.candidates:
-        against = _against(candidate, facts, preference)
-        if against is None:
-            return _real(facts, candidate, "as you chose" if preference.path == REAL else "")
-        refused.append(against)
-    missing = next(
-        (c for c in facts.candidates if not c.present and not _too_heavy(c, facts, preference)),
-        None,
-    )
-    return _without(facts, preference, refused[0].reason, refused[0].insist, missing)
+        found = _try(candidate, facts, preference)
+        if isinstance(found, Plan):
+            return _instead(found, refused[0]) if refused else found
+        refused.append(found)
+    missing = next((c for c in facts.candidates if _worth_fetching(c, facts, preference)), None)
+    return _without(facts, preference, refused[0], missing)
+
+
+def best_way(candidate: Candidate, facts: Facts, preference: Preference) -> tuple[Way, str]:
+    """How a model would run if its files were here, and what is too much of it, if anything."""
+    way, excess = _lightest(candidate, facts, preference)
+    return way, excess.what if excess else ""
 
 
 @dataclass(frozen=True)
 class _Refusal:
-    """Why a model does not run, and what the user may choose to have it run all the same."""
+    """Why a model does not run, what would change that, and what the user may insist on.
+
+    ``over``: it is too much for the limits.
+    """
 
     reason: str
+    remedies: tuple[str, ...] = ()
     insist: str = ""
+    over: bool = False
 
 
-def _against(candidate: Candidate, facts: Facts, preference: Preference) -> _Refusal | None:
-    """Why this model does not run; None when it may."""
+@dataclass(frozen=True)
+class _Excess:
+    """What a way takes too much of, the limit of it, and what would allow it."""
+
+    what: str
+    limit: str
+    remedy: str
+    of_time: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.what}, {self.limit}"
+
+
+def _try(candidate: Candidate, facts: Facts, preference: Preference) -> Plan | _Refusal:
+    """The plan with this model, or why there is none."""
     if candidate.trouble:
         return _Refusal(candidate.trouble)
-    heavy = _too_heavy(candidate, facts, preference)
     if not candidate.present:
         size = megabytes(candidate.download_bytes)
         missing = f"{candidate.title} is not downloaded, {size}"
-        return _Refusal(f"{missing}; {heavy}" if heavy else missing)
-    if candidate.fault and preference.path != REAL:
-        return _Refusal(candidate.fault, f"Try {candidate.title} again")
-    return _Refusal(heavy, f"Run {candidate.title} anyway") if heavy else None
-
-
-def _too_heavy(candidate: Candidate, facts: Facts, preference: Preference) -> str:
-    """Why this model is too much for this machine; what the user insists on is not."""
+        _, excess = _lightest(candidate, facts, preference)
+        if excess is None or preference.path == REAL:
+            return _Refusal(missing)
+        heavy = f"{missing}; {candidate.title} {excess}"
+        return _Refusal(heavy, _remedies(excess), over=True)
     if preference.path == REAL:
+        way, excess = _lightest(candidate, facts, preference)
+        over = f"; {candidate.title} {excess}" if excess else ""
+        return _real(candidate, way, AS_CHOSEN + over)
+    first = ""
+    for way in candidate.ways:
+        excess = _excess(way, facts, preference)
+        if not (way.fault or excess):
+            manner = _manner(way, candidate.ways[0])
+            return _real(candidate, way, f"{manner}, since {first}" if first else FITS)
+        first = first or way.fault or f"{candidate.title} {excess}"
+    return _refusal(candidate, facts, preference)
+
+
+def _refusal(candidate: Candidate, facts: Facts, preference: Preference) -> _Refusal:
+    """Why a model that is here runs in none of its ways: the best of them on each provider."""
+    reasons: list[str] = []
+    found: list[_Excess] = []
+    for way, excess in _best_on_each(candidate, facts, preference):
+        against = way.fault or f"{'it' if reasons else candidate.title} {excess}"
+        reasons.append(f"{_manner(way, candidate.ways[0])} {against}" if reasons else against)
+        if excess and not way.fault:
+            found.append(excess)
+    again = f"Try {candidate.title} again"
+    insist = again if candidate.ways[0].fault else f"Run {candidate.title} anyway"
+    return _Refusal("; ".join(reasons), _remedies(*found), insist, bool(found))
+
+
+def _lightest(
+    candidate: Candidate, facts: Facts, preference: Preference
+) -> tuple[Way, _Excess | None]:
+    """The way that keeps to the limits, else one that takes only too long, else the preferred."""
+    best = list(_best_on_each(candidate, facts, preference))
+    fitting = [(way, excess) for way, excess in best if excess is None]
+    patient = [(way, excess) for way, excess in best if excess and excess.of_time]
+    return (fitting or patient or best)[0]
+
+
+def _best_on_each(
+    candidate: Candidate, facts: Facts, preference: Preference
+) -> Iterator[tuple[Way, _Excess | None]]:
+    """For each provider the first way that its memory allows, or else the smallest."""
+    for provider in dict.fromkeys(way.provider for way in candidate.ways):
+        found = [
+            (way, _excess(way, facts, preference))
+            for way in candidate.ways
+            if way.provider == provider
+        ]
+        allowed = [one for one in found if one[1] is None or one[1].of_time]
+        yield (allowed or found[-1:])[0]
+
+
+def _excess(way: Way, facts: Facts, preference: Preference) -> _Excess | None:
+    """What this way takes too much of."""
+    smaller = way.tile_divisor > 1
+    for kind, need, room in (
+        ("memory", way.peak_bytes, facts.memory),
+        ("graphics memory", way.vram_bytes, facts.vram),
+    ):
+        if need is not None and room is not None and need > room.limit:
+            what = f"needs {megabytes(need)} of {kind}{' even in smaller tiles' if smaller else ''}"
+            limit = f"{megabytes(room.limit)} can be used"
+            return _Excess(what, limit, _more_room(kind, need, room))
+    budget = preference.budget_seconds
+    if way.seconds is not None and way.seconds > budget:
+        what = f"would take about {duration(way.seconds)}{' in smaller tiles' if smaller else ''}"
+        limit = f"the limit is {duration(budget)}"
+        return _Excess(what, limit, _more_time(way.seconds), of_time=True)
+    return None
+
+
+def _more_room(kind: str, need: int, room: Room) -> str:
+    """How the user can allow ``need`` bytes; nothing where this machine does not have them."""
+    if need <= room.free:
+        return f"raise the limit of {kind} to {megabytes(_up(need, 100_000_000))}"
+    return f"close other programs to free {kind}" if need <= room.total else ""
+
+
+def _more_time(seconds: float) -> str:
+    """How the user can allow so many seconds; nothing where no limit does."""
+    if seconds > LONGEST_SECONDS:
         return ""
-    seconds, peak = candidate.seconds, candidate.peak_bytes
-    if peak is not None and peak > facts.memory_bytes:
-        return (
-            f"{candidate.title} needs {megabytes(peak)} of memory, "
-            f"{megabytes(facts.memory_bytes)} can be used"
-        )
-    if seconds is not None and seconds > preference.budget_seconds:
-        return (
-            f"{candidate.title} would take about {duration(seconds)}, "
-            f"the limit is {duration(preference.budget_seconds)}"
-        )
-    return ""
+    return f"raise the time limit to {duration(_up(seconds, 5 if seconds <= 115 else 60))}"
 
 
-def _real(facts: Facts, candidate: Candidate, reason: str) -> Plan:
+def _up(value: float, step: int) -> int:
+    return math.ceil(value / step) * step
+
+
+def _remedies(*found: _Excess) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(excess.remedy for excess in found if excess.remedy))
+
+
+def _worth_fetching(candidate: Candidate, facts: Facts, preference: Preference) -> bool:
+    """Whether a model that is not here would run if it were."""
+    if candidate.present:
+        return False
+    return preference.path == REAL or _lightest(candidate, facts, preference)[1] is None
+
+
+def _would_do(candidate: Candidate, facts: Facts, preference: Preference) -> bool:
+    """Whether a model that other settings would take keeps to the limits."""
+    way, excess = _lightest(candidate, facts, preference)
+    return excess is None and not way.fault and not candidate.trouble
+
+
+def _manner(way: Way, usual: Way) -> str:
+    """How a way differs from the usual one."""
+    parts = []
+    if way.provider != usual.provider:
+        parts.append("on the processor")
+    if way.tile_divisor > 1:
+        parts.append("in smaller tiles")
+    return " ".join(parts)
+
+
+def _real(candidate: Candidate, way: Way, reason: str) -> Plan:
     return Plan(
         path=REAL,
         model=candidate.model,
-        provider=facts.provider,
-        reason=reason or "the model is here and fits the limits",
-        seconds=candidate.seconds,
-        peak_bytes=candidate.peak_bytes,
+        provider=way.provider,
+        reason=reason,
+        seconds=way.seconds,
+        peak_bytes=way.peak_bytes,
         download_bytes=0,
         title=candidate.title,
         licence=candidate.licence,
         host=candidate.host,
+        vram_bytes=way.vram_bytes,
+        tile_divisor=way.tile_divisor,
     )
+
+
+def _instead(plan: Plan, refusal: _Refusal) -> Plan:
+    """A plan with a model that the user would not have got, had the preferred one been possible."""
+    since = f"since {refusal.reason}"
+    reason = since if plan.reason == FITS else f"{plan.reason}; {since}"
+    return replace(plan, reason=reason)
 
 
 def _classical(facts: Facts, reason: str) -> Plan:
@@ -140,25 +305,28 @@ def _classical(facts: Facts, reason: str) -> Plan:
 
 
 def _without(
-    facts: Facts,
-    preference: Preference,
-    reason: str,
-    insist: str = "",
-    missing: Candidate | None = None,
+    facts: Facts, preference: Preference, refusal: _Refusal, missing: Candidate | None = None
 ) -> Plan:
-    base = _classical(facts, reason)
-    return Plan(
-        path=None if preference.path == REAL else CLASSICAL,
-        model=None,
-        provider=None,
-        reason=reason,
-        seconds=None if preference.path == REAL else base.seconds,
-        peak_bytes=None if preference.path == REAL else base.peak_bytes,
-        download_bytes=missing.download_bytes if missing else 0,
-        title="" if preference.path == REAL else base.title,
-        download=missing.model if missing else None,
-        download_title=missing.title if missing else "",
-        licence=missing.licence if missing else "",
-        host=missing.host if missing else "",
-        insist=insist,
-    )
+    """The plan where no model runs, with what would change it."""
+    plan = _classical(facts, refusal.reason)
+    if preference.path == REAL:
+        plan = replace(plan, path=None, seconds=None, peak_bytes=None, title="")
+    remedies = list(refusal.remedies)
+    if missing:
+        plan = replace(
+            plan,
+            download_bytes=missing.download_bytes,
+            download=missing.model,
+            download_title=missing.title,
+            licence=missing.licence,
+            host=missing.host,
+        )
+        if missing is not facts.candidates[0]:
+            size = megabytes(missing.download_bytes)
+            remedies.insert(0, f"download {missing.title} ({size})")
+    elif refusal.over:
+        other = next((c for c in facts.others if _would_do(c, facts, preference)), None)
+        if other:
+            size = "" if other.present else f" ({megabytes(other.download_bytes)} to download)"
+            remedies.insert(0, f"take the model “{other.choice}”{size}")
+    return replace(plan, insist=refusal.insist, remedy=" or ".join(remedies))

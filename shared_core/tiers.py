@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from shared_core.bridge.wire import duration, megabytes
+from shared_core.bridge.wire import duration
 
 TIERS = ("lite", "standard", "pro")
 # What predictions are about: a photo of 12 megapixels.
@@ -20,8 +20,9 @@ WIDTH, HEIGHT = 4000, 3000
 class Offer:
     """A model that could serve a tool; offers come in order of preference.
 
-    ``seconds`` and ``peak_bytes`` are predictions for the photo, None where nothing is known.
-    ``download_bytes`` is all that belongs to it, ``missing_bytes`` what is not here yet.
+    ``seconds`` and ``peak_bytes`` are predictions for the photo, None where nothing is known, and
+    ``against`` says what is too much of it for this machine, if anything. ``download_bytes`` is all
+    that belongs to it, ``missing_bytes`` what is not here yet.
     """
 
     tool: str
@@ -32,22 +33,7 @@ class Offer:
     missing_bytes: int
     seconds: float | None
     peak_bytes: int | None
-
-
-@dataclass(frozen=True)
-class Limits:
-    """Seconds that a run may take, and bytes of memory that may be used."""
-
-    seconds: float
-    memory_bytes: int
-
-    def against(self, offer: Offer) -> str:
-        """Why the offer is too much for this machine; empty when it fits."""
-        if offer.peak_bytes is not None and offer.peak_bytes > self.memory_bytes:
-            return f"needs {megabytes(offer.peak_bytes)} of memory"
-        if offer.seconds is not None and offer.seconds > self.seconds:
-            return f"would take about {duration(offer.seconds)}"
-        return ""
+    against: str = ""
 
 
 @dataclass(frozen=True)
@@ -86,44 +72,42 @@ class Advice:
     reason: str
 
 
-def advise(offers: Sequence[Offer], tools: Sequence[tuple[str, str]], limits: Limits) -> Advice:
+def advise(offers: Sequence[Offer], tools: Sequence[tuple[str, str]], budget: float) -> Advice:
     """The tiers for ``tools`` (id and title each) and the recommended one.
 
-    That is the highest one in which a tool becomes real, or gets a better model, that stays within
+    ``budget`` is the limit of time, in seconds, that the offers were held against. The recommended
+    tier is the highest one in which a tool becomes real, or gets a better model, that stays within
     the limits.
     """
-    tiers = tuple(_tier(tier, offers, tools, limits) for tier in TIERS)
+    tiers = tuple(_tier(tier, offers, tools) for tier in TIERS)
     recommended = tiers[0]
     for tier in tiers[1:]:
         if set(tier.real) - set(recommended.real):
             recommended = tier
-    return Advice(tiers, recommended.id, _reason(recommended, tiers, dict(tools), limits))
+    return Advice(tiers, recommended.id, _reason(recommended, tiers, dict(tools), budget))
 
 
-def _tier(
-    tier: str, offers: Sequence[Offer], tools: Sequence[tuple[str, str]], limits: Limits
-) -> Tier:
+def _tier(tier: str, offers: Sequence[Offer], tools: Sequence[tuple[str, str]]) -> Tier:
     allowed = TIERS[: TIERS.index(tier) + 1]
     chosen: list[Offer] = []
     for tool, _ in tools:
         found = [offer for offer in offers if offer.tool == tool and offer.tier in allowed]
-        fitting = [offer for offer in found if not limits.against(offer)]
+        fitting = [offer for offer in found if not offer.against]
         chosen += (fitting or found)[:1]
     # Two tools may share a model.
     models = {offer.model: offer for offer in chosen}.values()
     return Tier(
         tier,
         tuple(
-            ToolInTier(o.tool, o.model, o.title, o.seconds, o.peak_bytes, limits.against(o))
-            for o in chosen
+            ToolInTier(o.tool, o.model, o.title, o.seconds, o.peak_bytes, o.against) for o in chosen
         ),
         sum(offer.download_bytes for offer in models),
         sum(offer.missing_bytes for offer in models),
     )
 
 
-def _reason(chosen: Tier, tiers: Sequence[Tier], titles: dict[str, str], limits: Limits) -> str:
-    scope = f"within {duration(limits.seconds)} on a 12-megapixel photo"
+def _reason(chosen: Tier, tiers: Sequence[Tier], titles: dict[str, str], budget: float) -> str:
+    scope = f"within {duration(budget)} on a 12-megapixel photo"
     text = f"{len(chosen.real)} of {len(titles)} tools run a real model {scope}"
     heavy = [tool for tool in tiers[-1].tools if tool.against]
     if heavy:

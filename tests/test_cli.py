@@ -868,6 +868,29 @@ def test_without_consent_nothing_is_downloaded(shared_models, photo, out):
     assert len(hub.requests) == asked
 
 
+def test_a_plan_with_smaller_tiles_is_what_runs(shared_models, tmp_path, out):
+    home = shared_models.home
+    shared_models.get(DRUNET)
+    picture = save(tmp_path / "large.png", noise(700, 700, 3))
+    told = ("-p", "strength=20", "--budget", "1 h")
+    usual = home.json("plan", "denoise", picture, *told)
+    assert (usual["path"], usual["tile_divisor"]) == ("real", 1)
+    short = ("--memory", f"{usual['peak_bytes'] / 1e6 - 1:.0f} MB")
+    plan = home.json("plan", "denoise", picture, *told, *short)
+    assert (plan["path"], plan["tile_divisor"]) == ("real", 2)
+    assert plan["peak_bytes"] < usual["peak_bytes"]
+    assert plan["reason"].startswith("in smaller tiles, since DRUNet needs ")
+    full = run(home, "denoise", picture, out, *told)
+    made = run(home, "denoise", picture, out.with_name("small.png"), *told, *short)
+    assert made["path"] == "real" and made["reason"] == plan["reason"]
+    assert made["actual"]["tiles"] > full["actual"]["tiles"]
+    # The one that runs all the same is the user's choice, and runs as well as it can.
+    none = (*told, "--memory", "100 MB", "--path", "real")
+    chosen = run(home, "denoise", picture, out.with_name("chosen.png"), *none)
+    assert chosen["path"] == "real" and chosen["actual"]["tiles"] == made["actual"]["tiles"]
+    assert chosen["reason"].startswith("as you chose; DRUNet needs ")
+
+
 @pytest.mark.parametrize("fault", ["404", "flip"])
 def test_a_failing_download(shared_models, photo, out, fault):
     home, hub = shared_models.home, shared_models.hub

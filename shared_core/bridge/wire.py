@@ -25,6 +25,10 @@ Order = Literal["rgba", "bgra"]
 Curve = Literal["srgb", "linear"]
 MASK: Literal["mask"] = "mask"
 
+# Why a real model runs where there is nothing more to say.
+FITS = "the model is here and fits the limits"
+AS_CHOSEN = "as you chose"
+
 # Pixels around a selection that a tool sees along with it.
 CONTEXT = 64
 
@@ -66,7 +70,9 @@ class Plan:
 
     ``path`` is None when what the user asked for is not possible; ``reason`` then says why.
     ``download`` names the model whose download would make the real path possible; ``insist`` is
-    what the user may choose to have a real model run that ``auto`` leaves alone.
+    what the user may choose to have a real model run that ``auto`` leaves alone, and ``remedy``
+    what would have it run by itself. ``vram_bytes`` is None where no memory of a graphics card is
+    needed. ``tile_divisor`` is 2 where tiles have half their usual side.
     """
 
     path: str | None
@@ -82,6 +88,9 @@ class Plan:
     licence: str = ""
     host: str = ""
     insist: str = ""
+    remedy: str = ""
+    vram_bytes: int | None = None
+    tile_divisor: int = 1
 
     def consent(self) -> str:
         """What the user consents to when the plan offers a download."""
@@ -91,17 +100,22 @@ class Plan:
     def sentence(self) -> str:
         """The plan in one line; panel, dialog and command line all show this one."""
         if self.path is None:
-            return f"not possible · {self.reason}"
-        if self.path == CLASSICAL:
+            parts = ["not possible"]
+        elif self.path == CLASSICAL:
             parts = [self.title or CLASSICAL]
         else:
             parts = ["your model" if self.path == BYO else REAL, self.title]
             parts.append(provider_title(self.provider or ""))
+        takes = []
         if self.seconds is not None:
-            parts.append(f"about {duration(self.seconds)}")
-        if self.path == CLASSICAL:
-            parts.append(self.reason)
-        return " · ".join(parts)
+            takes.append(f"about {duration(self.seconds)}")
+        if self.peak_bytes is not None:
+            takes.append(f"{megabytes(self.peak_bytes)} of memory")
+        if self.vram_bytes is not None:
+            takes.append(f"{megabytes(self.vram_bytes)} of graphics memory")
+        parts.append(", ".join(takes))
+        parts += [self.reason if self.reason != FITS else "", self.remedy]
+        return " · ".join(part for part in parts if part)
 
 
 def provider_title(provider: str) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from ..engine.grid import Grid, plan_tiles
@@ -170,6 +170,17 @@ class TileRule:
         return plan_tiles(
             width, height, self.sides, self.overlap, self.multiple, self.fixed, region, self.least
         )
+
+    def divided(self, divisor: int) -> TileRule:
+        """The rule for tiles of a ``divisor``-th of the side; itself where they are ``fixed``."""
+        if self.fixed or divisor == 1:
+            return self
+        least = -(-max(2 * self.overlap, self.least) // self.multiple)
+
+        def part(side: int) -> int:
+            return max(least, side // divisor // self.multiple) * self.multiple
+
+        return replace(self, size=part(self.size), width=self.width and part(self.width))
 
 
 @dataclass(frozen=True)

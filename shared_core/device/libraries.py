@@ -7,9 +7,11 @@ import ctypes
 import importlib.metadata
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from .profile import Adapter
 
 PROJECT = "nss-krita-gimp"
 REMOTE = "AzureExecutionProvider"
@@ -112,6 +114,16 @@ def installed() -> dict[str, str]:
 def kind_of(provider: str) -> Kind:
     """What is known of the provider of that onnxruntime name."""
     return PROVIDERS.get(provider) or Kind(provider.removesuffix("ExecutionProvider"))
+
+
+def adapter_behind(provider: str, adapters: Sequence[Adapter]) -> Adapter | None:
+    """The adapter that a provider computes on, as far as its kind tells."""
+    vendor = kind_of(provider).vendor
+    if vendor is None:
+        return None
+    usable = [card for card in adapters if card.usable and card.vendor == (vendor or card.vendor)]
+    # Which of several a provider for any of them takes is for its driver to choose.
+    return usable[0] if usable and (vendor or len(usable) == 1) else None
 
 
 def preload(provider: str) -> None:

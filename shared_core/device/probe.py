@@ -21,6 +21,7 @@ from ..bridge.errors import Cancelled
 from .adapters import FoundAdapter, find_adapters, judge_adapter, merely_busy
 from .libraries import (
     REMOTE,
+    adapter_behind,
     how_to_get,
     in_plain_words,
     installed,
@@ -219,11 +220,10 @@ class _Trial:
         return " ".join(part for part in parts if part)
 
     def _device(self, name: str) -> str:
-        vendor = kind_of(name).vendor
         if name == CPU_PROVIDER:
             return self._cpu.name
-        cards = [card for card in self._adapters if card.usable and card.vendor == vendor]
-        return cards[0].name if vendor and cards else ""
+        card = adapter_behind(name, self._adapters)
+        return card.name if card else ""
 
     def _step(self, title: str, operation: str) -> None:
         if self._on_progress:

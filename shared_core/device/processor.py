@@ -10,8 +10,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from ..engine.limits import memory_limits, processor_quota
-from ..engine.memory import available_bytes
+from ..engine.limits import processor_quota
+from ..engine.memory import available_bytes, total_bytes
 from .profile import Cpu, Memory
 
 # The instruction sets that onnxruntime's kernels choose between, as Linux names them.
@@ -66,13 +66,7 @@ def read_cpu() -> Cpu:
 
 def read_memory() -> Memory:
     """Total and free main memory in bytes, now; the container's where it has less."""
-    import psutil
-
-    total = int(psutil.virtual_memory().total)
-    return Memory(
-        total_bytes=min([total, *(group.limit for group in memory_limits())]),
-        free_bytes=available_bytes(),
-    )
+    return Memory(total_bytes(), available_bytes())
 
 
 def parse_cpuinfo(text: str) -> tuple[str, tuple[str, ...]]:

@@ -16,6 +16,12 @@ def available_bytes() -> int:
     return max(0, min([free, *(group.limit - group.used for group in memory_limits())]))
 
 
+def total_bytes() -> int:
+    """Main memory in all; the container's where it has less."""
+    total = int(psutil.virtual_memory().total)
+    return min([total, *(group.limit for group in memory_limits())])
+
+
 def peak_rss_bytes() -> int:
     """The most memory this process held since it started or since ``reset_peak_rss``."""
     if sys.platform == "linux":

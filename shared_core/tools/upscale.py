@@ -56,7 +56,7 @@ def real(work: Work, model: Model) -> Made:
         _model(work, model, factor),
         _alpha(work.picture, factor),
         factor,
-        work.smaller(rule),
+        rule.divided(work.tile_divisor),
     )
     parameters = {"factor": factor, "model_factor": rule.scale}
     return Made(tiles, ", ".join(steps) or None, parameters)

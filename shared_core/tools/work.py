@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,7 +38,7 @@ class Work:
     ``outcome`` says which of the places for results are there: ``sheet`` for a picture of its own
     (scaled, layer, below), ``matte`` for a layer mask or a selection, else the picture itself.
     ``strokes`` is the layer with the user's marks. ``helpers`` are small models by card id that
-    serve beside the main one. ``tile_divisor`` is 2 where a first attempt ran out of memory.
+    serve beside the main one. ``tile_divisor`` is 2 or more for smaller tiles, which save memory.
     ``progress(done, total)`` counts tiles; ``cancelled`` is asked between them.
     """
 
@@ -92,7 +92,7 @@ class Work:
 
     def tiles(self, function: Callable[[Pixels], Pixels], rule: TileRule) -> int:
         """Run ``function`` over the picture's region in tiles; how many there were."""
-        rule = self.smaller(rule)
+        rule = rule.divided(self.tile_divisor)
         return run_tiles(
             self.picture,
             self.picture.region,
@@ -105,14 +105,6 @@ class Work:
             progress=self.progress,
             cancelled=self.cancelled,
         )
-
-    def smaller(self, rule: TileRule) -> TileRule:
-        """``rule`` with smaller tiles where a first attempt ran out of memory."""
-        if rule.fixed or self.tile_divisor == 1:
-            return rule
-        least = -(-max(2 * rule.overlap, rule.least) // rule.multiple)
-        size = max(least, rule.size // self.tile_divisor // rule.multiple) * rule.multiple
-        return replace(rule, size=size)
 
     def samples(self) -> list[Pixels]:
         """Up to five patches of the region, float32 h×w×3, for global estimates."""

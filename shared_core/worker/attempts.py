@@ -13,7 +13,6 @@ from typing import Any
 
 from shared_core.bridge import toolbox, wire
 from shared_core.bridge.errors import BadInput, Cancelled, CouldNotBeDone, NssError
-from shared_core.catalog.cards import Card
 from shared_core.tools import costs
 
 from .child import (
@@ -57,10 +56,9 @@ class RealFailed(Exception):
 
 @dataclass(frozen=True)
 class Attempt:
-    """One try at a job: ``tile_divisor`` 2 for half the tile, ``helpers`` whether they may run."""
+    """One try at a job, by a plan; ``helpers`` says whether small models may help, ``why`` why."""
 
     plan: wire.Plan
-    tile_divisor: int = 1
     helpers: bool = True
     why: str = ""
 
@@ -107,7 +105,8 @@ class Attempts:
         """
         failures: list[RealFailed] = []
         for attempt in self._attempts(run, plan):
-            if attempt.tile_divisor > 1 and failures[-1].stage != RUNNING:
+            smaller = failures and attempt.plan.provider == plan.provider
+            if smaller and failures[-1].stage != RUNNING:
                 # What a session takes does not depend on the tiles.
                 continue
             try:
@@ -131,20 +130,11 @@ class Attempts:
         provider = plan.provider or CPU
         why = f"since memory ran out on {wire.provider_title(provider)}"
         if card.tile is not None and not card.tile.fixed:
-            yield Attempt(plan, tile_divisor=2, why=f"in smaller tiles, {why}")
-        if provider != CPU and self._bearable_on_cpu(run, card):
-            yield Attempt(replace(plan, provider=CPU), why=f"on the processor, {why}")
-
-    def _bearable_on_cpu(self, run: Run, card: Card) -> bool:
-        """Whether the processor would do it within the user's time."""
-        job = run.job
-        if self._journal.fault_of(card.id, CPU, pixels_of(job)):
-            return False
-        parameters = toolbox.tool(job.tool).parse(job.parameters)
-        seconds = self._planner.seconds(card, CPU, *worked(job), parameters)
-        if job.path == wire.REAL:
-            return True
-        return seconds is not None and seconds <= job.limits.budget
+            yield Attempt(_halved(plan), why=f"in smaller tiles, {why}")
+        if provider != CPU:
+            instead = self._planner.plan(question(run.job), CPU)
+            if (instead.path, instead.model) == (wire.REAL, plan.model):
+                yield Attempt(instead, why=f"on the processor, {why}")
 
     def _real_once(self, run: Run, attempt: Attempt) -> Event:
         plan = attempt.plan
@@ -188,7 +178,7 @@ class Attempts:
         Raises ``CouldNotBeDone``, ``Cancelled``, and what is wrong with the picture.
         """
         trouble = ""
-        for attempt in (Attempt(plan), Attempt(plan, tile_divisor=2, helpers=False)):
+        for attempt in (Attempt(plan), Attempt(_halved(plan), helpers=False)):
             try:
                 done = self._ask(run, attempt, None)
             except ChildDied as error:
@@ -260,7 +250,7 @@ class Attempts:
             "source": asdict(job.source),
             "seed": run.seed,
             **{name: _description(getattr(job, name)) for name in _PLACES},
-            "tile_divisor": attempt.tile_divisor,
+            "tile_divisor": plan.tile_divisor,
             "helpers": attempt.helpers,
             "again": run.again,
         }
@@ -299,6 +289,17 @@ def _for_memory(error: NssError) -> bool:
 def worked(job: wire.StartJob) -> tuple[int, int]:
     """Width and height of the part that is worked on."""
     return job.worked_width or job.source.width, job.worked_height or job.source.height
+
+
+def question(job: wire.StartJob) -> wire.AskPlan:
+    """What a plan for the job is asked for."""
+    return wire.AskPlan(
+        job.tool, *worked(job), job.path, job.parameters, job.limits, job.commercial_only
+    )
+
+
+def _halved(plan: wire.Plan) -> wire.Plan:
+    return replace(plan, tile_divisor=2 * plan.tile_divisor)
 
 
 def pixels_of(job: wire.StartJob) -> int:

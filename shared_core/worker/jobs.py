@@ -26,7 +26,7 @@ from shared_core.bridge.paths import Paths
 from shared_core.catalog.store import CANARY, DOWNLOADING, VERIFYING, WAITING, Store
 from shared_core.device import profile as device
 
-from .attempts import Attempts, RealFailed, Run, Send, Stopped, pixels_of, worked
+from .attempts import Attempts, RealFailed, Run, Send, Stopped, pixels_of, question
 from .child import SILENCE_SECONDS, Child, ChildDied, Event
 from .journal import Fault, Journal
 from .planner import CPU, Planner, missing_onnxruntime
@@ -195,16 +195,7 @@ class JobRunner:
         return receipt.to_dict(self._receipt(run, plan, done, fault or None, host, started))
 
     def _plan(self, job: wire.StartJob) -> wire.Plan:
-        return self.planner.plan(
-            wire.AskPlan(
-                job.tool,
-                *worked(job),
-                job.path,
-                job.parameters,
-                job.limits,
-                job.commercial_only,
-            )
-        )
+        return self.planner.plan(question(job))
 
     def _remember(self, run: Run, plan: wire.Plan, failure: RealFailed) -> None:
         if failure.pixels is None:

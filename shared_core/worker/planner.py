@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from shared_core import routing, tiers
@@ -13,6 +14,8 @@ from shared_core.bridge.paths import Paths
 from shared_core.catalog import cards as catalogue
 from shared_core.catalog.store import ModelState, Presence, Store, Trial
 from shared_core.device import profile as device
+from shared_core.device.gauge import Gauge
+from shared_core.device.libraries import adapter_behind
 from shared_core.engine import memory
 from shared_core.tools import costs, registry
 
@@ -45,31 +48,36 @@ class Planner:
         self.cards: Mapping[str, catalogue.Card] = catalogue.load()
         self.profile: device.Profile | None = None
         self.onnxruntime_trouble = ""
+        self._gauge = Gauge()
 
-    def plan(self, ask: wire.AskPlan) -> wire.Plan:
-        """The plan for a picture; ``UsageError`` for what no tool can be asked for."""
+    def plan(self, ask: wire.AskPlan, provider: str | None = None) -> wire.Plan:
+        """The plan for a picture, on ``provider`` alone where one is named.
+
+        ``UsageError`` for what no tool can be asked for.
+        """
         tool = toolbox.tool(ask.tool)
         _check(ask)
         parameters = tool.parse(ask.parameters)
         megapixels = costs.megapixels(tool, parameters, ask.width, ask.height)
-        provider = self._provider()
-        candidates = tuple(
-            self._candidate(card, provider or CPU, ask.width, ask.height, parameters)
-            for card in self._models(tool, parameters, ask.commercial_only)
-        )
+        usual = provider or self._provider()
+        size = ask.width, ask.height
+        found = self._models(tool, parameters, ask.commercial_only)
         cost = costs.CLASSICAL[tool.id]
         speed = self._journal.speed(f"classical/{tool.id}")
         if speed is None:
             speed = cost.seconds_per_megapixel
         facts = routing.Facts(
-            candidates=candidates,
+            candidates=tuple(self._candidate(c, usual or CPU, *size, parameters) for c in found),
             classical_title=tool.classical_name,
             classical_seconds=cost.seconds + speed * megapixels,
             classical_peak_bytes=CLASSICAL_BASE_BYTES
             + min(round(megapixels * 1e6) * cost.bytes_per_pixel, cost.most_bytes),
-            provider=provider,
-            provider_trouble=self.onnxruntime_trouble or "no provider of onnxruntime works here",
-            memory_bytes=ask.limits.memory.of(memory.available_bytes()),
+            memory=_memory(ask.limits.memory),
+            vram=self._vram(usual or CPU, ask.limits.vram),
+            trouble=""
+            if usual
+            else self.onnxruntime_trouble or "no provider of onnxruntime works here",
+            others=tuple(self._others(ask, tool, parameters, usual or CPU, found)),
         )
         return routing.decide(facts, routing.Preference(ask.path, ask.limits.budget))
 
@@ -82,6 +90,27 @@ class Planner:
             for card in registry.models(self.cards, tool.id, parameters)
             if not commercial_only or card.commercial_use is catalogue.CommercialUse.YES
         ]
+
+    def _others(
+        self,
+        ask: wire.AskPlan,
+        tool: toolbox.Tool,
+        parameters: Mapping[str, toolbox.Value],
+        provider: str,
+        known: Sequence[catalogue.Card],
+    ) -> Iterator[routing.Candidate]:
+        """The models that the tool's parameter "model" would take at its other values."""
+        choices = [p for p in tool.parameters if p.id == "model"]
+        titles = {
+            name: t for p in choices for name, t in zip(p.choices, p.choice_titles, strict=True)
+        }
+        titles.pop(toolbox.AUTO, None)
+        for name, title in titles.items():
+            for card in self._models(tool, {**parameters, "model": name}, ask.commercial_only):
+                # What has to be chosen suits some pictures alone, and this may be another.
+                if card not in known and not card.opt_in:
+                    found = self._candidate(card, provider, ask.width, ask.height, parameters)
+                    yield replace(found, choice=title)
 
     def _provider(self) -> str | None:
         """The provider that the probe prefers; the CPU before the first probe."""
@@ -96,11 +125,16 @@ class Planner:
         """What each tier makes real on this machine within the user's limits."""
         chosen = settings.load(self._paths.settings)
         provider = self._provider() or CPU
+        facts = routing.Facts(
+            (), "", None, None, _memory(chosen.memory), self._vram(provider, chosen.vram)
+        )
+        preference = routing.Preference(budget_seconds=chosen.budget)
         offers = []
         for tool in toolbox.TOOLS:
             parameters = tool.parse({})
             for card in self._models(tool, parameters, chosen.commercial_only):
                 found = self._candidate(card, provider, tiers.WIDTH, tiers.HEIGHT, parameters)
+                way, against = routing.best_way(found, facts, preference)
                 family = catalogue.with_needs(self.cards, card)
                 offers.append(
                     tiers.Offer(
@@ -110,12 +144,12 @@ class Planner:
                         card.tier.value,
                         sum(one.download_bytes for one in family),
                         found.download_bytes,
-                        found.seconds,
-                        found.peak_bytes,
+                        way.seconds,
+                        way.peak_bytes,
+                        against,
                     )
                 )
-        limits = tiers.Limits(chosen.budget, chosen.memory.of(memory.available_bytes()))
-        return tiers.advise(offers, [(tool.id, tool.title) for tool in toolbox.TOOLS], limits)
+        return tiers.advise(offers, [(t.id, t.title) for t in toolbox.TOOLS], chosen.budget)
 
     def hub_declared(self, card: catalogue.Card, file: catalogue.CardFile) -> str:
         """The SHA-256 that the hub declared for a file whose card knows none, and that word."""
@@ -135,19 +169,55 @@ class Planner:
         parameters: Mapping[str, toolbox.Value],
     ) -> routing.Candidate:
         state = self._state(catalogue.with_needs(self.cards, card))
-        fault = self._journal.fault_of(card.id, provider, width * height)
         return routing.Candidate(
             model=card.id,
             title=card.title,
             present=state.usable,
             trouble=state.reason if state.presence is Presence.BAD else "",
-            fault=fault.what if fault else "",
-            seconds=self.seconds(card, provider, width, height, parameters),
-            peak_bytes=_peak(card, width, height, parameters),
+            ways=tuple(self._ways(card, provider, width, height, parameters)),
             download_bytes=state.bytes_missing,
             licence=card.licence,
             host="huggingface.co",
         )
+
+    def _ways(
+        self,
+        card: catalogue.Card,
+        provider: str,
+        width: int,
+        height: int,
+        parameters: Mapping[str, toolbox.Value],
+    ) -> Iterator[routing.Way]:
+        """On the provider, then on the processor; in the card's tiles, then in smaller ones."""
+        for one in dict.fromkeys((provider, CPU)):
+            fault = self._journal.fault_of(card.id, one, width * height)
+            for divisor in _divisors(card.tile, width, height):
+                needs = _needs(card, width, height, parameters, divisor)
+                apart = self._own_memory(one) is not None
+                yield routing.Way(
+                    provider=one,
+                    tile_divisor=divisor,
+                    seconds=self.seconds(card, one, width, height, parameters, divisor),
+                    # The weights pass through main memory on their way to a card.
+                    peak_bytes=needs.pictures + needs.session + (0 if apart else needs.running),
+                    vram_bytes=needs.session + needs.running if apart else None,
+                    fault=fault.what if fault else "",
+                )
+
+    def _own_memory(self, provider: str) -> device.Adapter | None:
+        """The adapter behind a provider, where it has memory of its own."""
+        if self.profile is None:
+            return None
+        card = adapter_behind(provider, self.profile.adapters)
+        return card if card and card.memory_total is not None else None
+
+    def _vram(self, provider: str, limit: settings.Amount) -> routing.Room | None:
+        """What a provider may take of its card's memory, where that is known."""
+        card = self._own_memory(provider)
+        free = self._gauge.free_bytes(card) if card else None
+        if card is None or card.memory_total is None or free is None:
+            return None
+        return routing.Room(limit.of(free), free, card.memory_total)
 
     def _state(self, family: list[catalogue.Card]) -> ModelState:
         """The state of a model and what it needs.
@@ -169,15 +239,19 @@ class Planner:
         width: int,
         height: int,
         parameters: Mapping[str, toolbox.Value],
+        divisor: int = 1,
     ) -> float | None:
-        """Predicted seconds of the whole run: history, else the canary, else arithmetic."""
+        """Predicted seconds of the whole run: history, else the canary, else arithmetic.
+
+        ``divisor`` is 2 for tiles of half the usual side.
+        """
         load = self._journal.speed(f"{card.id}/{provider}/load")
         if load is None:
             load = device.load_seconds(card.download_bytes, half=_is_half(card))
         if card.tile is None:
             running = self._run_seconds(card, provider, parameters)
         else:
-            running = self._tiles_seconds(card, card.tile, provider, width, height)
+            running = self._tiles_seconds(card, card.tile.divided(divisor), provider, width, height)
         return None if running is None or math.isinf(running) else load + running
 
     def _trial(self, card: catalogue.Card, provider: str) -> Trial | None:
@@ -255,10 +329,37 @@ def _mix(card: catalogue.Card) -> str | Mapping[str, float]:
     return card.mix
 
 
-def _peak(
-    card: catalogue.Card, width: int, height: int, parameters: Mapping[str, toolbox.Value]
-) -> int:
-    """Bytes that the runner takes at most: itself, the pixels' files, the session and a run."""
+def _divisors(rule: catalogue.TileRule | None, width: int, height: int) -> tuple[int, ...]:
+    """1, and 2 where the picture is large enough for smaller tiles to be smaller."""
+    if rule is None:
+        return (1,)
+    usual, half = (r.over(width, height) for r in (rule, rule.divided(2)))
+    return (1, 2) if half.width * half.height < usual.width * usual.height else (1,)
+
+
+def _memory(limit: settings.Amount) -> routing.Room:
+    """What a run may take of main memory."""
+    free = memory.available_bytes()
+    return routing.Room(limit.of(free), free, memory.total_bytes())
+
+
+@dataclass(frozen=True)
+class _Needs:
+    """Bytes of the runner with the pixels' files, of a model's sessions, and of a run on top."""
+
+    pictures: int
+    session: int
+    running: int
+
+
+def _needs(
+    card: catalogue.Card,
+    width: int,
+    height: int,
+    parameters: Mapping[str, toolbox.Value],
+    divisor: int = 1,
+) -> _Needs:
+    """What a run takes at most."""
     made = toolbox.tool(card.tool).result_size(parameters, width, height)
     pictures = PICTURE_BYTES_PER_PIXEL * (width * height + math.prod(made))
     factor = SESSION_BYTES_PER_BYTE_OF_HALF if _is_half(card) else SESSION_BYTES_PER_FILE_BYTE
@@ -266,13 +367,17 @@ def _peak(
     if card.peak_bytes:
         running = card.peak_bytes
     else:
-        pixels = math.prod(card.run_size or card.fixed_size or (0, 0))
-        if card.tile and max(width, height) < MANY_TILES * max(card.tile.sides):
+        rule = card.tile.divided(divisor) if card.tile else None
+        if rule is None:
+            pixels = math.prod(card.run_size or card.fixed_size or (0, 0))
+        elif max(width, height) < MANY_TILES * max(rule.sides):
             # Tiles of a small picture are smaller.
-            grid = card.tile.over(width, height)
+            grid = rule.over(width, height)
             pixels = grid.width * grid.height
+        else:
+            pixels = math.prod(rule.sides)
         running = (card.peak_bytes_per_pixel or TILE_BYTES_PER_PIXEL) * pixels
-    return RUNNER_BYTES + pictures + session + running
+    return _Needs(RUNNER_BYTES + pictures, session, running)
 
 
 def missing_onnxruntime() -> str:

@@ -227,13 +227,13 @@ class Runner:
 
     @staticmethod
     def _tile_shape(model: Model | None, work: Work, runs: int) -> str | None:
-        # What smaller tiles than planned took says nothing of the planned ones.
-        if model is None or work.tile_divisor > 1:
+        if model is None:
             return None
         picture = work.picture
         rule, bounds = model.card.tile, picture.bounds
         if rule is None:
             return whole(model.card, runs)
+        rule = rule.divided(work.tile_divisor)
         grid = rule.over(bounds.width, bounds.height, picture.region)
         return f"{grid.width}x{grid.height}"
 

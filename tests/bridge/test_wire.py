@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -100,9 +101,13 @@ def test_a_message_has_a_limit():
 
 
 def test_sentences():
-    assert PLAN.sentence() == "real · NAFNet · CPU · about 40 s"
-    classical = Plan("classical", None, None, "NAFNet is not downloaded, 92 MB", 0.8, 1, 1, "soft")
-    assert classical.sentence() == "soft · about 0.8 s · NAFNet is not downloaded, 92 MB"
+    assert replace(PLAN, peak_bytes=2 * 10**9, reason=wire.FITS).sentence() == (
+        "real · NAFNet · CPU · about 40 s, 2.0 GB of memory"
+    )
+    classical = Plan("classical", None, None, "NAFNet would take long", 0.8, None, 1, "soft")
+    assert replace(classical, remedy="take the fast one").sentence() == (
+        "soft · about 0.8 s · NAFNet would take long · take the fast one"
+    )
     impossible = Plan(None, None, None, "no model", None, None, 0)
     assert impossible.sentence() == "not possible · no model"
     assert Progress("real NAFNet", 2, 9, "tiles", 65).sentence() == (

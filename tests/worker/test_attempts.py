@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -94,20 +94,26 @@ def script(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Script:
 
 
 def the_runner(
-    monkeypatch: pytest.MonkeyPatch, model: str, provider: str, cpu_seconds: float = 5.0
+    monkeypatch: pytest.MonkeyPatch,
+    model: str,
+    provider: str,
+    cpu_seconds: float = 5.0,
+    divisor: int = 1,
 ) -> JobRunner:
     """A job runner whose planner finds ``model`` ready on ``provider``."""
     made = JobRunner(paths(), Journal(paths().journal))
     plain = made.planner.plan
 
-    def plan(ask: wire.AskPlan) -> wire.Plan:
-        if ask.path == wire.CLASSICAL:
-            return plain(ask)
-        reason = "the model is here"
-        return wire.Plan(wire.REAL, model, provider, reason, 8.0, 1, 0, title="the model")
+    def plan(ask: wire.AskPlan, only: str | None = None) -> wire.Plan:
+        if ask.path == wire.CLASSICAL or (only and cpu_seconds > ask.limits.budget):
+            return plain(replace(ask, path=wire.CLASSICAL))
+        return wire.Plan(
+            *(wire.REAL, model, only or provider, "the model is here", 8.0, 1, 0),
+            title="the model",
+            tile_divisor=divisor,
+        )
 
     monkeypatch.setattr(made.planner, "plan", plan)
-    monkeypatch.setattr(made.planner, "seconds", lambda *rest: cpu_seconds)
     return made
 
 
@@ -132,6 +138,17 @@ def test_smaller_tiles_where_memory_ran_out(script, monkeypatch):
     # The second attempt had a runner of its own.
     assert (script.started, script.ended) == (2, 1)
     assert runner.journal.fault_of(DENOISE, CPU, 900 * 900) is None
+
+
+def test_a_plan_with_smaller_tiles_is_run_with_them(script, monkeypatch):
+    runner = the_runner(monkeypatch, DENOISE, CPU, divisor=2)
+    script.ends = [DONE]
+    assert run(runner, job())["fault"] is None
+    assert [r["tile_divisor"] for r in script.asked] == [2]
+    script.asked.clear()
+    script.ends = [failure(memory=True, text="no memory"), DONE]
+    assert "smaller tiles" in run(runner, job())["reason"]
+    assert [r["tile_divisor"] for r in script.asked] == [2, 4]
 
 
 @pytest.mark.parametrize("stage", [RUNNING, LOADING])

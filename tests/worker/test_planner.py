@@ -26,6 +26,7 @@ from shared_core.bridge.paths import paths
 from shared_core.bridge.settings import Amount, Limits
 from shared_core.catalog.store import Store, Trial
 from shared_core.device import profile as device
+from shared_core.device.gauge import Gauge
 from shared_core.worker import planner as planners
 from shared_core.worker.journal import Fault, Journal
 from shared_core.worker.planner import CPU, Planner, missing_onnxruntime
@@ -161,7 +162,7 @@ def test_the_peak_counts_the_runner_the_pixels_the_session_and_a_tile(tmp_path):
     card = replace(planner.cards[DRUNET], session_bytes=10**9, peak_bytes_per_pixel=1000)
 
     def peak(width: int, height: int) -> int:
-        found = planner._candidate(card, CPU, width, height, {}).peak_bytes
+        found = planner._candidate(card, CPU, width, height, {}).ways[0].peak_bytes
         assert found is not None
         return found
 
@@ -173,11 +174,80 @@ def test_the_peak_counts_the_runner_the_pixels_the_session_and_a_tile(tmp_path):
     assert peak(10, 10) == alone + 7 + 2 * planners.PICTURE_BYTES_PER_PIXEL * 100
 
 
+def on_a_card(planner: Planner, memory_total: int | None = 8 << 30) -> str:
+    """A profile with a graphics card ten times as fast; the provider on it."""
+    cuda = "CUDAExecutionProvider"
+    card = device.Adapter("RTX", "NVIDIA", "gpu", memory_total, memory_total, "nvidia", True)
+    rates = {kind: 10 * rate for kind, rate in RATES.items()}
+    made = device.Provider(cuda, "CUDA", True, device="RTX", gflops=rates)
+    plain = measured()
+    planner.profile = replace(plain, adapters=(card,), providers=(*plain.providers, made))
+    planner._gauge = Gauge(list)
+    return cuda
+
+
+def test_the_ways_of_a_model(tmp_path):
+    planner, journal = make(tmp_path)
+    card = replace(planner.cards[SCUNET], session_bytes=10**9, peak_bytes_per_pixel=1000)
+
+    def ways(provider: str = CPU, side: int = 2000) -> dict[tuple[str, int], Any]:
+        found = planner._candidate(card, provider, side, side, {}).ways
+        return {(way.provider, way.tile_divisor): way for way in found}
+
+    assert list(ways()) == [(CPU, 1), (CPU, 2)]
+    usual, smaller = ways().values()
+    assert usual.peak_bytes - smaller.peak_bytes == 1000 * (512**2 - 256**2)
+    assert smaller.seconds > usual.seconds
+    # Tiles of a picture so small would not be smaller.
+    assert list(ways(side=200)) == [(CPU, 1)]
+    cuda = on_a_card(planner)
+    found = ways(cuda)
+    assert list(found) == [(cuda, 1), (cuda, 2), (CPU, 1), (CPU, 2)]
+    assert found[cuda, 1].vram_bytes == 10**9 + 1000 * 512**2
+    assert found[CPU, 1].vram_bytes is None
+    assert found[CPU, 1].peak_bytes - found[cuda, 1].peak_bytes == 1000 * 512**2
+    journal.note_fault(Fault("denoise", SCUNET, cuda, 0, "it died", "t"))
+    assert [way.fault for way in ways(cuda).values()] == ["it died", "it died", "", ""]
+    # An adapter that shares the processor's memory has none of its own to run short of.
+    on_a_card(planner, memory_total=None)
+    shared = ways(cuda)[cuda, 1]
+    assert shared.vram_bytes is None and shared.peak_bytes == found[CPU, 1].peak_bytes
+    card = replace(card, tile=replace(card.tile, fixed=True))
+    assert list(ways()) == [(CPU, 1)]
+
+
+def test_a_limit_of_graphics_memory(tmp_path):
+    planner, _ = make(tmp_path)
+    ask = replace(ASK, tool="denoise", limits=replace(PATIENT, vram=Amount(bytes=10**8)))
+    assert "graphics" not in planner.plan(ask).reason
+    on_a_card(planner)
+    # Too large for the card, the model would run on the processor all the same.
+    assert planner.plan(ask).reason == "SCUNet is not downloaded, 77 MB"
+    tight = replace(ask.limits, memory=Amount(bytes=4 * 10**8))
+    assert "of graphics memory even in smaller tiles, 100 MB can be used" in (
+        planner.plan(replace(ask, limits=tight)).reason
+    )
+
+
+def test_a_model_that_other_settings_would_take(planner):
+    """Best is chosen and too slow, fast would do; what suits drawings alone is not offered."""
+    ask = wire.AskPlan("upscale", 1000, 1000, parameters={"model": "best"}, limits=PATIENT)
+    assert planner.plan(ask).remedy == ""
+    seconds = [
+        planner.seconds(planner.cards[name], CPU, 1000, 1000, {})
+        for name in ("realesrgan-x4plus-x2", "realesr-general-x4v3")
+    ]
+    between = replace(PATIENT, budget=sum(seconds) / 2)
+    plan = planner.plan(replace(ask, limits=between))
+    assert (plan.path, plan.download) == ("classical", None)
+    assert plan.remedy.startswith("take the model “Fast” (5 MB to download) or raise the time")
+
+
 def test_an_enlargement_takes_memory_for_its_result(tmp_path):
     planner, _ = make(tmp_path)
     card = planner.cards["realesr-general-x4v3"]
     twice, fourfold = (
-        planner._candidate(card, CPU, 1000, 1000, {"factor": factor}).peak_bytes
+        planner._candidate(card, CPU, 1000, 1000, {"factor": factor}).ways[0].peak_bytes
         for factor in ("2", "4")
     )
     assert fourfold - twice == 12 * 10**6 * planners.PICTURE_BYTES_PER_PIXEL
