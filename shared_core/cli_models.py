@@ -1,39 +1,61 @@
-"""``nss models``: which models there are, and which are here."""
+"""``nss models``: which models there are, which are here, and all that can be done with them."""
 
 from __future__ import annotations
 
 import argparse
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from .bridge import launch, wire
 from .bridge.errors import BadInput, UsageError
 from .bridge.paths import paths
 from .catalog import cards as catalogue
+from .catalog import inventory
 from .catalog.card import Card
-from .catalog.store import ModelState, Store
-from .cli_terminal import Screen, print_json, worker_client
+from .catalog.store import Progress, Store
+from .cli_inventory import chosen, row, say, show_list, size, today, try_models
+from .cli_parcels import bring_in, copy_out
+from .cli_terminal import Screen, print_json
+
+_DAYS = {"d": 1, "w": 7, "m": 30, "y": 365}
 
 
 def register(sub: Any) -> None:
     """Add the actions and their options to the parser of ``nss models``."""
     actions = sub.add_subparsers(required=True, metavar="ACTION")
-    for name, command, text in (
-        ("list", _list, "List the models: size, licence, state."),
-        ("get", _get, "Download, verify and try a model."),
-        ("verify", _verify, "Hash a model's files anew."),
-        ("remove", _remove, "Delete a model's files."),
-    ):
-        action = actions.add_parser(name, help=text, description=text)
-        action.set_defaults(command=command)
-        action.add_argument("--json", action="store_true", help="print JSON")
-        if name != "list":
-            action.add_argument("id", metavar="MODEL", nargs="?")
-    text = "For maintainers: hold the cards against the Hub, and correct them."
-    lock = actions.add_parser("lock", help=text, description=text)
-    lock.set_defaults(command=_lock)
+
+    def action(name: str, command: Callable[[argparse.Namespace], int], text: str) -> Any:
+        made = actions.add_parser(name, help=text, description=text)
+        made.set_defaults(command=command)
+        made.add_argument("--json", action="store_true", help="print JSON")
+        return made
+
+    action("list", show_list, "List the models: size, licence, state, use of the disk.")
+    get = action("get", _get, "Download, verify and try a model.")
+    get.add_argument("id", metavar="MODEL", nargs="?")
+    verify = action("verify", _verify, "Hash the files of models anew.")
+    verify.add_argument("ids", metavar="MODEL", nargs="*", help="default: all that are here")
+    remove = action("remove", _remove, "Delete the files of models.")
+    remove.add_argument("ids", metavar="MODEL", nargs="*")
+    remove.add_argument(
+        "--unused-for",
+        metavar="TIME",
+        type=_days,
+        help="those not used for so long, such as 90d, 12w, 6m or 1y; lists them only",
+    )
+    remove.add_argument("--yes", action="store_true", help="delete what --unused-for lists")
+    move = action("move", _move, "Keep the models in another folder from now on.")
+    move.add_argument("folder", metavar="FOLDER", type=Path)
+    bring = action("import", bring_in, "Take over models' files from a folder, by their bytes.")
+    bring.add_argument("folder", metavar="FOLDER", type=Path)
+    export = action("export", copy_out, "Copy models into a folder for another machine.")
+    export.add_argument("folder", metavar="FOLDER", type=Path)
+    export.add_argument("ids", metavar="MODEL", nargs="*", help="default: all that are here")
+    lock = action("lock", _lock, "For maintainers: hold the cards against the Hub, correct them.")
     lock.add_argument("ids", metavar="MODEL", nargs="*", help="default: all")
-    lock.add_argument("--json", action="store_true", help="print JSON")
     lock.add_argument("--check", action="store_true", help="change nothing; exit code 3 if wrong")
     lock.add_argument(
         "--declared", action="store_true", help="write hashes into cards that leave them to the hub"
@@ -41,55 +63,100 @@ def register(sub: Any) -> None:
     lock.add_argument("--newest", action="store_true", help="pin the repository's newest revision")
 
 
-def _list(options: argparse.Namespace) -> int:
-    cards, store = catalogue.load(), Store(paths())
-    rows = []
-    for card in cards.values():
-        state = store.state(card)
-        rows.append(
-            {
-                "id": card.id,
-                "tool": card.tool,
-                "title": card.title,
-                "state": state.presence.value,
-                "reason": state.reason,
-                "bytes": card.download_bytes,
-                "licence": card.licence,
-                "commercial_use": card.commercial_use.value,
-                "repo": card.repo,
-                "revision": card.revision,
-            }
-        )
-    if options.json:
-        print_json(rows)
-    for row in rows if not options.json else ():
-        size = wire.megabytes(int(str(row["bytes"])))
-        print(f"{row['id']}: {row['tool']}, {size}, {row['licence']}, {row['state']}")
-    return 0
-
-
-def _get(options: argparse.Namespace) -> int:
-    card, store = _named(options, "get")
-    client = worker_client()
-    with Screen() as screen:
-        request = wire.Download(card.id, launch.hub_environment())
-        client.ask(request, wire.Done, screen)
-    client.close()
-    _say(options, card, store.state(card))
-    return 0
+def _days(text: str) -> int:
+    match = re.fullmatch(r"(\d{1,4})\s*([dwmy])", text.strip().lower())
+    if match is None:
+        raise argparse.ArgumentTypeError(f"takes a time such as 90d, 12w, 6m or 1y, not {text!r}")
+    return int(match[1]) * _DAYS[match[2]]
 
 
 def _verify(options: argparse.Namespace) -> int:
-    card, store = _named(options, "verify")
-    state = store.verify(card)
-    _say(options, card, state)
-    return 0 if state.usable else BadInput.exit_code
+    cards, store = catalogue.load(), Store(paths())
+    wanted = chosen(cards, options.ids) or [
+        card for card in cards.values() if store.state(card).bytes_here
+    ]
+    total, before = sum(card.download_bytes for card in wanted), 0
+    states = {}
+    with Screen() as screen:
+        for card in wanted:
+
+            def tell(progress: Progress, before: int = before, card: Card = card) -> None:
+                doing = f"verifying {card.title}"
+                screen.progress(wire.Progress(doing, before + progress.done, total, "bytes"))
+
+            states[card.id] = store.verify(card, tell, screen.cancelled)
+            before += card.download_bytes
+    say(options, states)
+    return 0 if all(state.usable for state in states.values()) else BadInput.exit_code
+
+
+def _get(options: argparse.Namespace) -> int:
+    cards = catalogue.load()
+    if options.id is None:
+        raise UsageError(f"Name the model to get; the models are {', '.join(cards)}.")
+    [card] = chosen(cards, [options.id])
+    try_models([card], launch.hub_environment())
+    say(options, {card.id: Store(paths()).state(card)})
+    return 0
 
 
 def _remove(options: argparse.Namespace) -> int:
-    card, store = _named(options, "remove")
-    store.remove(card)
-    _say(options, card, store.state(card))
+    cards, store = catalogue.load(), Store(paths())
+    if options.unused_for is not None:
+        return _remove_unused(options, cards, store)
+    if not options.ids:
+        raise UsageError(f"Name the model to remove; the models are {', '.join(cards)}.")
+    strangers = [one for one in options.ids if one in inventory.strangers(store.root, cards)]
+    wanted = chosen(cards, [one for one in options.ids if one not in strangers])
+    for name in strangers:
+        inventory.remove_stranger(store.root, name)
+    for card in wanted:
+        store.remove(card)
+    say(options, {card.id: store.state(card) for card in wanted})
+    return 0
+
+
+def _remove_unused(options: argparse.Namespace, cards: Mapping[str, Card], store: Store) -> int:
+    if options.ids:
+        raise UsageError("--unused-for finds the models itself: name none.")
+    idle = inventory.unused(inventory.take(store, cards.values()), options.unused_for, today())
+    if options.yes:
+        for entry in idle:
+            store.remove(entry.card)
+    if options.json:
+        print_json({"removed": options.yes, "models": [row(entry) for entry in idle]})
+        return 0
+    for entry in idle:
+        print(
+            f"{entry.card.id}: {size(entry.disk_bytes)}, not used for "
+            f"{entry.idle_days(today())} days"
+        )
+    total = size(sum(entry.disk_bytes for entry in idle))
+    if options.yes:
+        print(f"{len(idle)} models removed, {total}.")
+    else:
+        print(f"{len(idle)} models, {total}; nothing was removed. Add --yes to remove them.")
+    return 0
+
+
+def _move(options: argparse.Namespace) -> int:
+    from .catalog.moving import move
+
+    target = options.folder.expanduser().absolute()
+    with Screen() as screen:
+
+        def tell(progress: Progress) -> None:
+            doing = f"moving {progress.file}"
+            screen.progress(wire.Progress(doing, progress.done, progress.total, "bytes"))
+
+        moved = move(paths(), catalogue.load().values(), target, tell, screen.cancelled)
+    if options.json:
+        left = [str(path) for path in moved.left]
+        print_json({"folder": str(target), "models": moved.models, "left": left})
+        return 0
+    print(f"Models are kept in {target} now; {moved.models} were moved, {size(moved.bytes)}.")
+    for path in moved.left:
+        print(f"{path} could not be deleted: close what uses it, and give the same command again.")
     return 0
 
 
@@ -98,12 +165,10 @@ def _lock(options: argparse.Namespace) -> int:
 
     known = catalogue.places()
     wanted = options.ids or list(known)
-    for model in wanted:
-        if model not in known:
-            raise UsageError(f"There is no model {model!r}; the models are {', '.join(known)}.")
+    chosen({model: card for model, (_, card) in known.items()}, wanted)
     if options.newest and not options.ids:
         raise UsageError("--newest takes the models whose newest revision is to be pinned.")
-    wrong, written = [], []
+    wrong = []
     for model in wanted:
         path, card = known[model]
         found = pins.pins(card, newest=options.newest)
@@ -111,7 +176,6 @@ def _lock(options: argparse.Namespace) -> int:
         different = [pin for pin in found if not pin.right and pin not in left]
         if different and not options.check:
             pins.write(path, different)
-            written += different
         wrong += different
     if options.json:
         print_json([asdict(pin) for pin in wrong])
@@ -121,21 +185,3 @@ def _lock(options: argparse.Namespace) -> int:
         verb = "are wrong" if options.check else "were corrected"
         print(f"{len(wanted)} cards held against the hub; {len(wrong)} values {verb}.")
     return BadInput.exit_code if options.check and wrong else 0
-
-
-def _named(options: argparse.Namespace, action: str) -> tuple[Card, Store]:
-    """The card that the command names, and the store."""
-    cards = catalogue.load()
-    known = ", ".join(cards)
-    if options.id is None:
-        raise UsageError(f"Name the model to {action}; the models are {known}.")
-    if options.id not in cards:
-        raise UsageError(f"There is no model {options.id!r}; the models are {known}.")
-    return cards[options.id], Store(paths())
-
-
-def _say(options: argparse.Namespace, card: Card, state: ModelState) -> None:
-    if options.json:
-        print_json({"id": card.id, "state": state.presence.value, "reason": state.reason})
-    else:
-        print(f"{card.id}: {state.presence.value}{'; ' + state.reason if state.reason else ''}")

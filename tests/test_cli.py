@@ -247,13 +247,13 @@ def test_doctor(shared_home):
 
 
 def test_models(shared_home):
-    rows = shared_home.json("models", "list")
+    rows = shared_home.json("models", "list")["models"]
     assert {NAFNET, SCUNET, DRUNET} < {row["id"] for row in rows}
     assert {row["state"] for row in rows} == {"missing"}
     for row in rows:
         assert row["id"] in shared_home.nss("models", "list").stdout
         assert row["bytes"] > 0 and row["licence"] and len(row["revision"]) == 40
-    assert shared_home.json("models", "remove", NAFNET)["state"] == "missing"
+    assert shared_home.json("models", "remove", NAFNET)[0]["state"] == "missing"
     assert shared_home.nss("models", "verify", NAFNET, ok=False).returncode == 3
     refused(shared_home, 2, "models", "get", says="name the model")
     refused(shared_home, 2, "models", "verify", "../../etc", says="no model")

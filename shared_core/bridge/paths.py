@@ -47,7 +47,12 @@ class Paths:
     def models(self) -> Path:
         """Downloaded model files, one folder per model id: where the user's settings say."""
         chosen = settings.load(self.settings).models_folder
-        return Path(chosen) if chosen else self.data / "models"
+        return Path(chosen) if chosen else self.usual_models
+
+    @property
+    def usual_models(self) -> Path:
+        """Where models are unless the user chose another folder."""
+        return self.data / "models"
 
     @property
     def journal(self) -> Path:

@@ -144,6 +144,11 @@ def ask_hub(about: str, ask: Callable[[Any], _T]) -> _T:
     raise CouldNotBeDone(f"The hub cannot be asked about {about}: {why}.")
 
 
+def endpoint() -> str:
+    """The hub's address."""
+    return _endpoint(_hub())
+
+
 def _hub() -> Any:
     # Read once, when huggingface_hub is imported.
     os.environ["HF_HUB_DISABLE_XET"] = "1"

@@ -154,6 +154,7 @@ def _fetch(model: str, verify: bool, events: _Events, cancel: threading.Event) -
             store.verify(card, tell, cancel.is_set)
             before += card.download_bytes
     else:
+        store.sweep(cards.load().values(), [card.id for card in wanted])
         store.download(wanted, events.progress, cancel.is_set, stage)
     seconds = [_try(store, card, verify, stage, cancel) for card in wanted]
     return seconds[0]

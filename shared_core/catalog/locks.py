@@ -33,28 +33,35 @@ def locked(
 ) -> Iterator[None]:
     """Hold the lock file ``path``, waiting for it; ``on_wait`` is called while somebody else does.
 
-    The file stays: removing it could leave two holders. Raises ``Cancelled`` when ``cancelled()``
-    turns true while waiting, ``CouldNotBeDone`` when the file cannot be made.
+    Raises ``Cancelled`` when ``cancelled()`` turns true while waiting, ``CouldNotBeDone`` when the
+    file cannot be made.
     """
-    descriptor = _open(path)
-    try:
-        while not _taken(descriptor, path):
-            if cancelled():
-                raise Cancelled("The wait for another process was cancelled.")
-            on_wait()
-            time.sleep(_POLL_SECONDS)
-        yield
-    finally:
-        os.close(descriptor)
+    while True:
+        with locked_now(path) as held:
+            if held:
+                yield
+                return
+        if cancelled():
+            raise Cancelled("The wait for another process was cancelled.")
+        on_wait()
+        time.sleep(_POLL_SECONDS)
 
 
 @contextlib.contextmanager
 def locked_now(path: Path) -> Iterator[bool]:
-    """Hold the lock file ``path`` if nobody does; yields whether it is held."""
+    """Hold the lock file ``path`` if nobody does; yields whether it is held.
+
+    Its holder deletes the file in the end, where the system lets an open file go.
+    """
     descriptor = _open(path)
+    held = False
     try:
-        yield _taken(descriptor, path)
+        held = _taken(descriptor, path)
+        yield held
     finally:
+        if held:
+            with contextlib.suppress(OSError):
+                path.unlink()
         os.close(descriptor)
 
 
@@ -79,4 +86,8 @@ def _taken(descriptor: int, path: Path) -> bool:
             f"The file {path} cannot be locked ({error.strerror or error}). "
             "Set NSS_HOME to a folder on a local disk."
         ) from error
-    return True
+    # Its last holder may have deleted it since it was opened; then others hold another one.
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat())
+    except OSError:
+        return False

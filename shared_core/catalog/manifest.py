@@ -18,7 +18,7 @@ from pathlib import Path
 from ..bridge.errors import Cancelled
 from .card import Card, CardFile
 
-_NAME = ".verified.json"
+NAME = ".verified.json"
 _SCHEMA = 1
 _HASH_CHUNK = 1 << 20
 
@@ -59,13 +59,27 @@ class Stamp:
         return (self.size, self.mtime_ns, self.ctime_ns, self.inode) == identity(info)
 
 
+@dataclass(frozen=True)
+class Arrival:
+    """When a file came here, and from where: the hub's address, or a folder."""
+
+    when: str
+    origin: str
+
+
 @dataclass
 class Manifest:
-    """Stamps by the file's path, the last trial, and hashes that the hub declared, by file key."""
+    """What is known of a model's files.
 
-    stamps: dict[str, Stamp]
-    declared: dict[str, str]
-    trial: Trial | None
+    Stamps and arrivals by the file's path, hashes that the hub declared by file key, the last
+    trial, and the day on which the model last made something ("" for never).
+    """
+
+    stamps: dict[str, Stamp] = field(default_factory=dict)
+    declared: dict[str, str] = field(default_factory=dict)
+    trial: Trial | None = None
+    arrived: dict[str, Arrival] = field(default_factory=dict)
+    used: str = ""
 
     def expected(self, card: Card, file: CardFile) -> str:
         """The SHA-256 that the file must have: the card's, else the hub's, else ""."""
@@ -86,38 +100,44 @@ def file_key(card: Card, file: CardFile) -> str:
 def read(folder: Path, card: Card) -> Manifest:
     """The manifest in ``folder``; an unreadable one counts as empty, and the files are hashed."""
     try:
-        data = json.loads((folder / _NAME).read_text(encoding="utf-8"))
+        data = json.loads((folder / NAME).read_text(encoding="utf-8"))
         if data["schema"] != _SCHEMA:
-            return Manifest({}, {}, None)
+            return Manifest()
         stamps = {path: Stamp(**stamp) for path, stamp in data["files"].items()}
         declared = {str(key): str(value) for key, value in data.get("declared", {}).items()}
-        manifest = Manifest(stamps, declared, None)
+        arrived = {path: Arrival(**one) for path, one in data.get("arrived", {}).items()}
+        manifest = Manifest(stamps, declared, None, arrived, str(data.get("used", "")))
         # The trial is worth something only for the very bytes and the contract that were tried.
         if data["trial"] and data["trial_of"] == _tried(card, manifest):
             manifest.trial = Trial(**data["trial"])
         return manifest
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return Manifest({}, {}, None)
+        return Manifest()
 
 
-def write(folder: Path, card: Card, manifest: Manifest) -> None:
-    """Replace the manifest in ``folder``. Raises ``OSError``."""
+def write(folder: Path, card: Card, manifest: Manifest, fresh: Path) -> None:
+    """Replace the manifest in ``folder``, by way of the file ``fresh``. Raises ``OSError``."""
     data = {
         "schema": _SCHEMA,
         "files": {path: asdict(stamp) for path, stamp in manifest.stamps.items()},
         "declared": manifest.declared,
+        "arrived": {path: asdict(arrival) for path, arrival in manifest.arrived.items()},
+        "used": manifest.used,
         "trial": asdict(manifest.trial) if manifest.trial else None,
         "trial_of": _tried(card, manifest),
     }
-    path = folder / _NAME
-    fresh = path.with_suffix(f".{os.getpid()}.tmp")
     fresh.write_text(json.dumps(data, indent=1), encoding="utf-8")
-    os.replace(fresh, path)
+    os.replace(fresh, folder / NAME)
 
 
 def stamp(info: os.stat_result, sha256: str) -> Stamp:
     """The stamp for bytes that were just hashed."""
-    return Stamp(*identity(info), sha256, datetime.now(timezone.utc).isoformat())
+    return Stamp(*identity(info), sha256, now())
+
+
+def now() -> str:
+    """This moment, UTC, ISO 8601."""
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")
 
 
 def lstat(path: Path) -> os.stat_result | None:

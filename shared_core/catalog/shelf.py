@@ -6,12 +6,13 @@ import contextlib
 import os
 import shutil
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..bridge.errors import CouldNotBeDone
 from . import manifest as record
+from . import staging
 from .card import Card, CardFile
 from .locks import locked
 from .manifest import Manifest, Stamp, file_key, is_whole, lstat, sha256_of, size_of
@@ -39,11 +40,11 @@ class Shelf:
 
     def part(self, file: CardFile) -> Path:
         """Where a file is while it is transferred."""
-        return self.root / ".staging" / f"{file_key(self.card, file)}.part"
+        return self.root / staging.FOLDER / (file_key(self.card, file) + staging.PART)
 
     def lock(self, file: CardFile) -> Path:
         """The lock of whoever transfers a file."""
-        return self.part(file).with_suffix(".lock")
+        return self.part(file).with_suffix(staging.LOCK)
 
     def manifest(self) -> Manifest:
         """What was found out before; nothing is hashed."""
@@ -95,12 +96,23 @@ class Shelf:
             stamps[file.path] = record.stamp(info, found)
         return stamps
 
-    def keep(self, stamps: dict[str, Stamp], declared: dict[str, str] | None = None) -> Manifest:
-        """The manifest with these stamps, and with hashes that the hub declared, by file key."""
+    def keep(
+        self,
+        stamps: Mapping[str, Stamp],
+        declared: Mapping[str, str] | None = None,
+        origin: str = "",
+    ) -> Manifest:
+        """The manifest with these stamps, and with hashes that the hub declared, by file key.
+
+        ``origin`` says from where the stamped files have just come.
+        """
 
         def change(manifest: Manifest) -> None:
             manifest.stamps.update(stamps)
             manifest.declared.update(declared or {})
+            if origin:
+                arrival = record.Arrival(record.now(), origin)
+                manifest.arrived.update(dict.fromkeys(stamps, arrival))
 
         return self.change(change)
 
@@ -108,12 +120,17 @@ class Shelf:
         """Change the manifest; where it cannot be written, this call's result alone has it."""
         with contextlib.ExitStack() as stack:
             with contextlib.suppress(CouldNotBeDone):
-                stack.enter_context(locked(self.root / ".staging" / f"{self.card.id}.lock"))
+                stack.enter_context(locked(self._fresh.with_suffix(staging.LOCK)))
             manifest = self.manifest()
             change(manifest)
             with contextlib.suppress(OSError):
-                record.write(self.folder, self.card, manifest)
+                record.write(self.folder, self.card, manifest, self._fresh)
         return manifest
+
+    @property
+    def _fresh(self) -> Path:
+        """Where the manifest is while it is written."""
+        return self.root / staging.FOLDER / f"{self.card.id}.tmp"
 
     def missing_bytes(self, manifest: Manifest) -> int:
         """What has yet to be transferred; a damaged file has to come anew."""

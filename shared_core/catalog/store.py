@@ -7,17 +7,19 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
 
 from ..bridge.errors import CouldNotBeDone, RealPathImpossible
 from ..bridge.paths import Paths
+from . import staging
 from .card import Card, CardFile
 from .locks import locked, locked_now
-from .manifest import Manifest, Trial, file_key, is_whole, lstat, size_of
+from .manifest import Manifest, Trial, file_key, is_whole, lstat, now, size_of
 from .shelf import Shelf, WrongBytes
+from .staging import Leftover
 
 __all__ = [
     "CANARY",
@@ -64,6 +66,8 @@ class ModelState:
     """Whether a model can be used; ``reason`` says in a sentence why not, else it is empty.
 
     ``bytes_missing`` is what a download still has to transfer; damaged files count as missing.
+    ``arrived`` and ``used`` are the days (ISO 8601) on which its last file came and on which it
+    last made something, "" where not known or never.
     """
 
     presence: Presence
@@ -72,6 +76,8 @@ class ModelState:
     reason: str
     trial: Trial | None
     bytes_missing: int = 0
+    arrived: str = ""
+    used: str = ""
 
     @property
     def usable(self) -> bool:
@@ -96,9 +102,19 @@ class Store:
         self._paths = paths
 
     @property
-    def _root(self) -> Path:
-        # The user may have chosen another folder meanwhile.
+    def root(self) -> Path:
+        """The folder of all models; the user may have chosen another one meanwhile."""
         return self._paths.models
+
+    def trouble(self) -> str:
+        """Why the folder of models cannot be used, as a sentence, else ""."""
+        chosen = self.root
+        if chosen == self._paths.usual_models or chosen.parent.is_dir():
+            return ""
+        return (
+            f"The folder of models {chosen} is not there: connect its disk, or choose another one "
+            "with nss models move."
+        )
 
     def folder(self, card: Card) -> Path:
         """Where the model's files are."""
@@ -119,7 +135,10 @@ class Store:
     def state(self, card: Card) -> ModelState:
         """What is here, from the files' names, sizes and stamps alone: nothing is hashed."""
         shelf = self._shelf(card)
-        return _judge(shelf, shelf.manifest())
+        state = _judge(shelf, shelf.manifest())
+        if state.presence is Presence.MISSING and (trouble := self.trouble()):
+            return replace(state, reason=trouble)
+        return state
 
     def check(self, card: Card) -> ModelState:
         """What is here, after hashing each file whose bytes have no valid stamp."""
@@ -161,7 +180,7 @@ class Store:
         return _judge(shelf, shelf.keep(stamps))
 
     def check_before_use(self, card: Card) -> Path:
-        """The main file, all of the model's bytes verified and the model tried.
+        """The main file, all of the model's bytes verified and the model tried; notes the use.
 
         For the process that holds sessions: it imports onnxruntime where the model was not yet
         tried with this version. Raises ``RealPathImpossible`` with the reason, or
@@ -183,7 +202,19 @@ class Store:
             self.record_trial(card, trial)
         if not trial.ok:
             raise RealPathImpossible(trial.reason)
+        self._note_use(shelf, manifest)
         return self.path(card)
+
+    @staticmethod
+    def _note_use(shelf: Shelf, manifest: Manifest) -> None:
+        """Remember the day; so it is written once a day at most."""
+        today = now()[:10]
+
+        def change(manifest: Manifest) -> None:
+            manifest.used = today
+
+        if manifest.used != today:
+            shelf.change(change)
 
     def record_trial(self, card: Card, trial: Trial | None) -> None:
         """Remember what came of trying the model; None has it tried anew before its next use."""
@@ -210,23 +241,45 @@ class Store:
         from .download import free_space
         from .pace import Pace
 
-        shelves = [self._shelf(card) for card in cards]
-        missing = sum(shelf.missing_bytes(shelf.checked(cancelled)) for shelf in shelves)
+        self.ready()
+        missing = 0
+        for shelf in map(self._shelf, cards):
+            missing += shelf.missing_bytes(shelf.checked(cancelled))
         if missing:
-            free_space(self._root, missing, cards[0].title)
+            free_space(self.root, missing, cards[0].title)
         total = sum(card.download_bytes for card in cards)
         before = 0
         pace = Pace()
-        for shelf in shelves:
-            for file in shelf.card.files:
+        for card in cards:
+            for file in card.files:
                 pace.rest()
 
                 def report(here: int, file: CardFile = file, before: int = before) -> None:
                     on_progress(Progress(before + here, total, file.path, pace.note(here)))
 
-                _bring(shelf, file, report, cancelled, on_stage)
+                self._bring(card, file, report, cancelled, on_stage)
                 before += file.size
                 on_progress(Progress(before, total, file.path))
+
+    @contextlib.contextmanager
+    def held(self, *cards: Card) -> Iterator[None]:
+        """Keep downloads away from the models' files meanwhile.
+
+        Raises ``CouldNotBeDone`` when one of them is being downloaded.
+        """
+        # Two models may have the same file.
+        locks = {
+            shelf.lock(file): shelf.card
+            for shelf in map(self._shelf, cards)
+            for file in shelf.card.files
+        }
+        with contextlib.ExitStack() as stack:
+            for lock, card in locks.items():
+                if not stack.enter_context(locked_now(lock)):
+                    raise CouldNotBeDone(
+                        f"{card.title} is being downloaded. Cancel the download first."
+                    )
+            yield
 
     def remove(self, card: Card) -> None:
         """Delete the model's files, and what a download left of it.
@@ -234,12 +287,7 @@ class Store:
         Raises ``CouldNotBeDone`` when it is being downloaded or a file cannot be deleted.
         """
         shelf = self._shelf(card)
-        with contextlib.ExitStack() as stack:
-            for lock in {shelf.lock(file) for file in card.files}:
-                if not stack.enter_context(locked_now(lock)):
-                    raise CouldNotBeDone(
-                        f"{card.title} is being downloaded. Cancel the download first."
-                    )
+        with self.held(card):
             try:
                 for file in card.files:
                     shelf.part(file).unlink(missing_ok=True)
@@ -252,56 +300,75 @@ class Store:
                     "folder's permissions."
                 ) from error
 
+    def _bring(
+        self,
+        card: Card,
+        file: CardFile,
+        report: Callable[[int], None],
+        cancelled: Callable[[], bool],
+        on_stage: Callable[[str], None],
+    ) -> None:
+        """Have one file in its place, with the right bytes."""
+        from .download import declared_sha256, endpoint, transfer
+
+        shelf = self._shelf(card)
+        waiting = False
+
+        def wait() -> None:
+            nonlocal waiting
+            if not waiting:
+                waiting = True
+                on_stage(WAITING)
+            report(size_of(shelf.part(file)))
+
+        with locked(shelf.lock(file), cancelled, wait):
+            if self.root != shelf.root:
+                raise CouldNotBeDone("The folder of models was changed meanwhile. Try again.")
+            manifest = shelf.checked(cancelled)
+            info = lstat(shelf.place(file))
+            if info is not None and not shelf.fault_of(file, manifest):
+                return
+            expected = manifest.expected(card, file) or declared_sha256(card, file, cancelled)
+            declared = {} if file.sha256 else {file_key(card, file): expected}
+            if (
+                info is not None
+                and is_whole(info, file)
+                and manifest.stamped(file, info) == expected
+            ):
+                # Put there by hand, and the hub says that these are its bytes.
+                shelf.keep({}, declared)
+                return
+            known, part = replace(file, sha256=expected), shelf.part(file)
+            held = size_of(part)
+            while True:
+                on_stage(DOWNLOADING)
+                transfer(card, known, part, report, cancelled)
+                on_stage(VERIFYING)
+                try:
+                    stamps = shelf.adopt(file, expected, cancelled)
+                    break
+                except WrongBytes:
+                    # What lay here from another time may be what was wrong with it.
+                    if not held:
+                        raise
+                    held = 0
+            shelf.keep(stamps, declared, endpoint())
+
+    def leftovers(self, cards: Iterable[Card]) -> list[Leftover]:
+        """What downloads that did not end have of files so far, and what is of no use any more."""
+        return staging.look(self.root, cards)
+
+    def sweep(self, cards: Iterable[Card], wanted: Collection[str] = ()) -> list[Leftover]:
+        """Delete what is of no use any more of that; what was deleted. See ``staging.sweep``."""
+        return staging.sweep(self.root, cards, wanted)
+
+    def ready(self) -> None:
+        """Raise ``CouldNotBeDone`` where files cannot be put into the folder of models."""
+        if trouble := self.trouble():
+            raise CouldNotBeDone(trouble)
+
     def _shelf(self, card: Card) -> Shelf:
-        return Shelf(self._root, card)
-
-
-def _bring(
-    shelf: Shelf,
-    file: CardFile,
-    report: Callable[[int], None],
-    cancelled: Callable[[], bool],
-    on_stage: Callable[[str], None],
-) -> None:
-    """Have one file in its place, with the right bytes."""
-    from .download import declared_sha256, transfer
-
-    card = shelf.card
-    waiting = False
-
-    def wait() -> None:
-        nonlocal waiting
-        if not waiting:
-            waiting = True
-            on_stage(WAITING)
-        report(size_of(shelf.part(file)))
-
-    with locked(shelf.lock(file), cancelled, wait):
-        manifest = shelf.checked(cancelled)
-        info = lstat(shelf.place(file))
-        if info is not None and not shelf.fault_of(file, manifest):
-            return
-        expected = manifest.expected(card, file) or declared_sha256(card, file, cancelled)
-        declared = {} if file.sha256 else {file_key(card, file): expected}
-        if info is not None and is_whole(info, file) and manifest.stamped(file, info) == expected:
-            # Put there by hand, and the hub says that these are its bytes.
-            shelf.keep({}, declared)
-            return
-        known, part = replace(file, sha256=expected), shelf.part(file)
-        held = size_of(part)
-        while True:
-            on_stage(DOWNLOADING)
-            transfer(card, known, part, report, cancelled)
-            on_stage(VERIFYING)
-            try:
-                stamps = shelf.adopt(file, expected, cancelled)
-                break
-            except WrongBytes:
-                # What lay here from another time may be what was wrong with it.
-                if not held:
-                    raise
-                held = 0
-        shelf.keep(stamps, declared)
+        return Shelf(self.root, card)
 
 
 def _judge(shelf: Shelf, manifest: Manifest) -> ModelState:
@@ -331,4 +398,7 @@ def _judge(shelf: Shelf, manifest: Manifest) -> ModelState:
     else:
         presence, reason = Presence.INSTALLED, ""
     missing = shelf.missing_bytes(manifest)
-    return ModelState(presence, here, card.download_bytes, reason, trial, missing)
+    arrived = max((one.when[:10] for one in manifest.arrived.values()), default="")
+    return ModelState(
+        presence, here, card.download_bytes, reason, trial, missing, arrived, manifest.used
+    )

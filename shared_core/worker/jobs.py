@@ -62,6 +62,11 @@ class JobRunner:
 
             self.planner.profile = device.load(where.profile, machine_key())
 
+    def tidy(self) -> None:
+        """Delete what earlier downloads left that no later one will go on with."""
+        with contextlib.suppress(NssError, OSError):
+            Store(self._paths).sweep(self.planner.cards.values())
+
     # The runner child
 
     def runner_pid(self) -> int | None:

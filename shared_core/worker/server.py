@@ -129,6 +129,7 @@ class Server:
                 os.unlink(address)
         key = key_of(self._paths)
         with Listener(address, family, backlog=16) as listener:
+            threading.Thread(target=self._jobs.tidy, daemon=True).start()
             threading.Thread(target=self._work_off, daemon=True).start()
             threading.Thread(target=self._accept, args=(listener, key), daemon=True).start()
             while not self._ending.wait(0.5):

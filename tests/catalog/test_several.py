@@ -21,7 +21,7 @@ from tests.catalog.small_cards import REPO, REVISION, card, card_text, identity,
 from tests.catalog.test_store import World, message, stages
 from tests.fakes.hub import Hub
 
-PICTURE = 'dtype = "float32"\nlayout = "NCHW"\nshape = [1, 3, 32, 32]\n'
+PICTURE = 'dtype = "float32"\nlayout = "NCHW"\nshape = [1, 3, 32, 32]\nchannels = ["R", "G", "B"]\n'
 TENSORS = f"[[input]]\n{PICTURE}[[output]]\n{PICTURE}"
 TWO = "".join(
     f'[[{kind}]]\nrole = "{role}"\n{PICTURE}'
@@ -63,7 +63,7 @@ def test_sessions_in_sub_folders_are_fetched_tried_and_found_by_role(shop: Shop)
     roles = {"unet/model.onnx": "unet", "vae/model.onnx": "vae", "tokenizer/merges.txt": "merges"}
     made = shop.offer("several", files, TWO, roles=roles)
     events, status = shop.fetch("several")
-    assert status == 0, events
+    assert status == 0, events[-1]
     assert stages(events) == ["downloading", "verifying"] * 3 + ["canary"]
     state = shop.store.state(made)
     assert state.presence is Presence.INSTALLED and state.bytes_missing == 0
@@ -103,7 +103,7 @@ def test_what_a_model_needs_comes_along_and_counts(shop: Shop) -> None:
     assert (before.bytes_here, before.bytes_missing, before.usable) == (0, total, False)
 
     events, status = shop.fetch("main")
-    assert status == 0, events
+    assert status == 0, events[-1]
     progress = [e for e in events if e["event"] == "progress"]
     assert all(e["total"] == total for e in progress)
     assert [e["done"] for e in progress] == sorted(e["done"] for e in progress)
@@ -161,7 +161,7 @@ def test_the_hubs_own_hash_is_recorded_and_held_to(shop: Shop) -> None:
     file = made.main_file
     assert shop.store.declared(made, file) == ""
     events, status = shop.fetch("main")
-    assert status == 0, events
+    assert status == 0, events[-1]
     assert shop.store.declared(made, file) == real
     assert shop.store.state(made).presence is Presence.INSTALLED
     assert shop.store.check_before_use(made) == shop.store.path(made)

@@ -1,0 +1,175 @@
+"""What the commands on models share: who is meant, what is told; and ``nss models list``."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import date, datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from .bridge import wire
+from .bridge.errors import UsageError
+from .bridge.paths import paths
+from .catalog import cards as catalogue
+from .catalog import inventory
+from .catalog.card import Card
+from .catalog.staging import Leftover
+from .catalog.store import ModelState, Presence, Store
+from .cli_terminal import Screen, print_json, worker_client
+
+
+def chosen(cards: Mapping[str, Card], ids: Sequence[str]) -> list[Card]:
+    """The cards with these ids."""
+    for model in ids:
+        if model not in cards:
+            raise UsageError(f"There is no model {model!r}; the models are {', '.join(cards)}.")
+    return [cards[model] for model in dict.fromkeys(ids)]
+
+
+def states_data(states: Mapping[str, ModelState]) -> list[dict[str, str]]:
+    """The states of models as data."""
+    return [
+        {"id": model, "state": state.presence.value, "reason": state.reason}
+        for model, state in states.items()
+    ]
+
+
+def say(options: argparse.Namespace, states: Mapping[str, ModelState]) -> None:
+    """Print the states of models."""
+    if options.json:
+        print_json(states_data(states))
+        return
+    for model, state in states.items():
+        print(f"{model}: {state.presence.value}{'; ' + state.reason if state.reason else ''}")
+
+
+def try_models(cards: Sequence[Card], environment: dict[str, str]) -> None:
+    """Have the worker fetch what is missing of the models, and try them."""
+    client = worker_client()
+    with Screen() as screen:
+        for card in cards:
+            client.ask(wire.Download(card.id, environment), wire.Done, screen)
+    client.close()
+
+
+def today() -> date:
+    """The day it is."""
+    return datetime.now(timezone.utc).date()
+
+
+def size(count: int) -> str:
+    """A byte count as users read it, nothing included."""
+    return wire.megabytes(count) if count else "0 MB"
+
+
+def show_list(options: argparse.Namespace) -> int:
+    """``nss models list``."""
+    cards, store = catalogue.load(), Store(paths())
+    entries = inventory.take(store, cards.values())
+    strangers = inventory.strangers(store.root, cards)
+    leftovers = store.leftovers(cards.values())
+    if not options.json:
+        _print_list(store, entries, strangers, leftovers)
+        return 0
+    tiers = {
+        tier: {"here": here, "models": count, "disk_bytes": used, "bytes": total}
+        for tier, (here, count, used, total) in inventory.by_tier(entries).items()
+    }
+    print_json(
+        {
+            "folder": str(store.root),
+            "models": [row(entry) for entry in entries],
+            "tiers": tiers,
+            "disk_bytes": sum(entry.disk_bytes for entry in entries),
+            "without_card": strangers,
+            "leftovers": [{**asdict(one), "path": str(one.path)} for one in leftovers],
+        }
+    )
+    return 0
+
+
+def row(entry: inventory.Entry) -> dict[str, Any]:
+    """A model and what is here of it as data."""
+    card, state = entry.card, entry.state
+    return {
+        "id": card.id,
+        "tool": card.tool,
+        "title": card.title,
+        "tier": card.tier.value,
+        "state": state.presence.value,
+        "reason": state.reason,
+        "bytes": card.download_bytes,
+        "disk_bytes": entry.disk_bytes,
+        "arrived": state.arrived,
+        "used": state.used,
+        "unused_days": entry.idle_days(today()),
+        "licence": card.licence,
+        "licence_link": card.licence_link,
+        "commercial_use": card.commercial_use.value,
+        "repo": card.repo,
+        "revision": card.revision,
+    }
+
+
+def _print_list(
+    store: Store,
+    entries: Sequence[inventory.Entry],
+    strangers: Mapping[str, int],
+    leftovers: Sequence[Leftover],
+) -> None:
+    _print_table(entries)
+    for tier, (here, count, used, total) in inventory.by_tier(entries).items():
+        print(f"{tier}: {here} of {count} here, {size(used)} of {size(total)}")
+    for name, used in strangers.items():
+        print(f"{name}: {size(used)}, no card knows it any more; nss models remove {name}")
+    for one in leftovers:
+        of = f"of {one.file} ({one.model})" if one.model else "of no model"
+        day = datetime.fromtimestamp(one.since, timezone.utc).date()
+        print(f"{size(one.bytes)} {of}: {'coming in' if one.busy else f'unfinished since {day}'}")
+    used = sum(entry.disk_bytes for entry in entries) + sum(strangers.values())
+    used += sum(one.bytes for one in leftovers)
+    free = shutil.disk_usage(_existing(store.root)).free
+    print(f"In all {size(used)} in {store.root}, where {size(free)} are free.")
+    if trouble := store.trouble():
+        print(trouble)
+
+
+def _print_table(entries: Sequence[inventory.Entry]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    # For whoever is no terminal nothing is cut.
+    console = Console() if sys.stdout.isatty() else Console(width=200)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for head in ("model", "for", "tier"):
+        table.add_column(head, no_wrap=True)
+    table.add_column("size", no_wrap=True, justify="right")
+    for head in ("state", "last used"):
+        table.add_column(head, no_wrap=True)
+    table.add_column("licence", overflow="fold")
+    for entry in sorted(entries, key=lambda one: (one.card.tool, one.card.rank, one.card.id)):
+        card, state = entry.card, entry.state
+        here = state.presence.value
+        if state.presence is Presence.PARTIAL:
+            here += f", {size(state.bytes_here)}"
+        table.add_row(
+            card.id,
+            card.tool,
+            card.tier.value,
+            size(card.download_bytes),
+            here,
+            state.used or ("never" if entry.disk_bytes else ""),
+            card.licence,
+        )
+    console.print(table)
+    print()
+
+
+def _existing(folder: Path) -> Path:
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    return folder
