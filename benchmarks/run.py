@@ -29,6 +29,7 @@ TOOLS = (
     "colorize",
     "generate",
     "tags",
+    "compact",
 )
 PARTS = (*WHOLE, *TOOLS)
 HEAD = (

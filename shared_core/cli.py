@@ -196,7 +196,7 @@ def _asked(order: Order, client: Client, size: tuple[int, int]) -> Order:
     from dataclasses import replace
 
     plan = client.ask(ask_plan(order, *size), wire.PlanReply).plan
-    if not plan.download or order.path == wire.CLASSICAL:
+    if not plan.download or order.path == wire.CLASSICAL or plan.path == wire.REAL:
         return order
     print(f"{plan.consent()}? [y/N] ", end="", file=sys.stderr, flush=True)
     agreed = sys.stdin.readline().strip().lower() in ("y", "yes")

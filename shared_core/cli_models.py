@@ -75,7 +75,7 @@ def _verify(options: argparse.Namespace) -> int:
     wanted = chosen(cards, options.ids) or [
         card for card in cards.values() if store.state(card).bytes_here
     ]
-    total, before = sum(card.download_bytes for card in wanted), 0
+    total, before = sum(card.file_bytes for card in wanted), 0
     states = {}
     with Screen() as screen:
         for card in wanted:
@@ -85,7 +85,7 @@ def _verify(options: argparse.Namespace) -> int:
                 screen.progress(wire.Progress(doing, before + progress.done, total, "bytes"))
 
             states[card.id] = store.verify(card, tell, screen.cancelled)
-            before += card.download_bytes
+            before += card.file_bytes
     say(options, states)
     return 0 if all(state.usable for state in states.values()) else BadInput.exit_code
 
@@ -163,7 +163,11 @@ def _move(options: argparse.Namespace) -> int:
 def _lock(options: argparse.Namespace) -> int:
     from .catalog import pins
 
-    known = catalogue.places()
+    known = {
+        model: (path, card)
+        for model, (path, card) in catalogue.places().items()
+        if not card.shipped
+    }
     wanted = options.ids or list(known)
     chosen({model: card for model, (_, card) in known.items()}, wanted)
     if options.newest and not options.ids:

@@ -19,7 +19,7 @@ _SHOWN = 10
 
 def bring_in(options: argparse.Namespace) -> int:
     """``nss models import FOLDER``."""
-    cards, store = catalogue.load(), Store(paths())
+    cards, store = catalogue.unshipped(catalogue.load()), Store(paths())
     folder = options.folder.expanduser().absolute()
     ways: list[tuple[parcel.Match, str]] = []
     troubles: list[str] = []
@@ -90,7 +90,7 @@ def _print_few(head: str, texts: Sequence[str]) -> None:
 
 def copy_out(options: argparse.Namespace) -> int:
     """``nss models export FOLDER [MODEL ...]``."""
-    cards, store = catalogue.load(), Store(paths())
+    cards, store = catalogue.unshipped(catalogue.load()), Store(paths())
     named = chosen(cards, options.ids)
     taken = {need.id: need for card in named for need in catalogue.with_needs(cards, card)}
     for card in cards.values() if not options.ids else ():
@@ -106,7 +106,7 @@ def copy_out(options: argparse.Namespace) -> int:
             screen.progress(wire.Progress(doing, progress.done, progress.total, "bytes"))
 
         parcel.export(store, list(taken.values()), folder, tell, screen.cancelled)
-    total = size(sum(card.download_bytes for card in taken.values()))
+    total = size(sum(card.file_bytes for card in taken.values()))
     if options.json:
         print_json({"folder": str(folder), "models": list(taken)})
     else:

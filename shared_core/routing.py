@@ -40,7 +40,8 @@ class Candidate:
     """A model that could do the job, with its ways; both come in order of preference.
 
     ``trouble`` says why its files cannot be used although they are there. ``choice`` is the title
-    of the tool's parameter that takes it.
+    of the tool's parameter that takes it. A ``compact`` one ships with NSS and runs until the user
+    downloads a better one.
     """
 
     model: str
@@ -52,6 +53,7 @@ class Candidate:
     licence: str
     host: str
     choice: str = ""
+    compact: bool = False
 
 
 @dataclass(frozen=True)
@@ -97,13 +99,14 @@ def decide(facts: Facts, preference: Preference) -> Plan:
         return _without(facts, preference, _Refusal("there is no model for these settings"))
     if facts.trouble:
         return _without(facts, preference, _Refusal(facts.trouble))
+    missing = next((c for c in facts.candidates if _worth_fetching(c, facts, preference)), None)
     refused: list[_Refusal] = []
     for candidate in facts.candidates:
         found = _try(candidate, facts, preference)
         if isinstance(found, Plan):
-            return _instead(found, refused[0]) if refused else found
+            plan = _instead(found, refused[0]) if refused else found
+            return _offering(plan, missing) if candidate.compact else plan
         refused.append(found)
-    missing = next((c for c in facts.candidates if _worth_fetching(c, facts, preference)), None)
     return _without(facts, preference, refused[0], missing)
 
 
@@ -304,6 +307,20 @@ def _classical(facts: Facts, reason: str) -> Plan:
     )
 
 
+def _offering(plan: Plan, missing: Candidate | None) -> Plan:
+    """The plan with the download of a model that would run if it were here."""
+    if missing is None:
+        return plan
+    return replace(
+        plan,
+        download_bytes=missing.download_bytes,
+        download=missing.model,
+        download_title=missing.title,
+        licence=missing.licence,
+        host=missing.host,
+    )
+
+
 def _without(
     facts: Facts, preference: Preference, refusal: _Refusal, missing: Candidate | None = None
 ) -> Plan:
@@ -313,14 +330,7 @@ def _without(
         plan = replace(plan, path=None, seconds=None, peak_bytes=None, title="")
     remedies = list(refusal.remedies)
     if missing:
-        plan = replace(
-            plan,
-            download_bytes=missing.download_bytes,
-            download=missing.model,
-            download_title=missing.title,
-            licence=missing.licence,
-            host=missing.host,
-        )
+        plan = _offering(plan, missing)
         if missing is not facts.candidates[0]:
             size = megabytes(missing.download_bytes)
             remedies.insert(0, f"download {missing.title} ({size})")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -89,11 +90,18 @@ class Models:
 
 
 @contextlib.contextmanager
-def a_home(folder: Path) -> Iterator[Home]:
-    """A fresh home below ``folder``, its worker ended at the end."""
+def a_home(folder: Path, shipped: bool = False) -> Iterator[Home]:
+    """A fresh home below ``folder``, its worker ended at the end.
+
+    No model can run there before it is downloaded, unless ``shipped``: then those that ship can.
+    """
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("NSS_", "HF_"))}
     home = Home(folder / "ein Zuhause ü", environment)
     environment |= {"NSS_HOME": str(home.folder), "HF_HUB_OFFLINE": "1"}
+    if not shipped:
+        catalogue = folder / "nothing-ships"
+        shutil.copytree(ROOT / "models", catalogue, ignore=shutil.ignore_patterns("compact"))
+        environment["NSS_CARDS"] = str(catalogue)
     yield home
     home.nss("worker", "stop", ok=False)
 
@@ -134,6 +142,13 @@ def models(home: Home, tmp_path: Path) -> Iterator[Any]:
 def shared_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
     """One home without models for all tests of a module, who leave it as it was."""
     with a_home(tmp_path_factory.mktemp("shared")) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def fresh_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Home]:
+    """A home as a user has it who has just installed NSS: nothing downloaded, some models ship."""
+    with a_home(tmp_path_factory.mktemp("fresh"), shipped=True) as made:
         yield made
 
 

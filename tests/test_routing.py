@@ -46,6 +46,7 @@ def one(*ways: Way, **change: object) -> Candidate:
 MISSING = one(present=False, download_bytes=91_736_251)
 SLOW = one(replace(WAY, seconds=200.0))
 LIGHT = one(Way(CPU, seconds=5.0, peak_bytes=GB), model="light", title="Light", choice="Fast")
+COMPACT = replace(LIGHT, model="own", title="Own", choice="", compact=True)
 LIGHT_MISSING = replace(LIGHT, present=False, download_bytes=17_000_000)
 TILED = one(WAY, SMALLER)
 CARD = one(ON_CARD, ON_CARD_SMALLER, WAY, SMALLER)
@@ -282,6 +283,33 @@ AUTO_TABLE = [
         None,
     ),
     (
+        "a compact one until the better one is here",
+        plan(MISSING, COMPACT),
+        (CPU, 1),
+        "since NAFNet is not downloaded, 92 MB",
+        "",
+        "",
+        "nafnet",
+    ),
+    (
+        "a compact one, and no better one would run",
+        plan(one(replace(WAY, seconds=200.0), present=False), COMPACT),
+        (CPU, 1),
+        None,
+        "",
+        "",
+        None,
+    ),
+    (
+        "the better one is here",
+        plan(NAFNET, COMPACT),
+        (CPU, 1),
+        "the model is here and fits the limits",
+        "",
+        "",
+        None,
+    ),
+    (
         "too large for the card, too slow for the processor",
         plan(CARD, vram=room(1, 3, 8), budget=30),
         None,
@@ -329,6 +357,7 @@ def test_table(made, way, reason, remedy, insist, download):
 
 
 REAL_TABLE = [
+    ("compact, insisted", plan(MISSING, COMPACT, path="real"), (CPU, 1), None, "nafnet"),
     ("insisted", plan(NAFNET, path="real"), (CPU, 1), "as you chose", None),
     ("no model", plan(path="real"), None, "there is no model for these settings", None),
     ("missing", plan(MISSING, path="real"), None, "NAFNet is not downloaded, 92 MB", "nafnet"),

@@ -69,10 +69,10 @@ class Plan:
     """Which path a tool will take, and why.
 
     ``path`` is None when what the user asked for is not possible; ``reason`` then says why.
-    ``download`` names the model whose download would make the real path possible; ``insist`` is
-    what the user may choose to have a real model run that ``auto`` leaves alone, and ``remedy``
-    what would have it run by itself. ``vram_bytes`` is None where no memory of a graphics card is
-    needed. ``tile_divisor`` is 2 where tiles have half their usual side.
+    ``download`` names the model whose download would make the real path possible, or better;
+    ``insist`` is what the user may choose to have a real model run that ``auto`` leaves alone, and
+    ``remedy`` what would have it run by itself. ``vram_bytes`` is None where no memory of a
+    graphics card is needed. ``tile_divisor`` is 2 where tiles have half their usual side.
     """
 
     path: str | None

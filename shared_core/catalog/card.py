@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import Enum
+from pathlib import Path
 
 from ..engine.grid import Grid, plan_tiles
 from ..engine.recipe import Recipe
@@ -199,7 +200,8 @@ class Card:
     ``rank`` orders the models of one tool, 1 first. ``choice`` is the word of the tool's parameter
     "model" that this one serves, and ``opt_in`` has it used only when chosen so. ``needs`` are the
     ids of cards that it cannot work without. A ``helper`` serves no tool alone; the classical
-    paths of the tools that it ``helps`` use it where it is here.
+    paths of the tools that it ``helps`` use it where it is here. ``shipped`` is the folder with the
+    files of a model that is a part of NSS and never downloaded, None for all others.
 
     A picture goes through it in tiles (``tile``), or as one square of ``side`` pixels, or neither:
     then all shapes are numbers. Costs: ``gflop_per_megapixel`` (1 multiply-add = 2 FLOP, 1 MP =
@@ -244,6 +246,7 @@ class Card:
     helps: tuple[str, ...] = ()
     mix: str | Mapping[str, float] = field(default="", hash=False)
     recipe: Recipe | None = None
+    shipped: Path | None = None
 
     @property
     def main_file(self) -> CardFile:
@@ -251,9 +254,14 @@ class Card:
         return next((file for file in self.files if file.is_session), self.files[0])
 
     @property
-    def download_bytes(self) -> int:
+    def file_bytes(self) -> int:
         """The size of all its files together; what it needs beside is not counted."""
         return sum(file.size for file in self.files)
+
+    @property
+    def download_bytes(self) -> int:
+        """What has to come over the net: nothing of a model that is a part of NSS."""
+        return 0 if self.shipped else self.file_bytes
 
     @property
     def hub_declared(self) -> bool:
@@ -262,8 +270,8 @@ class Card:
 
     @property
     def page(self) -> str:
-        """The address of its repository on the Hub, as it was at the pinned revision."""
-        return f"https://huggingface.co/{self.repo}/tree/{self.revision}"
+        """Where its repository on the Hub is, as it was at the pinned revision; "" if shipped."""
+        return "" if self.shipped else f"https://huggingface.co/{self.repo}/tree/{self.revision}"
 
     @property
     def licence_link(self) -> str:

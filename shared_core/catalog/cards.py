@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 
 import tomllib
 
+from ..bridge import __version__
 from ..bridge.errors import CouldNotBeDone
 from ..bridge.toolbox import TOOLS
 from ..engine.recipe import Recipe
@@ -53,10 +54,13 @@ __all__ = [
     "load",
     "places",
     "read_card",
+    "unshipped",
     "with_needs",
 ]
 
 SCHEMA = 1
+# The repository of a model that is a part of NSS; its revision is NSS's version.
+SHIPPED = "shipped with NSS"
 DTYPES = ("float32", "float16", "float64", "uint8", "int8", "int32", "int64", "bool")
 
 _ID = re.compile(r"[a-z0-9][a-z0-9.-]*")
@@ -125,6 +129,11 @@ def for_tool(cards: Mapping[str, Card], tool_id: str) -> list[Card]:
     return sorted(found, key=lambda card: (card.rank, card.id))
 
 
+def unshipped(cards: Mapping[str, Card]) -> dict[str, Card]:
+    """The models that do not come with NSS itself."""
+    return {model: card for model, card in cards.items() if not card.shipped}
+
+
 def helpers(cards: Mapping[str, Card], tool_id: str) -> list[Card]:
     """The helpers that the classical path of ``tool_id`` uses where they are here."""
     return [card for card in cards.values() if tool_id in card.helps]
@@ -147,24 +156,29 @@ def read_card(path: Path) -> Card:
         raise CouldNotBeDone(
             f"The model card {path} is not valid TOML ({error}). Correct it or remove it."
         ) from error
-    return _card(Table(path, "", data))
+    return _card(Table(path, "", data), path.parent)
 
 
-def _card(table: Table) -> Card:
+def _card(table: Table, folder: Path) -> Card:
     if table.get("schema") != SCHEMA:
         raise table.wrong("schema", f"{table.get('schema')!r} is not {SCHEMA}")
     tools = tuple(tool.id for tool in TOOLS)
     files = tuple(_file(entry) for entry in table.tables("file"))
     cost = table.table_or_none("cost") or Table(Path(), "cost", {})
     tile = table.table_or_none("tile")
+    shipped = table.flag_or_false("shipped")
+    repo, revision = SHIPPED, __version__
+    if not shipped:
+        repo = table.text("repo", _REPO, "a repository like owner/name")
+        revision = table.text("revision", _HEX40, "a revision of 40 hexadecimal digits")
     card = Card(
         id=table.text("id", _ID, "a model id (small letters, digits, dots and hyphens)"),
         tool=table.choice("tool", tools),
         title=table.text("title"),
         tier=Tier(table.choice("tier", tuple(tier.value for tier in Tier))),
         rank=table.whole("rank", 1),
-        repo=table.text("repo", _REPO, "a repository like owner/name"),
-        revision=table.text("revision", _HEX40, "a revision of 40 hexadecimal digits"),
+        repo=repo,
+        revision=revision,
         licence=table.text("licence"),
         licence_url=table.text_or_nothing("licence_url", _URL, "an https address"),
         licence_note=table.text_or_nothing("licence_note"),
@@ -194,6 +208,7 @@ def _card(table: Table) -> Card:
         helps=table.texts_or_nothing("helps"),
         mix=_mix(cost),
         recipe=_recipe(table),
+        shipped=folder if shipped else None,
     )
     cost.no_others()
     table.no_others()
@@ -222,6 +237,8 @@ def _check(table: Table, card: Card, tools: tuple[str, ...]) -> None:
                 raise table.wrong(field, "a word in a shape needs [tile] or [whole]")
     if card.tile and card.side:
         raise table.wrong("whole", "a card has either [tile] or [whole]")
+    if card.shipped and not all(file.sha256 for file in card.files):
+        raise table.wrong("file", "the SHA-256 of a file that is shipped is missing")
     if card.opt_in and not card.choice:
         raise table.wrong("opt_in", "it takes the choice that it is chosen by")
     if card.tool == "text-to-image" and card.recipe is None and not card.helper:

@@ -145,14 +145,14 @@ def _fetch(model: str, verify: bool, events: _Events, cancel: threading.Event) -
     stage = events.stage
     if verify:
         stage(VERIFYING)
-        total, before = sum(card.download_bytes for card in wanted), 0
+        total, before = sum(card.file_bytes for card in wanted), 0
         for card in wanted:
 
             def tell(progress: Progress, before: int = before) -> None:
                 events.progress(Progress(before + progress.done, total, progress.file))
 
             store.verify(card, tell, cancel.is_set)
-            before += card.download_bytes
+            before += card.file_bytes
     else:
         store.sweep(cards.load().values(), [card.id for card in wanted])
         store.download(wanted, events.progress, cancel.is_set, stage)

@@ -155,7 +155,7 @@ def export(
     cannot be written; and ``Cancelled``. What was copied before stays and is not copied again.
     """
     hashes = {card.id: _hashes(store, card, cancelled) for card in cards}
-    total = sum(card.download_bytes for card in cards)
+    total = sum(card.file_bytes for card in cards)
     before = 0
     for card in cards:
         shelf = Shelf(store.root, card)

@@ -22,6 +22,10 @@ class WrongBytes(CouldNotBeDone):
     """A transferred file has another SHA-256 than it must have; it was deleted."""
 
 
+# Below the folder of models, what was found out of those that are elsewhere, in NSS itself.
+SHIPPED = ".shipped"
+
+
 @dataclass(frozen=True)
 class Shelf:
     """The place of ``card``'s model below ``root``, the folder of all models."""
@@ -31,8 +35,13 @@ class Shelf:
 
     @property
     def folder(self) -> Path:
-        """Where the model's files are."""
-        return self.root / self.card.id
+        """Where the model's files are; those of a shipped model are not below ``root``."""
+        return self.card.shipped or self.records
+
+    @property
+    def records(self) -> Path:
+        """Where it stands what was found out of them: the user can always write there."""
+        return self.root / (SHIPPED if self.card.shipped else "") / self.card.id
 
     def place(self, file: CardFile) -> Path:
         """Where a file is or would be."""
@@ -48,7 +57,7 @@ class Shelf:
 
     def manifest(self) -> Manifest:
         """What was found out before; nothing is hashed."""
-        return record.read(self.folder, self.card)
+        return record.read(self.records, self.card)
 
     def checked(self, cancelled: Callable[[], bool] = lambda: False) -> Manifest:
         """The manifest, after hashing each file whose bytes have no valid stamp.
@@ -124,7 +133,9 @@ class Shelf:
             manifest = self.manifest()
             change(manifest)
             with contextlib.suppress(OSError):
-                record.write(self.folder, self.card, manifest, self._fresh)
+                if self.card.shipped:
+                    self.records.mkdir(parents=True, exist_ok=True)
+                record.write(self.records, self.card, manifest, self._fresh)
         return manifest
 
     @property
@@ -171,7 +182,12 @@ class Shelf:
             what = "was never compared with what the hub declares"
         elif found and found != expected:
             what = f"is not the right one (got SHA-256 {found}, expected {expected})"
-        return f"File {file.path} of {self.card.title} {what}: download it again." if what else ""
+        return f"File {file.path} of {self.card.title} {what}: {self.remedy}." if what else ""
+
+    @property
+    def remedy(self) -> str:
+        """What a user can do about a damaged file."""
+        return "install NSS again" if self.card.shipped else "download it again"
 
     def adopt(
         self, file: CardFile, expected: str, cancelled: Callable[[], bool]

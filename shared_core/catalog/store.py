@@ -14,6 +14,7 @@ from pathlib import Path
 
 from ..bridge.errors import CouldNotBeDone, RealPathImpossible
 from ..bridge.paths import Paths
+from ..bridge.wire import megabytes
 from . import staging
 from .card import Card, CardFile
 from .locks import locked, locked_now
@@ -173,7 +174,7 @@ class Store:
         """What is here, after hashing every file anew. Raises ``Cancelled``."""
 
         def report(here: int, file: CardFile) -> None:
-            on_progress(Progress(here, card.download_bytes, file.path))
+            on_progress(Progress(here, card.file_bytes, file.path))
 
         shelf = self._shelf(card)
         stamps = shelf.stamps(shelf.manifest(), anew=True, on_bytes=report, cancelled=cancelled)
@@ -247,7 +248,7 @@ class Store:
             missing += shelf.missing_bytes(shelf.checked(cancelled))
         if missing:
             free_space(self.root, missing, cards[0].title)
-        total = sum(card.download_bytes for card in cards)
+        total = sum(card.file_bytes for card in cards)
         before = 0
         pace = Pace()
         for card in cards:
@@ -284,8 +285,13 @@ class Store:
     def remove(self, card: Card) -> None:
         """Delete the model's files, and what a download left of it.
 
-        Raises ``CouldNotBeDone`` when it is being downloaded or a file cannot be deleted.
+        Raises ``CouldNotBeDone`` when it is being downloaded, is a part of NSS, or a file cannot be
+        deleted.
         """
+        if card.shipped:
+            raise CouldNotBeDone(
+                f"{card.title} is a part of NSS ({megabytes(card.file_bytes)}) and stays."
+            )
         shelf = self._shelf(card)
         with self.held(card):
             try:
@@ -312,6 +318,11 @@ class Store:
         from .download import declared_sha256, endpoint, transfer
 
         shelf = self._shelf(card)
+        if card.shipped:
+            state = _judge(shelf, shelf.checked(cancelled))
+            if state.presence is Presence.BAD:
+                raise CouldNotBeDone(state.reason)
+            return
         waiting = False
 
         def wait() -> None:
@@ -368,7 +379,8 @@ class Store:
             raise CouldNotBeDone(trouble)
 
     def _shelf(self, card: Card) -> Shelf:
-        return Shelf(self.root, card)
+        # What is known of a model that ships must not hang on a disk that may not be connected.
+        return Shelf(self._paths.usual_models if card.shipped else self.root, card)
 
 
 def _judge(shelf: Shelf, manifest: Manifest) -> ModelState:
@@ -382,6 +394,9 @@ def _judge(shelf: Shelf, manifest: Manifest) -> ModelState:
     trial = manifest.trial
     if fault := shelf.fault(manifest):
         presence, reason = Presence.BAD, fault
+    elif absent and card.shipped:
+        presence = Presence.BAD
+        reason = f"Files of {card.title} are missing from {card.shipped}: {shelf.remedy}."
     elif absent and here == 0:
         presence, reason = Presence.MISSING, f"{card.title} is not downloaded."
     elif absent:
@@ -397,8 +412,8 @@ def _judge(shelf: Shelf, manifest: Manifest) -> ModelState:
         presence, reason = Presence.BAD, trial.reason
     else:
         presence, reason = Presence.INSTALLED, ""
-    missing = shelf.missing_bytes(manifest)
+    missing = 0 if card.shipped else shelf.missing_bytes(manifest)
     arrived = max((one.when[:10] for one in manifest.arrived.values()), default="")
     return ModelState(
-        presence, here, card.download_bytes, reason, trial, missing, arrived, manifest.used
+        presence, here, card.file_bytes, reason, trial, missing, arrived, manifest.used
     )

@@ -178,6 +178,7 @@ class Planner:
             download_bytes=state.bytes_missing,
             licence=card.licence,
             host="huggingface.co",
+            compact=card.shipped is not None,
         )
 
     def _ways(
@@ -247,7 +248,7 @@ class Planner:
         """
         load = self._journal.speed(f"{card.id}/{provider}/load")
         if load is None:
-            load = device.load_seconds(card.download_bytes, half=_is_half(card))
+            load = device.load_seconds(card.file_bytes, half=_is_half(card))
         if card.tile is None:
             running = self._run_seconds(card, provider, parameters)
         else:
@@ -363,7 +364,7 @@ def _needs(
     made = toolbox.tool(card.tool).result_size(parameters, width, height)
     pictures = PICTURE_BYTES_PER_PIXEL * (width * height + math.prod(made))
     factor = SESSION_BYTES_PER_BYTE_OF_HALF if _is_half(card) else SESSION_BYTES_PER_FILE_BYTE
-    session = card.session_bytes or int(card.download_bytes * factor)
+    session = card.session_bytes or int(card.file_bytes * factor)
     if card.peak_bytes:
         running = card.peak_bytes
     else:

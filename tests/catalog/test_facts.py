@@ -50,7 +50,7 @@ def entry_of(card: Card, facts: list[dict[str, Any]]) -> dict[str, Any]:
     pytest.fail(f"{card.id}: no fact speaks of {wanted}")
 
 
-@pytest.mark.parametrize("card", CARDS.values(), ids=lambda card: card.id)
+@pytest.mark.parametrize("card", cards.unshipped(CARDS).values(), ids=lambda card: card.id)
 def test_a_card_agrees_with_the_facts(card: Card, facts: list[dict[str, Any]]) -> None:
     entry = entry_of(card, facts)
     assert entry["host"] == "huggingface"

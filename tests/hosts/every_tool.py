@@ -4,7 +4,8 @@ A run names the tool, the path, the values set in its form (``asked`` are those 
 tool's own defaults), and what lies in the document: which picture is the source (``photo`` fills
 the canvas, ``small`` lies partly off it, ``empty`` has no pixels, ``grey`` is a grey document,
 ``lowest`` has nothing below, ``face`` has what the face detector's twin takes for one), whether
-strokes lie above it, and the selection (x, y, width, height, feather radius).
+strokes lie above it, and the selection (x, y, width, height, feather radius). Where it has no
+``consent``, an offered download is left alone; ``shipped``: a model that ships with NSS runs.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 from typing import Any
 
 from shared_core.bridge import toolbox
+from shared_core.catalog import cards as catalogue
 
 SELECTION = [40, 30, 24, 18, 2]
 PROMPT = "red sand under a blue sky"
@@ -29,6 +31,8 @@ def _run(name: str, tool: str, path: str, values: dict[str, object], **more: Any
         "strokes": False,
         "selection": None,
         "commercial": False,
+        "consent": True,
+        "shipped": False,
     }
     if toolbox.tool(tool).selects is toolbox.Selects.NEEDED:
         run["selection"] = SELECTION
@@ -77,3 +81,16 @@ def runs() -> list[dict[str, Any]]:
     here = {tool.id for tool in toolbox.TOOLS}
     made += [_run(n, t, p, v, **more) for n, t, p, v, more in special if t in here]
     return made
+
+
+def fresh_runs() -> list[dict[str, Any]]:
+    """The real path of the tools whose models ship with NSS, on a machine that has no others."""
+    tools: dict[str, dict[str, object]] = {}
+    for card in catalogue.load().values():
+        if card.shipped:
+            factor = {"factor": str(card.tile.scale)} if card.tile and card.tile.scale > 1 else {}
+            tools[f"{card.tool}-{card.id}"] = {"tool": card.tool, "values": factor}
+    return [
+        _run(name, str(told["tool"]), "real", told["values"], consent=False, shipped=True)  # type: ignore[arg-type]
+        for name, told in tools.items()
+    ]

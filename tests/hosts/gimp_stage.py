@@ -76,6 +76,20 @@ class Stage:
                 },
             }
 
+    def fresh(self, name: str) -> dict[str, Any]:
+        """The options of a run for a user who has just installed NSS and is offline."""
+        return {
+            "profile": self.profile(name),
+            "binds": {self.folder / f"{name}-out": "/out"},
+            "readonly": {self.folder / "pictures": "/pictures", SCRIPTS: "/scripts"},
+            # Nobody listens there.
+            "env": {
+                "NSS_HOME": HOME,
+                "HF_ENDPOINT": "http://127.0.0.1:9",
+                "PYTHONDONTWRITEBYTECODE": "1",
+            },
+        }
+
     def batch(self, name: str) -> list[str]:
         """The arguments that have GIMP run a script and quit."""
         code = (

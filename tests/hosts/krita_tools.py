@@ -70,6 +70,8 @@ def check_receipt(run: Mapping[str, Any], tool: Tool, receipt: Mapping[str, Any]
 def first_model(run: Mapping[str, Any], tool: Tool) -> str:
     """The id of the model that is preferred for the run."""
     found = registry.models(catalogue.load(), tool.id, tool.parse(run["values"]))
+    if run["shipped"]:
+        found = [card for card in found if card.shipped]
     if run["commercial"]:
         found = [card for card in found if card.commercial_use is CommercialUse.YES]
     return found[0].id

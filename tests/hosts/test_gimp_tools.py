@@ -20,6 +20,7 @@ from gimp_stage import Run, Stage, a_stage
 from roots import Inside
 
 from shared_core.bridge import toolbox
+from shared_core.catalog import cards as catalogue
 
 pytestmark = [pytest.mark.hosts, pytest.mark.timeout(900)]
 BOTH = ("classical", "real")
@@ -52,6 +53,7 @@ class Wanted:
     indexed: bool = False
     undo: bool = True
     extra: str = ""
+    consent: bool = True
 
     @property
     def name(self) -> str:
@@ -103,6 +105,19 @@ RUNS = [
     *a_pair("tags", {}),
 ]
 assert {one.tool for one in RUNS} == {tool.id for tool in toolbox.TOOLS}
+# By card, the run that a model which ships with NSS makes real.
+SHIPPED = {card.id: card for card in catalogue.load().values() if card.shipped}
+FRESH = [
+    Wanted(
+        card.tool,
+        "real",
+        {"factor": str(card.tile.scale)} if card.tile and card.tile.scale > 1 else {},
+        undo=False,
+        extra=card.id,
+        consent=False,
+    )
+    for card in SHIPPED.values()
+]
 
 
 def of(*outcomes: toolbox.Returns) -> Any:
@@ -122,15 +137,35 @@ def tools(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
         yield run_all(stage)
 
 
+@pytest.fixture(scope="module")
+def fresh(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
+    """The real paths of a user who has just installed NSS and is offline."""
+    with a_stage(tmp_path_factory.mktemp("gimp-fresh")) as stage:
+        out = stage.folder / "fresh-out"
+        options = stage.fresh("fresh")
+        write_runs(out, FRESH)
+        done = stage.editor.run(
+            [stage.editor.gimp_console, "-i", *stage.batch("tools")], timeout=300, **options
+        )
+        run = Run(out, done, options["profile"])
+        assert run.found.get("done"), done.stdout + done.stderr
+        yield run
+
+
+def write_runs(out: Path, wanted: list[Wanted]) -> None:
+    """What the script in GIMP is to do."""
+    runs = [
+        {**asdict(one), "name": one.name, "picture": one.picture or one.kind}
+        | {"outcome": one.outcome.value}
+        for one in wanted
+    ]
+    (out / "runs.json").write_text(json.dumps(runs), "utf-8")
+
+
 def run_all(stage: Stage) -> Run:
     out = stage.folder / "tools-out"
     with stage.mounts("tools", 3.0, {}) as options:
-        runs = [
-            {**asdict(one), "name": one.name, "picture": one.picture or one.kind}
-            | {"outcome": one.outcome.value}
-            for one in RUNS
-        ]
-        (out / "runs.json").write_text(json.dumps(runs), "utf-8")
+        write_runs(out, RUNS)
         gimp = [stage.editor.gimp, "-s", *stage.batch("tools")]
         with stage.editor.on_display(gimp, **options) as inside:
             stop = threading.Event()
@@ -229,6 +264,30 @@ def test_gimp_ends_well(tools: Run) -> None:
     # GIMP 3.2 misses the pointing device of a display that has no mouse.
     assert [line for line in lines if not ("Gdk-CRITICAL" in line or "_device_" in line)] == []
     assert list((tools.profile.home / "nss").rglob("px-*")) == []
+
+
+# ---------------------------------------------------------------- models that ship with NSS
+
+
+@pytest.mark.parametrize("wanted", FRESH, ids=lambda one: one.extra)
+def test_real_on_a_fresh_machine(fresh: Run, wanted: Wanted) -> None:
+    """The model that ships with NSS makes the pixels, and nothing is fetched."""
+    notes = notes_of(fresh, wanted)
+    (label,) = notes["receipts"]
+    assert label["path"] == "real" and label["fault"] is None, label
+    assert label["model"]["id"] == wanted.extra
+    assert label["model"]["sha256"] == SHIPPED[wanted.extra].main_file.sha256
+    assert label["provider"]["bound"].startswith("CPU")
+    after = [line for line in notes["after"]["tree"] if line in notes["before"]["tree"]]
+    assert after == notes["before"]["tree"]
+    if wanted.tool != "upscale":
+        (added,) = notes["added"]
+        source = samples(fresh.read(notes["source"]), "srgb8")
+        assert (shown(fresh, added) != source).any()
+    else:
+        (opened,) = notes["opened"]
+        factor = int(wanted.parameters["factor"])
+        assert opened["layer"]["size"] == [WIDTH * factor, HEIGHT * factor]
 
 
 # ---------------------------------------------------------------- kinds of results

@@ -14,7 +14,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -141,6 +141,18 @@ def main(stage: Stage) -> tuple[Any, Any, Profile]:
     return found, done, profile
 
 
+@pytest.fixture(scope="module")
+def fresh(stage: Stage, tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Profile]:
+    """One start of Krita as a user has it who has just installed NSS and is offline."""
+    folder = tmp_path_factory.mktemp("krita-fresh")
+    make_pictures(folder / "pictures", every_tool.fresh_runs())
+    # Nobody listens there.
+    offline = {"HF_ENDPOINT": "http://127.0.0.1:9"}
+    found, done, profile = replace(stage, folder=folder).start("every_tool", {}, offline)
+    assert found.get("done"), done.stderr[-3000:]
+    return found, profile
+
+
 # ---------------------------------------------------------------- pictures and expectations
 
 
@@ -177,8 +189,8 @@ def strokes() -> bytes:
     return layer.tobytes()
 
 
-def make_pictures(folder: Path) -> None:
-    """The layers' native bytes, one file for each of the probe's colour spaces."""
+def make_pictures(folder: Path, runs: list[dict[str, Any]] | None = None) -> None:
+    """The layers' native bytes, one file for each of the probe's colour spaces, and the runs."""
     folder.mkdir()
     rng = np.random.default_rng(6)
     colours, alpha = scene(), alpha_plane()
@@ -217,7 +229,7 @@ def make_pictures(folder: Path) -> None:
     files["face8"] = integers(opaque, "u1", BGRA)
     for name, data in files.items():
         (folder / f"{name}.raw").write_bytes(data)
-    (folder / "runs.json").write_text(json.dumps(every_tool.runs()), "utf-8")
+    (folder / "runs.json").write_text(json.dumps(runs or every_tool.runs()), "utf-8")
 
 
 def encode(linear: np.ndarray) -> np.ndarray:
@@ -429,6 +441,14 @@ def test_copy_is_known_by_its_pixels(main: Any) -> None:
 def test_every_tool(main: Any, run: Any) -> None:
     """The right kind of result, one undo step, one redo, a true receipt, the source untouched."""
     found, _, profile = main
+    notes = found[f"tool-{run['name']}"]
+    krita_tools.check(run, notes, lambda name: read(profile, name), found["version"])
+
+
+@pytest.mark.parametrize("run", every_tool.fresh_runs(), ids=lambda run: run["name"])
+def test_real_on_a_fresh_machine(fresh: Any, run: Any) -> None:
+    """The models that ship with NSS make the pixels, and nothing is fetched."""
+    found, profile = fresh
     notes = found[f"tool-{run['name']}"]
     krita_tools.check(run, notes, lambda name: read(profile, name), found["version"])
 

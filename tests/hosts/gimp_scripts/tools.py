@@ -110,7 +110,9 @@ def run(wanted: dict[str, Any]) -> None:
     before = state(image)
     source = dump(layers[0], f"{name}-source")
     arguments = arguments_of(wanted["parameters"], wanted["tool"])
-    notes = call(wanted["tool"], image, layers, path=wanted["path"], consent=True, **arguments)
+    notes = call(
+        wanted["tool"], image, layers, path=wanted["path"], consent=wanted["consent"], **arguments
+    )
     after = state(image)
     added = [
         one for one in image.get_layers() if one.get_name() not in ("Photo", "Strokes", "Empty")

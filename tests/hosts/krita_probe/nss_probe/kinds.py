@@ -119,7 +119,7 @@ def play_case(case, notes):
     notes["before"] = panel.state()
     notes["first"] = seen(doc, f"{name}-first")
     if panel.consent.isVisible():
-        panel.consent.setChecked(True)
+        panel.consent.setChecked(case["consent"])
     panel.apply.click()
     yield panel.idle
     yield SETTLE_MS

@@ -1,0 +1,50 @@
+"""Generated pictures are the same for the same seed, differ among each other, and look natural."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from training import evaluation, pictures, textures
+
+
+@pytest.fixture(scope="module")
+def some() -> np.ndarray:
+    return pictures.pictures(np.random.default_rng(4), 4)
+
+
+def test_the_seed_decides(some: np.ndarray):
+    assert some.shape == (4, textures.SIDE, textures.SIDE, 3) and some.dtype == np.uint8
+    again = pictures.pictures(np.random.default_rng(4), 4)
+    np.testing.assert_array_equal(some, again)
+    assert len({picture.tobytes() for picture in some}) == 4
+
+
+def test_none_is_empty(some: np.ndarray):
+    for picture in some:
+        assert picture.std() > 5
+        assert len(np.unique(picture)) > 30
+
+
+def test_colours_vary_together_as_in_photographs(some: np.ndarray):
+    shares = []
+    for picture in some:
+        values = np.linalg.eigvalsh(np.cov(picture.reshape(-1, 3).T.astype(float)))
+        shares.append(values[-1] / values.sum())
+    assert np.mean(shares) > 0.6
+
+
+@pytest.mark.parametrize("kind", textures._KINDS)
+def test_textures_repeat_without_a_seam(kind):
+    field = textures.normal(kind(np.random.default_rng(8)))
+    assert field.shape == (textures.SIDE, textures.SIDE)
+    assert abs(field.mean()) < 0.2 and 0.5 < field.std() < 1.1
+    assert np.isfinite(field).all()
+
+
+def test_kernels_for_the_evaluation_keep_the_light():
+    for name, kernel in evaluation.BLURS.items():
+        assert kernel.sum() == pytest.approx(1, abs=1e-5), name
+        assert kernel.shape[0] % 2 == 1 and (kernel >= 0).all()
+        rows, columns = np.indices(kernel.shape) - kernel.shape[0] // 2
+        assert abs((kernel * rows).sum()) < 0.05 and abs((kernel * columns).sum()) < 0.05

@@ -1,0 +1,94 @@
+"""Scores of trained weights on the photographs of ``evaluation``, as a table.
+
+    python -m training.evaluate denoise RUN/step-*.pt --images FOLDER
+
+Each file is one row: the checkpoints of a run give the scores over the budget. The networks run
+bare, on whole pictures; ``benchmarks/compact.py`` measures them inside the product.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import mean
+
+import numpy as np
+import torch
+from torch import nn
+
+from . import evaluation
+from .evaluation import Case
+from .recipes import RECIPES, Recipe
+
+MULTIPLE = 16
+
+
+def cases(model: str, folder: Path) -> Iterator[Case]:
+    """What a model is judged by."""
+    if model == "denoise":
+        return evaluation.noisy_cases(folder)
+    if model == "upscale":
+        return evaluation.small_cases(folder)
+    return evaluation.blurred_cases(folder)
+
+
+def restored(network: nn.Module, recipe: Recipe, case: Case) -> evaluation.Bytes:
+    """The network's result, 8 bits (h, w, 3)."""
+    height, width = case.given.shape[:2]
+    padding = (0, -height % MULTIPLE), (0, -width % MULTIPLE), (0, 0)
+    padded = np.pad(case.given, padding, "symmetric").transpose(2, 0, 1)[None]
+    given = torch.from_numpy(np.ascontiguousarray(padded)).float() / 255
+    if recipe.channels == 4:
+        plane = torch.full_like(given[:, :1], case.sigma / 255)
+        given = torch.cat([given, plane], 1)
+    with torch.no_grad():
+        made = network(given)[0].numpy().transpose(1, 2, 0)
+    made = made[: recipe.scale * height, : recipe.scale * width]
+    return np.clip(np.rint(made * 255), 0, 255).astype(np.uint8)
+
+
+def scores(network: nn.Module, recipe: Recipe, folder: Path) -> dict[str, dict[str, float]]:
+    """PSNR by fault and photograph; by "input" beside the fault's name that of the input."""
+    found: dict[str, dict[str, float]] = defaultdict(dict)
+    for case in cases(recipe.name, folder):
+        made = restored(network, recipe, case)
+        found[case.fault][case.photograph] = evaluation.psnr(case.wanted, made)
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("model", choices=RECIPES)
+    parser.add_argument("weights", type=Path, nargs="+", help="step-*.pt files")
+    parser.add_argument("--images", type=Path, required=True)
+    parser.add_argument("--threads", type=int, default=2)
+    told = parser.parse_args()
+    torch.set_num_threads(told.threads)
+    recipe = RECIPES[told.model]
+    trained = recipe.build()
+    network = recipe.whole(trained)
+    shown = False
+    for path in sorted(told.weights, key=_step):
+        saved = torch.load(path, weights_only=True)
+        trained.load_state_dict(saved["average"])
+        found = scores(network, recipe, told.images)
+        if not shown:
+            print("steps\tseconds\t" + "\t".join(found) + "\tfour\tall", flush=True)
+            shown = True
+        means = [mean(by.values()) for by in found.values()]
+        four = mean(mean(list(by.values())[:4]) for by in found.values())
+        cells = [f"{value:.2f}" for value in (*means, four, mean(means))]
+        print(f"{saved['step']}\t{saved['seconds']:.0f}\t" + "\t".join(cells), flush=True)
+    for fault, by in found.items():
+        print(fault, ", ".join(f"{name} {value:.2f}" for name, value in by.items()))
+
+
+def _step(path: Path) -> int:
+    return int(re.findall(r"\d+", path.stem)[-1])
+
+
+if __name__ == "__main__":
+    main()

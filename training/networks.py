@@ -1,0 +1,171 @@
+"""The compact networks: plain convolutions, which every provider runs, and runs fast."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from .shrinkage import Shrinkage
+
+# Less noise than a quarter of a level of 255 is none.
+LEAST = 1e-3
+
+
+class Block(nn.Module):
+    """Two 3×3 convolutions beside a skip, without normalisation (Lim et al., EDSR, 2017)."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.first = nn.Conv2d(width, width, 3, padding=1)
+        self.second = nn.Conv2d(width, width, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.second(functional.relu(self.first(x)))
+
+
+class Restorer(nn.Module):
+    """What is wrong with a picture, found at half and at quarter size, and taken away.
+
+    (N, 3 + planes, H, W) to (N, 3, H, W), both in 0..1; H and W are multiples of 4. The work begins
+    at half the picture's size (FFDNet, Zhang et al. 2018), and a level at a quarter of it gives
+    the context that a plain stack of convolutions would need many layers for (DRUNet, Zhang et
+    al. 2021).
+    """
+
+    def __init__(
+        self,
+        planes: int = 0,
+        width: int = 48,
+        deep_width: int = 96,
+        blocks: tuple[int, int, int] = (2, 3, 2),
+    ) -> None:
+        super().__init__()
+        # The same as 3×3 over a picture unshuffled by 2, as one operation.
+        self.head = nn.Conv2d(3 + planes, width, 6, stride=2, padding=2)
+        self.before = _stack(width, blocks[0])
+        self.down = nn.Conv2d(width, deep_width, 2, stride=2)
+        self.deep = _stack(deep_width, blocks[1])
+        self.up = nn.Conv2d(deep_width, 4 * width, 1)
+        self.after = _stack(width, blocks[2])
+        self.tail = nn.Conv2d(width, 12, 3, padding=1)
+        nn.init.zeros_(self.tail.weight)
+        nn.init.zeros_(self.tail.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x[:, :3] + self.correction(x)
+
+    def correction(self, x: Tensor) -> Tensor:
+        """What is to be added to the picture."""
+        features = self.before(self.head(x))
+        deep = self.deep(self.down(features))
+        features = features + functional.pixel_shuffle(self.up(deep), 2)
+        return functional.pixel_shuffle(self.tail(self.after(features)), 2)
+
+
+class Refiner(nn.Module):
+    """An estimate of a noisy picture, the picture, and the noise's deviation as a plane, corrected.
+
+    (N, 7, H, W) to (N, 3, H, W), in 0..1; H and W are multiples of 4. What the estimate took away
+    goes in, and the correction comes out, in units of the noise: so all levels look alike to the
+    network, and without noise nothing is changed.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.restorer = Restorer(planes=4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        estimate, noisy, plane = x[:, :3], x[:, 3:6], x[:, 6:]
+        removed = (noisy - estimate) / plane.clamp(min=LEAST)
+        return estimate + plane * self.restorer.correction(torch.cat([estimate, removed, plane], 1))
+
+
+class Denoiser(nn.Module):
+    """A noisy picture and its noise's deviation as a plane, (N, 4, H, W), to (N, 3, H, W).
+
+    ``Shrinkage`` gives a first estimate, ``refine`` corrects it. H and W are multiples of 16.
+    """
+
+    def __init__(self, refine: nn.Module) -> None:
+        super().__init__()
+        self.shrink = Shrinkage()
+        self.refine = refine
+
+    def forward(self, x: Tensor) -> Tensor:
+        estimate = self.shrink(x[:, :3], x[:, 3:]).clamp(0, 1)
+        clean: Tensor = self.refine(torch.cat([estimate, x], 1))
+        return clean
+
+
+class Enlarger(nn.Module):
+    """A picture at twice its size: what the small pixels differ by from the large one they share.
+
+    (N, 3, H, W) to (N, 3, 2H, 2W), both in 0..1; H and W are multiples of 2. Most of the work is
+    done at the source's size (ESPCN, Shi et al. 2016), some at half of it for the context.
+    """
+
+    def __init__(
+        self, width: int = 48, deep_width: int = 64, blocks: tuple[int, int, int] = (1, 3, 1)
+    ) -> None:
+        super().__init__()
+        self.head = nn.Conv2d(3, width, 3, padding=1)
+        self.before = _stack(width, blocks[0])
+        self.down = nn.Conv2d(width, deep_width, 2, stride=2)
+        self.deep = _stack(deep_width, blocks[1])
+        self.up = nn.Conv2d(deep_width, 4 * width, 1)
+        self.after = _stack(width, blocks[2])
+        self.tail = nn.Conv2d(width, 12, 3, padding=1)
+        nn.init.zeros_(self.tail.weight)
+        nn.init.zeros_(self.tail.bias)
+        self.spread = nn.Conv2d(3, 12, 1, bias=False)
+        with torch.no_grad():
+            self.spread.weight.copy_(torch.eye(3).repeat_interleave(4, 0)[..., None, None])
+
+    def forward(self, x: Tensor) -> Tensor:
+        features = self.before(self.head(x))
+        deep = self.deep(self.down(features))
+        features = features + functional.pixel_shuffle(self.up(deep), 2)
+        return functional.pixel_shuffle(self.spread(x) + self.tail(self.after(features)), 2)
+
+
+class Twice(nn.Module):
+    """An enlarger applied to its own result: four times, with the same weights."""
+
+    def __init__(self, enlarger: nn.Module) -> None:
+        super().__init__()
+        self.enlarger = enlarger
+
+    def forward(self, x: Tensor) -> Tensor:
+        larger: Tensor = self.enlarger(self.enlarger(x).clamp(0, 1))
+        return larger
+
+
+def _stack(width: int, count: int) -> nn.Sequential:
+    return nn.Sequential(*(Block(width) for _ in range(count)))
+
+
+def parameters(network: nn.Module) -> int:
+    """How many numbers the network has learnt."""
+    return sum(values.numel() for values in network.parameters())
+
+
+def multiply_adds(network: nn.Module, channels: int, side: int = 64) -> float:
+    """Multiply-adds of the convolutions for each pixel of an input with ``channels``."""
+    total = 0.0
+
+    def count(layer: nn.Module, given: tuple[Tensor], made: Tensor) -> None:
+        nonlocal total
+        assert isinstance(layer, nn.Conv2d)
+        total += layer.weight.numel() * made.shape[-1] * made.shape[-2]
+
+    hooks = [
+        layer.register_forward_hook(count)
+        for layer in network.modules()
+        if isinstance(layer, nn.Conv2d)
+    ]
+    with torch.no_grad():
+        network(torch.zeros(1, channels, side, side))
+    for hook in hooks:
+        hook.remove()
+    return total / side**2

@@ -1,0 +1,77 @@
+"""What each compact model is, what it learns to undo, and for how long."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from . import degradations
+from .networks import Denoiser, Enlarger, Refiner, Restorer
+
+Degrade = Callable[[Tensor, np.random.Generator], tuple[Tensor, Tensor]]
+
+
+# Charbonnier's loss is quadratic for differences far below this.
+_EPSILON = 4 / 255
+
+
+def charbonnier(made: Tensor, wanted: Tensor, given: Tensor) -> Tensor:
+    """Mean absolute difference, smoothed at zero."""
+    return torch.sqrt((made - wanted) ** 2 + _EPSILON**2).mean() - _EPSILON
+
+
+def in_units_of_noise(made: Tensor, wanted: Tensor, given: Tensor) -> Tensor:
+    """Mean squared difference in units of the noise's deviation, the last plane of ``given``.
+
+    Squares, since their best guess is a mean: absolute differences are smallest for a median, to
+    which faint texture is nothing.
+    """
+    return ((made - wanted) / (given[:, -1:] + 0.01)).square().mean()
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One model: ``patch`` is the side of a clean crop, what a blur cuts off included.
+
+    ``build`` makes what is trained, and ``whole`` of it what is shipped, which takes ``channels``.
+    ``degrade`` is None where the spoilt pictures were prepared. ``start`` names the model whose
+    weights it begins with, where the shapes agree.
+    """
+
+    name: str
+    build: Callable[[], nn.Module]
+    degrade: Degrade | None
+    channels: int
+    scale: int
+    steps: int
+    batch: int
+    patch: int
+    rate: float = 2e-3
+    start: str = ""
+    whole: Callable[[nn.Module], nn.Module] = lambda trained: trained
+    loss: Callable[[Tensor, Tensor, Tensor], Tensor] = charbonnier
+
+
+RECIPES = {
+    recipe.name: recipe
+    for recipe in (
+        Recipe(
+            "denoise", Refiner, None,
+            channels=4, scale=1, steps=12_000, batch=16, patch=64, rate=6e-4, whole=Denoiser,
+            loss=in_units_of_noise,
+        ),
+        Recipe(
+            "upscale", Enlarger, degradations.halved,
+            channels=3, scale=2, steps=10_000, batch=12, patch=96,
+        ),
+        Recipe(
+            "deblur", Restorer, degradations.blurred,
+            channels=3, scale=1, steps=12_000, batch=12, patch=96 + 2 * degradations.MARGIN,
+            rate=1.5e-3, start="denoise",
+        ),
+    )
+}  # fmt: skip
