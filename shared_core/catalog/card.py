@@ -101,6 +101,9 @@ class TensorSpec:
     first. ``then``: "sigmoid" and "softmax" (over the channels) make logits to shares; "classes"
     are numbers of classes; "residual" is what is to be taken from the picture. Of several shares
     or classes those in ``subject`` show the subject, by default all but the first.
+
+    ``margin``: the network gives nothing for so many pixels on each side of what it is shown, so
+    that it is shown so many more, a reflection.
     """
 
     name: str | None
@@ -118,6 +121,7 @@ class TensorSpec:
     value: float | None = None
     subject: tuple[int, ...] = ()
     blank: bool = False
+    margin: int = 0
 
     def sized(self, height: int | None, width: int | None = None) -> tuple[int, ...]:
         """The shape for a batch of one and a picture of this size, square without a width."""

@@ -300,6 +300,7 @@ def _tensor(table: Table) -> TensorSpec:
         value=table.number_or_none("value"),
         subject=table.wholes_or_nothing("subject"),
         blank=table.flag_or_false("blank"),
+        margin=table.whole_or_none("margin") or 0,
     )
     table.no_others()
     _check_tensor(table, spec)

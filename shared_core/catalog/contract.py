@@ -110,8 +110,7 @@ def enhanced(card: Card, ask: Ask, shown: Shown) -> Floats:
             larger = cv2.resize(colours, (width, height), interpolation=cv2.INTER_CUBIC)
             colours = np.asarray(larger, np.float32)
         return colours + (values[..., 0] - luma(colours))[..., None]
-    order = [spec.channels.index(colour) for colour in _COLOURS]
-    return values if order == [0, 1, 2] and values.shape[2] == 3 else values[..., order]
+    return red_first(spec, values)
 
 
 def coverage(card: Card, ask: Ask, shown: Shown) -> Floats:
@@ -120,7 +119,17 @@ def coverage(card: Card, ask: Ask, shown: Shown) -> Floats:
     Raises ``WrongOutput`` for a wrong shape or values that are no numbers.
     """
     spec = card.outputs[0]
-    values = read(spec, ask(shown), shown)
+    return subject_of(spec, read(spec, ask(shown), shown))
+
+
+def red_first(spec: TensorSpec, values: Floats) -> Floats:
+    """The colours in values (height, width, channels) that ``read`` gave, red, green, blue."""
+    order = [spec.channels.index(colour) for colour in _COLOURS]
+    return values if order == [0, 1, 2] and values.shape[2] == 3 else values[..., order]
+
+
+def subject_of(spec: TensorSpec, values: Floats) -> Floats:
+    """The subject's share (height, width) in values (height, width, channels) of ``read``."""
     if MATTE in spec.channels:
         return np.ascontiguousarray(values[..., spec.channels.index(MATTE)])
     if spec.then == CLASSES:
@@ -141,6 +150,8 @@ def luma(rgb: Floats) -> Floats:
 
 def fed(spec: TensorSpec, shown: Shown, dtype: np.dtype[Any] | None = None) -> NDArray[Any]:
     """The tensor for the input ``spec``, in ``dtype`` or the card's own."""
+    if spec.margin:
+        shown = _widened(shown, spec.margin)
     height, width = shown.rgb.shape[:2]
     wanted = np.dtype(spec.dtype) if dtype is None else dtype
     shape = spec.sized(height, width)
@@ -156,6 +167,17 @@ def fed(spec: TensorSpec, shown: Shown, dtype: np.dtype[Any] | None = None) -> N
     for index, plane in enumerate(planes):
         _fill(plane, spec, index, rgb, shown)
     return _as_laid(planes, spec.layout, size.get("N", 1), wanted)
+
+
+def _widened(shown: Shown, margin: int) -> Shown:
+    """What is shown with a reflection of itself around it."""
+    around = (margin,) * 4
+    rgb = cv2.copyMakeBorder(shown.rgb, *around, cv2.BORDER_REFLECT_101)
+    hole = shown.hole
+    if hole is not None:
+        wide = cv2.copyMakeBorder(hole.astype(np.uint8), *around, cv2.BORDER_REFLECT_101)
+        hole = np.asarray(wide) > 0
+    return Shown(np.asarray(rgb, np.float32), hole, shown.sigma)
 
 
 def _fill(plane: Floats, spec: TensorSpec, index: int, rgb: Floats, shown: Shown) -> None:

@@ -131,7 +131,7 @@ CONTRACTS = {
 }
 
 
-def _expected(contract: Contract, rgb: Any, sigma: float = 0.0) -> Any:
+def _expected(contract: Contract, rgb: Any, sigma: float | None = None) -> Any:
     """What the stranger makes of ``rgb`` as the tool has to show it."""
     if contract.order != "Y":
         return strangers.expected_enhanced(rgb, sigma, contract.scale)

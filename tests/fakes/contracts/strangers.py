@@ -22,15 +22,16 @@ Doubles = NDArray[np.float64]
 
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 HALVES = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
-# What is done to red, green and blue: three functions, so that none may pass for another.
+# What is done to red, green and blue: three ways to smooth, so that none may pass for another.
 KERNELS = np.array(
     [
-        [[1, 1, 1], [1, 1, 1], [1, 1, 1]],
-        [[0, 0, 0], [0, 9, 0], [0, 0, 0]],
-        [[0, -1, 0], [-1, 13, -1], [0, -1, 0]],
+        [[1 / 9, 1 / 9, 1 / 9], [1 / 9, 1 / 9, 1 / 9], [1 / 9, 1 / 9, 1 / 9]],
+        [[1 / 16, 1 / 8, 1 / 16], [1 / 8, 1 / 4, 1 / 8], [1 / 16, 1 / 8, 1 / 16]],
+        [[0, 1 / 5, 0], [1 / 5, 1 / 5, 1 / 5], [0, 1 / 5, 0]],
     ]
-) / np.float64(9)
-
+)
+# Times the noise level as a share of the range, how much of the smoothing counts.
+SMOOTHER = 10.0
 # What a face model is told of how far it may go.
 WEIGHT = 0.5
 
@@ -126,7 +127,7 @@ def encoded(graph: Graph, contract: Contract, rgb: str) -> str:
 
 
 def enhancer(contract: Contract, metadata: dict[str, str] | None = None) -> bytes:
-    """A model that changes each colour in its own way, draws it towards grey by the noise level,
+    """A model that smooths each colour in its own way, the more the stronger the noise it is told,
     and repeats pixels where it enlarges.
     """
     graph = Graph()
@@ -155,9 +156,8 @@ def enhancer(contract: Contract, metadata: dict[str, str] | None = None) -> byte
     if level:
         if contract.dtype != "float32":
             level = graph.cast(level, "float32")
-        level = graph.scaled(level, 1 / contract.sigma_high)
-        kept = graph.node("Mul", made, graph.node("Sub", graph.number(1.0), level))
-        made = graph.node("Add", kept, graph.node("Mul", level, graph.number(0.5)))
+        level = graph.scaled(level, SMOOTHER / contract.sigma_high)
+        made = graph.node("Add", rgb, graph.node("Mul", level, graph.node("Sub", made, rgb)))
     if contract.weight:
         inputs.append(Tensor("weight", "float64", [1]))
         share = graph.scaled(graph.cast("weight", "float32"), 0.2, 0.8)
@@ -198,7 +198,7 @@ def _enhanced(graph: Graph, rgb: str, count: int) -> str:
 
 
 def expected_enhanced(
-    rgb: Picture, sigma: float = 0.0, scale: int = 1, channels: int = 3
+    rgb: Picture, sigma: float | None = None, scale: int = 1, channels: int = 3
 ) -> Doubles:
     """What ``enhancer`` makes of ``rgb`` (H, W, channels), unclipped; ``sigma`` counts to 255."""
     height, width = rgb.shape[:2]
@@ -209,7 +209,8 @@ def expected_enhanced(
             for x in range(3):
                 share = KERNELS[channel if channels == 3 else 0, y, x]
                 made[..., channel] += share * p[y : y + height, x : x + width, channel]
-    made = made * (1 - sigma / 255) + 0.5 * sigma / 255
+    if sigma is not None:
+        made = rgb + SMOOTHER * sigma / 255 * (made - rgb)
     return made.repeat(scale, axis=0).repeat(scale, axis=1)
 
 

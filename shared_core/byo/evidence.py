@@ -1,0 +1,200 @@
+"""What a file's own operators, and names, say of how it wants to be fed and read.
+
+Operators are certain: what a file itself divides by 255 comes in as 0..255. A name is a hint.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .fields import MASK, ORDER, OUTPUT_ORDER, OUTPUT_VALUES, VALUES
+from .graph import Affine, Entry, Exit
+from .values import BYTES, IMAGENET, SIGNED, UNIT
+
+# Means of photographs, as shares of the range.
+_MEANS = (0.15, 0.85)
+# The mean colour of photographs is warm: red has more than blue, by at least this factor.
+_WARM = 1.03
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a field should be, and why; ``certain`` where the file itself says so."""
+
+    text: str
+    why: str
+    certain: bool = True
+
+
+Found = Mapping[str, Evidence]
+
+
+# ---------------------------------------------------------------- operators
+
+
+def of_entry(entry: Entry) -> dict[str, Evidence]:
+    """What the first operators after a picture of three channels say of it."""
+    found: dict[str, Evidence] = {}
+    affine = entry.affine
+    if not affine.plain:
+        found |= _of_affine(affine)
+    for limits, text in (((0, 1), UNIT), ((0, 255), BYTES), ((-1, 1), SIGNED)):
+        if entry.limits and np.allclose(entry.limits, limits, atol=1e-6):
+            why = f"the file cuts what it is given off at {text.text()}"
+            found.setdefault(VALUES, Evidence(text.text(), why))
+    if entry.reversed and ORDER not in found:
+        why = "the file turns the order of the channels round"
+        found[ORDER] = Evidence("bgr", why, certain=False)
+    return found
+
+
+def _of_affine(affine: Affine) -> dict[str, Evidence]:
+    """What the file's own normalisation says of the range and of the order."""
+    scale, shift = affine.scale, affine.shift
+    if (scale == 0).any():
+        return {}
+    for order, turn in (("rgb", 1), ("bgr", -1)):
+        if len(scale) == 3 and np.allclose(
+            (scale, shift), (IMAGENET.std[::turn], IMAGENET.mean[::turn]), rtol=0.01
+        ):
+            why = "the file undoes ImageNet's normalisation"
+            return {VALUES: Evidence(IMAGENET.text(), why), ORDER: Evidence(order, why)}
+    if (shift == 0).all():
+        if np.allclose(scale, 1 / 255, rtol=0.01):
+            return {VALUES: Evidence(BYTES.text(), "the file divides by 255")}
+        if np.allclose(scale, 255, rtol=0.01):
+            return {VALUES: Evidence(UNIT.text(), "the file multiplies by 255")}
+        return {}
+    means = -shift / scale
+    unit = _unit(means)
+    if unit is None:
+        return {}
+    found = {VALUES: Evidence(unit, f"the file subtracts {_list(means)} itself")}
+    if len(means) == 3 and (order := _order(means)):
+        found[ORDER] = Evidence(
+            order, f"the file subtracts {_list(means)}, means of {_first(order)}"
+        )
+    return found
+
+
+def _unit(means: NDArray[np.float64]) -> str | None:
+    """The range of which these are the means of photographs."""
+    low, high = _MEANS
+    for value in (UNIT, BYTES):
+        if (means >= low * value.high).all() and (means <= high * value.high).all():
+            return value.text()
+    return None
+
+
+def _order(means: NDArray[np.float64]) -> str:
+    if means[0] > _WARM * means[2] and means[0] > means[1] > means[2]:
+        return "rgb"
+    return "bgr" if means[2] > _WARM * means[0] and means[2] > means[1] > means[0] else ""
+
+
+def _first(order: str) -> str:
+    return "red first" if order == "rgb" else "blue first"
+
+
+def _list(numbers: NDArray[np.float64]) -> str:
+    distinct = numbers if np.ptp(numbers) > 1e-9 else numbers[:1]
+    return ", ".join(f"{number:.3g}" for number in distinct)
+
+
+def of_exit(tool: str, end: Exit) -> dict[str, Evidence]:
+    """What the last operators before an output say of it."""
+    if end.kind == "argmax":
+        return {
+            OUTPUT_VALUES: Evidence("classes", "the file gives the number of the likeliest class")
+        }
+    if tool == "remove-background":
+        if end.kind in ("sigmoid", "softmax", "hardsigmoid") and end.affine.plain:
+            return {OUTPUT_VALUES: Evidence("shares", f"the file ends in a {end.kind}")}
+        return {}
+    for limits, value in (((0, 1), UNIT), ((0, 255), BYTES), ((-1, 1), SIGNED)):
+        if end.limits and np.allclose(end.limits, limits, atol=1e-3 * limits[1]):
+            how = "cuts off" if end.kind == "clip" else f"ends in a {end.kind}, which keeps it"
+            return {OUTPUT_VALUES: Evidence(value.text(), f"the file {how} at {value.text()}")}
+    scale, shift = end.affine.scale, end.affine.shift
+    found: dict[str, Evidence] = {}
+    if np.allclose(scale, 255, rtol=0.01) or np.allclose(scale, 127.5, rtol=0.01):
+        what = f"the file multiplies what it gives by {scale[0]:g}"
+        found[OUTPUT_VALUES] = Evidence(BYTES.text(), what)
+    elif (shift != 0).all() and (unit := _unit(shift)) is not None and (scale > 0).all():
+        found[OUTPUT_VALUES] = Evidence(unit, f"the file adds {_list(shift)} to what it gives")
+        if len(shift) == 3 and (order := _order(shift)):
+            why = f"the file adds {_list(shift)} to what it gives, means of {_first(order)}"
+            found[OUTPUT_ORDER] = Evidence(order, why)
+    return found
+
+
+# ---------------------------------------------------------------- names
+
+# Words in a file's or repository's name, what such models are called, and how their public exports
+# are fed. Later entries count more.
+_SOME = "networks of this name"
+_NAMES: Sequence[tuple[str, str, Mapping[str, str]]] = (
+    (r"esrgan|bsrgan|swin|scunet|upscayl|\bhat|\bdat\b|\bspan", _SOME, {VALUES: "0..1"}),
+    (r"nafnet|restormer|mprnet|mirnet|uformer|drunet|ffdnet|dncnn", _SOME, {VALUES: "0..1"}),
+    (r"waifu2x|cunet|upconv|cugan", "waifu2x and its kind", {VALUES: "0..1"}),
+    (r"\bm?edsr|mdsr|rcan|wdsr", "EDSR and its kind", {VALUES: "0..255"}),
+    (r"deblurgan", "DeblurGAN", {VALUES: "-1..1"}),
+    (r"deeplab|lr-?aspp|\bfcn|segformer|pspnet", "ImageNet's networks", {VALUES: "imagenet"}),
+    (r"u-?2-?net|silueta", "U²-Net", {VALUES: "imagenet"}),
+    (r"is-?net|\bdis\b|rmbg-?1|rmbg\b", "IS-Net", {VALUES: "-0.5..0.5"}),
+    (r"birefnet|rmbg-?2|\bben2?\b|inspyrenet|mvanet", "BiRefNet", {VALUES: "imagenet"}),
+    (r"modnet|humanseg|pp-?matting", "MODNet and its kind", {VALUES: "-1..1"}),
+    (r"selfie|mediapipe|robust|\brvm", _SOME, {VALUES: "0..1"}),
+    (r"ddcolor", "DDColor", {VALUES: "0..1", OUTPUT_VALUES: "1"}),
+    (r"deoldify", "DeOldify", {VALUES: "0..255"}),
+    (r"siggraph|eccv|zhang", "Zhang's networks", {VALUES: "0..100", OUTPUT_VALUES: "1"}),
+    (r"gfpgan|codeformer|restoreformer|gpen|vqfr", "networks of faces", {VALUES: "-1..1"}),
+    (r"mi-?gan", "MI-GAN", {MASK: "keep"}),
+    (r"inpainting-lama-2025", "OpenCV's LaMa", {ORDER: "bgr", VALUES: "0..1"}),
+)
+_BY_MAXIMUM = re.compile(r"u-?2-?net|silueta")
+_STRETCHED = re.compile(r"u-?2-?net|silueta|is-?net|\bdis\b|rmbg-?1")
+
+
+def of_name(name: str) -> dict[str, Evidence]:
+    """What a file's name, with its repository's, makes expect."""
+    found: dict[str, Evidence] = {}
+    words = _words(name)
+    for pattern, kind, texts in _NAMES:
+        if re.search(pattern, words):
+            why = f"its name is that of {kind}, which want it so"
+            found |= {field: Evidence(text, why, certain=False) for field, text in texts.items()}
+    for order in ("rgb", "bgr"):
+        if order in words.split("-"):
+            found[ORDER] = Evidence(order, f"its name says {order}", certain=False)
+    return found
+
+
+def _words(name: str) -> str:
+    """A name in small letters, with hyphens between its words."""
+    return re.sub(r"[^a-z0-9²]+", "-", name.lower()).replace("²", "2")
+
+
+def of_metadata(metadata: Mapping[str, str]) -> dict[str, Evidence]:
+    """What the notes in a file say of the order of colours."""
+    text = " ".join(f"{key} {value}" for key, value in metadata.items()).lower()
+    words = set(re.findall(r"(?<![a-z])(rgb|bgr)(?![a-z])", text))
+    if len(words) != 1:
+        return {}
+    [order] = words
+    return {ORDER: Evidence(order, f"a note in the file says {order}", certain=False)}
+
+
+def by_maximum(name: str) -> bool:
+    """Whether models of this name want the picture divided by its largest value."""
+    return bool(_BY_MAXIMUM.search(_words(name)))
+
+
+def stretched(name: str) -> bool:
+    """Whether the mattes of models of this name are stretched to the whole of 0..1."""
+    return bool(_STRETCHED.search(_words(name)))
