@@ -14,8 +14,7 @@ from typing import Any
 from .bridge import wire
 from .bridge.errors import UsageError
 from .bridge.paths import paths
-from .catalog import cards as catalogue
-from .catalog import inventory
+from .catalog import inventory, own
 from .catalog.card import Card
 from .catalog.staging import Leftover
 from .catalog.store import ModelState, Presence, Store
@@ -68,7 +67,7 @@ def size(count: int) -> str:
 
 def show_list(options: argparse.Namespace) -> int:
     """``nss models list``."""
-    cards, store = catalogue.load(), Store(paths())
+    cards, store = own.known(paths()), Store(paths())
     entries = inventory.take(store, cards.values())
     strangers = inventory.strangers(store.root, cards)
     leftovers = store.leftovers(cards.values())

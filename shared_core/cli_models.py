@@ -13,7 +13,7 @@ from .bridge import launch, wire
 from .bridge.errors import BadInput, UsageError
 from .bridge.paths import paths
 from .catalog import cards as catalogue
-from .catalog import inventory
+from .catalog import inventory, own
 from .catalog.card import Card
 from .catalog.store import Progress, Store
 from .cli_inventory import chosen, row, say, show_list, size, today, try_models
@@ -71,7 +71,7 @@ def _days(text: str) -> int:
 
 
 def _verify(options: argparse.Namespace) -> int:
-    cards, store = catalogue.load(), Store(paths())
+    cards, store = own.known(paths()), Store(paths())
     wanted = chosen(cards, options.ids) or [
         card for card in cards.values() if store.state(card).bytes_here
     ]
@@ -91,7 +91,7 @@ def _verify(options: argparse.Namespace) -> int:
 
 
 def _get(options: argparse.Namespace) -> int:
-    cards = catalogue.load()
+    cards = own.known(paths())
     if options.id is None:
         raise UsageError(f"Name the model to get; the models are {', '.join(cards)}.")
     [card] = chosen(cards, [options.id])
@@ -101,7 +101,7 @@ def _get(options: argparse.Namespace) -> int:
 
 
 def _remove(options: argparse.Namespace) -> int:
-    cards, store = catalogue.load(), Store(paths())
+    cards, store = own.known(paths()), Store(paths())
     if options.unused_for is not None:
         return _remove_unused(options, cards, store)
     if not options.ids:
@@ -149,7 +149,7 @@ def _move(options: argparse.Namespace) -> int:
             doing = f"moving {progress.file}"
             screen.progress(wire.Progress(doing, progress.done, progress.total, "bytes"))
 
-        moved = move(paths(), catalogue.load().values(), target, tell, screen.cancelled)
+        moved = move(paths(), own.known(paths()).values(), target, tell, screen.cancelled)
     if options.json:
         left = [str(path) for path in moved.left]
         print_json({"folder": str(target), "models": moved.models, "left": left})

@@ -9,7 +9,7 @@ from .bridge import wire
 from .bridge.errors import BadInput, CouldNotBeDone, NssError
 from .bridge.paths import paths
 from .catalog import cards as catalogue
-from .catalog import parcel
+from .catalog import own, parcel
 from .catalog.store import Progress, Store
 from .cli_inventory import chosen, say, size, states_data, try_models
 from .cli_terminal import Screen, print_json
@@ -19,7 +19,7 @@ _SHOWN = 10
 
 def bring_in(options: argparse.Namespace) -> int:
     """``nss models import FOLDER``."""
-    cards, store = catalogue.unshipped(catalogue.load()), Store(paths())
+    cards, store = catalogue.unshipped(own.known(paths())), Store(paths())
     folder = options.folder.expanduser().absolute()
     ways: list[tuple[parcel.Match, str]] = []
     troubles: list[str] = []
@@ -90,7 +90,7 @@ def _print_few(head: str, texts: Sequence[str]) -> None:
 
 def copy_out(options: argparse.Namespace) -> int:
     """``nss models export FOLDER [MODEL ...]``."""
-    cards, store = catalogue.unshipped(catalogue.load()), Store(paths())
+    cards, store = catalogue.unshipped(own.known(paths())), Store(paths())
     named = chosen(cards, options.ids)
     taken = {need.id: need for card in named for need in catalogue.with_needs(cards, card)}
     for card in cards.values() if not options.ids else ():

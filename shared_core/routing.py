@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from shared_core.bridge.settings import LONGEST_SECONDS, USUAL
 from shared_core.bridge.wire import (
     AS_CHOSEN,
+    BYO,
     CLASSICAL,
     FITS,
     REAL,
@@ -41,7 +42,8 @@ class Candidate:
 
     ``trouble`` says why its files cannot be used although they are there. ``choice`` is the title
     of the tool's parameter that takes it. A ``compact`` one ships with NSS and runs until the user
-    downloads a better one.
+    downloads a better one. ``own``: the user brought it. ``host`` is empty where it cannot be
+    downloaded.
     """
 
     model: str
@@ -54,6 +56,7 @@ class Candidate:
     host: str
     choice: str = ""
     compact: bool = False
+    own: bool = False
 
 
 @dataclass(frozen=True)
@@ -249,7 +252,7 @@ def _remedies(*found: _Excess) -> tuple[str, ...]:
 
 def _worth_fetching(candidate: Candidate, facts: Facts, preference: Preference) -> bool:
     """Whether a model that is not here would run if it were."""
-    if candidate.present:
+    if candidate.present or not candidate.host:
         return False
     return preference.path == REAL or _lightest(candidate, facts, preference)[1] is None
 
@@ -272,7 +275,7 @@ def _manner(way: Way, usual: Way) -> str:
 
 def _real(candidate: Candidate, way: Way, reason: str) -> Plan:
     return Plan(
-        path=REAL,
+        path=BYO if candidate.own else REAL,
         model=candidate.model,
         provider=way.provider,
         reason=reason,

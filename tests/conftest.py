@@ -65,6 +65,11 @@ class Home:
         """The command's JSON output."""
         return json.loads(self.nss(*arguments, "--json").stdout)
 
+    @staticmethod
+    def json_file(path: Path) -> Any:
+        """What a JSON file holds."""
+        return json.loads(path.read_text("utf-8"))
+
     def log(self) -> str:
         """What the worker wrote."""
         path = self.folder / "cache" / "worker.log"

@@ -17,6 +17,8 @@ MAX_MESSAGE = 1 << 20
 MAX_SIDE = 1 << 20
 
 REAL, CLASSICAL, BYO = "real", "classical", "byo"
+# The paths on which a model makes the pixels: one of the catalogue, or one of the user's own.
+BY_MODEL = (REAL, BYO)
 PATHS = ("auto", REAL, CLASSICAL)
 
 Folder = Literal["runtime", "overflow"]

@@ -207,13 +207,16 @@ class Card:
     paths of the tools that it ``helps`` use it where it is here. ``shipped`` is the folder with the
     files of a model that is a part of NSS and never downloaded, None for all others.
 
+    ``own``: the user brought it; one from a file of theirs has no ``repo`` and no ``revision``.
+
     A picture goes through it in tiles (``tile``), or as one square of ``side`` pixels, or neither:
-    then all shapes are numbers. Costs: ``gflop_per_megapixel`` (1 multiply-add = 2 FLOP, 1 MP =
-    10^6 pixels) or ``gflop_per_run``, ``cpu_seconds_per_megapixel`` or ``cpu_seconds_per_run`` as
-    reported by others, ``peak_bytes_per_pixel`` of a tile or ``peak_bytes`` of a run, on top of
-    ``session_bytes`` after loading. ``mix`` says what its operations are made of, since a machine
-    is not equally fast at all kinds: a name in ``device.profile.MIXES``, or shares per kind that
-    the probe measures; "" where it is not known.
+    then all shapes are numbers. Sides other than ``side`` are multiples of ``multiple``. Costs:
+    ``gflop_per_megapixel`` (1 multiply-add = 2 FLOP, 1 MP = 10^6 pixels) or ``gflop_per_run``,
+    ``cpu_seconds_per_megapixel`` or ``cpu_seconds_per_run`` as reported by others,
+    ``peak_bytes_per_pixel`` of a tile or ``peak_bytes`` of a run, on top of ``session_bytes`` after
+    loading. ``mix`` says what its operations are made of, since a machine is not equally fast at
+    all kinds: a name in ``device.profile.MIXES``, or shares per kind that the probe measures; ""
+    where it is not known.
     """
 
     id: str
@@ -251,6 +254,8 @@ class Card:
     mix: str | Mapping[str, float] = field(default="", hash=False)
     recipe: Recipe | None = None
     shipped: Path | None = None
+    multiple: int | None = None
+    own: bool = False
 
     @property
     def main_file(self) -> CardFile:
@@ -273,9 +278,14 @@ class Card:
         return any(file.hub_declared for file in self.files)
 
     @property
+    def hosted(self) -> bool:
+        """Whether its files can be downloaded."""
+        return bool(self.repo) and self.shipped is None
+
+    @property
     def page(self) -> str:
-        """Where its repository on the Hub is, as it was at the pinned revision; "" if shipped."""
-        return "" if self.shipped else f"https://huggingface.co/{self.repo}/tree/{self.revision}"
+        """Where its repository on the Hub is, at the pinned revision; "" where there is none."""
+        return f"https://huggingface.co/{self.repo}/tree/{self.revision}" if self.hosted else ""
 
     @property
     def licence_link(self) -> str:

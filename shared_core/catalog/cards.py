@@ -14,7 +14,7 @@ import tomllib
 
 from ..bridge import __version__
 from ..bridge.errors import CouldNotBeDone
-from ..bridge.toolbox import TOOLS
+from ..bridge.toolbox import OWN, TOOLS
 from ..engine.recipe import Recipe
 from .card import (
     CLASSES,
@@ -126,7 +126,8 @@ def places(folder: Path | None = None) -> dict[str, tuple[Path, Card]]:
 def for_tool(cards: Mapping[str, Card], tool_id: str) -> list[Card]:
     """The models that serve ``tool_id``, the preferred one first, without its helpers."""
     found = (card for card in cards.values() if card.tool == tool_id and not card.helper)
-    return sorted(found, key=lambda card: (card.rank, card.id))
+    # The user's own come first, the newest of them, which has the highest rank, before the others.
+    return sorted(found, key=lambda c: (not c.own, -c.rank if c.own else c.rank, c.id))
 
 
 def unshipped(cards: Mapping[str, Card]) -> dict[str, Card]:
@@ -144,31 +145,50 @@ def with_needs(cards: Mapping[str, Card], card: Card) -> list[Card]:
     return [card, *(cards[need] for need in card.needs)]
 
 
-def read_card(path: Path) -> Card:
-    """The card in the file ``path``; ``CouldNotBeDone`` naming file and field when it is wrong."""
+def read_card(path: Path, own: bool = False) -> Card:
+    """The card in the file ``path``, for ``own`` of a model of the user's.
+
+    Raises ``CouldNotBeDone`` naming file and field when it is wrong.
+    """
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise CouldNotBeDone(
             f"The model card {path} cannot be read ({error.strerror or error})."
         ) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise CouldNotBeDone(
-            f"The model card {path} is not valid TOML ({error}). Correct it or remove it."
-        ) from error
-    return _card(Table(path, "", data), path.parent)
+    except UnicodeDecodeError as error:
+        raise _no_toml(path, error) from error
+    return parse_card(text, path, own)
 
 
-def _card(table: Table, folder: Path) -> Card:
+def parse_card(text: str, path: Path, own: bool = False) -> Card:
+    """The card in ``text``, which stands in ``path``; raises as ``read_card`` does."""
+    try:
+        data = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise _no_toml(path, error) from error
+    return _card(Table(path, "", data), path.parent, own)
+
+
+def _no_toml(path: Path, error: Exception) -> CouldNotBeDone:
+    return CouldNotBeDone(
+        f"The model card {path} is not valid TOML ({error}). Correct it or remove it."
+    )
+
+
+def _card(table: Table, folder: Path, own: bool) -> Card:
     if table.get("schema") != SCHEMA:
         raise table.wrong("schema", f"{table.get('schema')!r} is not {SCHEMA}")
     tools = tuple(tool.id for tool in TOOLS)
     files = tuple(_file(entry) for entry in table.tables("file"))
     cost = table.table_or_none("cost") or Table(Path(), "cost", {})
-    tile = table.table_or_none("tile")
+    tile, whole = table.table_or_none("tile"), table.table_or_none("whole")
     shipped = table.flag_or_false("shipped")
     repo, revision = SHIPPED, __version__
-    if not shipped:
+    if own and table.get("repo") is None:
+        # A file of the user's own comes from nowhere.
+        repo, revision = "", ""
+    elif not shipped:
         repo = table.text("repo", _REPO, "a repository like owner/name")
         revision = table.text("revision", _HEX40, "a revision of 40 hexadecimal digits")
     card = Card(
@@ -192,7 +212,8 @@ def _card(table: Table, folder: Path) -> Card:
         inputs=tuple(_tensor(entry) for entry in table.tables_or_nothing("input")),
         outputs=tuple(_tensor(entry) for entry in table.tables_or_nothing("output")),
         tile=_tile(tile) if tile else None,
-        side=_side(table),
+        side=whole.whole("side", 1) if whole else None,
+        multiple=whole.whole_or_none("multiple") if whole else None,
         gflop_per_megapixel=cost.positive_or_none("gflop_per_megapixel"),
         cpu_seconds_per_megapixel=cost.positive_or_none("cpu_seconds_per_megapixel"),
         gflop_per_run=cost.positive_or_none("gflop_per_run"),
@@ -201,6 +222,7 @@ def _card(table: Table, folder: Path) -> Card:
         peak_bytes=cost.whole_or_none("peak_bytes"),
         session_bytes=cost.whole_or_none("session_bytes"),
         sources=tuple(_source(entry) for entry in table.tables("source")),
+        own=own,
         choice=table.text_or_nothing("choice", _ID, "a word in small letters"),
         opt_in=table.flag_or_false("opt_in"),
         needs=table.texts_or_nothing("needs"),
@@ -211,6 +233,8 @@ def _card(table: Table, folder: Path) -> Card:
         shipped=folder if shipped else None,
     )
     cost.no_others()
+    if whole:
+        whole.no_others()
     table.no_others()
     _check(table, card, tools)
     return card
@@ -235,6 +259,8 @@ def _check(table: Table, card: Card, tools: tuple[str, ...]) -> None:
                 raise table.wrong(field, f"there is no .onnx file with the role {spec.role!r}")
             if card.run_side is None and not all(isinstance(n, int) for n in spec.shape[1:]):
                 raise table.wrong(field, "a word in a shape needs [tile] or [whole]")
+    if card.own is not card.id.startswith(OWN):
+        raise table.wrong("id", f"the user's own models, and no others, begin with {OWN!r}")
     if card.tile and card.side:
         raise table.wrong("whole", "a card has either [tile] or [whole]")
     if card.shipped and not all(file.sha256 for file in card.files):
@@ -344,15 +370,6 @@ def _tile(table: Table) -> TileRule:
         raise table.wrong("width", "only a fixed tile has one")
     table.no_others()
     return rule
-
-
-def _side(table: Table) -> int | None:
-    whole = table.table_or_none("whole")
-    if whole is None:
-        return None
-    side = whole.whole("side", 1)
-    whole.no_others()
-    return side
 
 
 def _mix(cost: Table) -> str | Mapping[str, float]:

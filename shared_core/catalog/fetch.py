@@ -27,7 +27,7 @@ from ..bridge.errors import (
     UsageError,
 )
 from ..bridge.paths import paths
-from . import cards
+from . import cards, own
 from .cards import Card
 from .store import CANARY, VERIFYING, Presence, Progress, Store
 
@@ -154,7 +154,7 @@ def _fetch(model: str, verify: bool, events: _Events, cancel: threading.Event) -
             store.verify(card, tell, cancel.is_set)
             before += card.file_bytes
     else:
-        store.sweep(cards.load().values(), [card.id for card in wanted])
+        store.sweep(own.known(paths()).values(), [card.id for card in wanted])
         store.download(wanted, events.progress, cancel.is_set, stage)
     seconds = [_try(store, card, verify, stage, cancel) for card in wanted]
     return seconds[0]
@@ -185,7 +185,7 @@ def _try(
 
 
 def _cards(model: str) -> list[Card]:
-    known = cards.load()
+    known = own.known(paths())
     if model not in known:
         raise UsageError(f"There is no model {model!r}; the models are {', '.join(known)}.")
     return cards.with_needs(known, known[model])

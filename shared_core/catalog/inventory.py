@@ -77,9 +77,14 @@ def disk_bytes(folder: Path) -> int:
 
 
 def by_tier(entries: Sequence[Entry]) -> Mapping[str, tuple[int, int, int, int]]:
-    """By tier: how many models are here, of how many; bytes on the disk, bytes of them all."""
+    """By tier: how many models are here, of how many; bytes on the disk, bytes of them all.
+
+    The user's own count in none.
+    """
     found = {tier.value: (0, 0, 0, 0) for tier in Tier}
     for entry in entries:
+        if entry.card.own:
+            continue
         here, count, used, total = found[entry.card.tier.value]
         found[entry.card.tier.value] = (
             here + entry.state.usable,

@@ -187,7 +187,9 @@ class Shelf:
     @property
     def remedy(self) -> str:
         """What a user can do about a damaged file."""
-        return "install NSS again" if self.card.shipped else "download it again"
+        if self.card.shipped:
+            return "install NSS again"
+        return "download it again" if self.card.hosted else "add the model again"
 
     def adopt(
         self, file: CardFile, expected: str, cancelled: Callable[[], bool]

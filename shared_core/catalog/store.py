@@ -383,6 +383,10 @@ class Store:
         return Shelf(self._paths.usual_models if card.shipped else self.root, card)
 
 
+def _away(card: Card) -> str:
+    return "is not downloaded" if card.hosted else "is not here any more: add it again"
+
+
 def _judge(shelf: Shelf, manifest: Manifest) -> ModelState:
     card = shelf.card
     here = 0
@@ -398,10 +402,10 @@ def _judge(shelf: Shelf, manifest: Manifest) -> ModelState:
         presence = Presence.BAD
         reason = f"Files of {card.title} are missing from {card.shipped}: {shelf.remedy}."
     elif absent and here == 0:
-        presence, reason = Presence.MISSING, f"{card.title} is not downloaded."
+        presence, reason = Presence.MISSING, f"{card.title} {_away(card)}."
     elif absent:
         presence = Presence.PARTIAL
-        reason = f"{card.title} is not downloaded completely."
+        reason = f"{card.title} is not {'downloaded' if card.hosted else 'here'} completely."
     elif unverified := shelf.unverified(manifest):
         presence = Presence.UNCHECKED
         reason = f"File {unverified} of {card.title} must be verified before it is used."

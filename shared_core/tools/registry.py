@@ -41,7 +41,7 @@ def _for_noise(found: list[Card], parameters: Mapping[str, Value]) -> list[Card]
     """A chosen noise level needs a model that takes one; without one the blind model is first."""
     if parameters.get("strength", AUTO) != AUTO:
         return [card for card in found if card.takes_sigma]
-    return sorted(found, key=lambda card: card.takes_sigma)
+    return sorted(found, key=lambda card: not card.own and card.takes_sigma)
 
 
 # The session of a model with several that runs once for every step.

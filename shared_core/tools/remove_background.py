@@ -121,8 +121,10 @@ def _network_size(model: Model, region: Box) -> tuple[int, int]:
     shorter, longer = sorted((region.width, region.height))
     scale = min(side / shorter, _LONGEST * side / longer)
 
+    multiple = model.card.multiple or _MULTIPLE
+
     def whole(length: int) -> int:
-        return max(1, round(length * scale / _MULTIPLE)) * _MULTIPLE
+        return max(1, round(length * scale / multiple)) * multiple
 
     return whole(region.height), whole(region.width)
 

@@ -16,7 +16,7 @@ from shared_core.catalog import contract
 from shared_core.pixels import Box
 
 from . import holes
-from .work import Made, Model, Pixels, Work, asker
+from .work import Made, Model, Pixels, Work, asker, network_size
 
 Bools = NDArray[np.bool_]
 
@@ -71,8 +71,8 @@ def classical(work: Work) -> Made:
 
 def real(work: Work, model: Model) -> Made:
     """The model on a square around each hole, reduced where the hole is large."""
-    side = model.card.side
-    if side is None:
+    side = model.card.side or max(network_size(model) or (0, 0))
+    if not side:
         raise CouldNotBeDone(f"{model.card.title} has no size of its own. Choose another model.")
     selection, parts = _parts(work)
     smallest = 1.0

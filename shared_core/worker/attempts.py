@@ -133,7 +133,7 @@ class Attempts:
             yield Attempt(_halved(plan), why=f"in smaller tiles, {why}")
         if provider != CPU:
             instead = self._planner.plan(question(run.job), CPU)
-            if (instead.path, instead.model) == (wire.REAL, plan.model):
+            if (instead.path, instead.model) == (plan.path, plan.model):
                 yield Attempt(instead, why=f"on the processor, {why}")
 
     def _real_once(self, run: Run, attempt: Attempt) -> Event:
@@ -313,4 +313,6 @@ def _description(file: wire.PixelFile | None) -> dict[str, Any] | None:
 
 
 def _doing(plan: wire.Plan) -> str:
-    return plan.title if plan.path == wire.CLASSICAL else f"real {plan.title}"
+    if plan.path == wire.CLASSICAL:
+        return plan.title
+    return f"{'your model' if plan.path == wire.BYO else 'real'} {plan.title}"

@@ -169,7 +169,7 @@ class JobRunner:
         if plan.path is None:
             raise RealPathImpossible(f"The real path is not possible: {plan.reason}.")
         done: Event | None = None
-        if plan.path == wire.REAL and not job.lost_worker:
+        if plan.path in wire.BY_MODEL and not job.lost_worker:
             try:
                 plan, done, fault = self._attempts.real(run, plan)
             except RealFailed as failure:
@@ -180,12 +180,12 @@ class JobRunner:
                         f"{plan.title} could not finish: {fault}. Nothing was changed; without "
                         "“real only” the classical path gives a result."
                     ) from None
-        elif plan.path == wire.REAL and job.path == wire.REAL:
+        elif plan.path in wire.BY_MODEL and job.path == wire.REAL:
             raise RealPathImpossible(
                 f"{plan.title} could not finish: {fault}. Nothing was changed."
             )
         if done is None:
-            if plan.path == wire.REAL:
+            if plan.path in wire.BY_MODEL:
                 classical = self._plan(replace(job, path=wire.CLASSICAL))
                 why = fault if job.lost_worker else f"{plan.title} failed: {fault}"
                 plan = replace(classical, reason=why)
@@ -227,7 +227,7 @@ class JobRunner:
         started: datetime,
     ) -> receipt.Receipt:
         job = run.job
-        real = plan.path == wire.REAL
+        real = plan.path in wire.BY_MODEL
         model = None
         if real:
             card = self.planner.cards[plan.model or ""]

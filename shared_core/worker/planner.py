@@ -12,6 +12,7 @@ from shared_core.bridge import settings, toolbox, wire
 from shared_core.bridge.errors import UsageError
 from shared_core.bridge.paths import Paths
 from shared_core.catalog import cards as catalogue
+from shared_core.catalog import own
 from shared_core.catalog.store import ModelState, Presence, Store, Trial
 from shared_core.device import profile as device
 from shared_core.device.gauge import Gauge
@@ -45,10 +46,15 @@ class Planner:
         self._journal = journal
         self._store = store
         self._paths = paths
-        self.cards: Mapping[str, catalogue.Card] = catalogue.load()
+        self._known = own.Known(paths)
         self.profile: device.Profile | None = None
         self.onnxruntime_trouble = ""
         self._gauge = Gauge()
+
+    @property
+    def cards(self) -> Mapping[str, catalogue.Card]:
+        """All models by id, the user's own too."""
+        return self._known.cards()
 
     def plan(self, ask: wire.AskPlan, provider: str | None = None) -> wire.Plan:
         """The plan for a picture, on ``provider`` alone where one is named.
@@ -133,6 +139,9 @@ class Planner:
         for tool in toolbox.TOOLS:
             parameters = tool.parse({})
             for card in self._models(tool, parameters, chosen.commercial_only):
+                if card.own:
+                    # No tier's download brings it.
+                    continue
                 found = self._candidate(card, provider, tiers.WIDTH, tiers.HEIGHT, parameters)
                 way, against = routing.best_way(found, facts, preference)
                 family = catalogue.with_needs(self.cards, card)
@@ -169,16 +178,19 @@ class Planner:
         parameters: Mapping[str, toolbox.Value],
     ) -> routing.Candidate:
         state = self._state(catalogue.with_needs(self.cards, card))
+        # What came from a file of the user's own cannot be downloaded again.
+        bad = state.presence is Presence.BAD or not (card.hosted or state.usable)
         return routing.Candidate(
             model=card.id,
             title=card.title,
             present=state.usable,
-            trouble=state.reason if state.presence is Presence.BAD else "",
+            trouble=state.reason if bad else "",
             ways=tuple(self._ways(card, provider, width, height, parameters)),
             download_bytes=state.bytes_missing,
             licence=card.licence,
-            host="huggingface.co",
+            host="huggingface.co" if card.hosted else "",
             compact=card.shipped is not None,
+            own=card.own,
         )
 
     def _ways(

@@ -7,6 +7,7 @@ import errno
 import os
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from shared_core.bridge import toolbox, wire
 from shared_core.bridge.errors import BadInput, Cancelled, CouldNotBeDone, NssError
 from shared_core.bridge.paths import Paths, paths
 from shared_core.catalog import cards as catalogue
+from shared_core.catalog import own
 from shared_core.catalog.store import Presence, Store
 from shared_core.engine import memory
 from shared_core.tools import registry
@@ -35,6 +37,7 @@ class Runner:
         self._speech = speech
         self._paths: Paths = paths()
         self._store = Store(self._paths)
+        self._known = own.Known(self._paths)
         self._sessions: Any = None
 
     def handle(self, request: dict[str, Any]) -> None:
@@ -111,7 +114,7 @@ class Runner:
             if request["again"]:
                 places.clear()
             picture = places.picture
-            model = self._open(request) if request["path"] == wire.REAL else None
+            model = self._open(request) if request["path"] in wire.BY_MODEL else None
             work = Work(
                 picture=picture,
                 parameters=parameters,
@@ -221,9 +224,8 @@ class Runner:
                     f"{state.reason}"
                 )
 
-    @staticmethod
-    def _cards() -> dict[str, catalogue.Card]:
-        return catalogue.load()
+    def _cards(self) -> Mapping[str, catalogue.Card]:
+        return self._known.cards()
 
     @staticmethod
     def _tile_shape(model: Model | None, work: Work, runs: int) -> str | None:

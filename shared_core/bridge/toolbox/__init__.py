@@ -15,9 +15,20 @@ from . import (
     text_to_image,
     upscale,
 )
-from .kinds import AUTO, Kind, Parameter, Returns, Selects, Tool, Value
+from .kinds import AUTO, OWN, Kind, Parameter, Returns, Selects, Tool, Value
 
-__all__ = ["AUTO", "TOOLS", "Kind", "Parameter", "Returns", "Selects", "Tool", "Value", "tool"]
+__all__ = [
+    "AUTO",
+    "OWN",
+    "TOOLS",
+    "Kind",
+    "Parameter",
+    "Returns",
+    "Selects",
+    "Tool",
+    "Value",
+    "tool",
+]
 
 # In the order of the menus.
 TOOLS: tuple[Tool, ...] = (

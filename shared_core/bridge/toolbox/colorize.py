@@ -33,6 +33,7 @@ TOOL = Tool(
                 "DDColor large",
                 "DeOldify",
             ),
+            own=True,
         ),
         Parameter(
             "strength",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -11,6 +12,10 @@ from ..errors import UsageError
 
 Value = str | float | int | bool
 AUTO = "auto"
+# What the ids of the user's own models begin with.
+OWN = "own."
+
+_OWN_ID = re.compile(re.escape(OWN) + r"[a-z0-9][a-z0-9.-]{0,99}")
 
 
 class Returns(str, Enum):
@@ -57,7 +62,8 @@ class Parameter:
 
     A number lies within ``minimum`` and ``maximum`` in ``unit``, without a fraction where it is
     ``whole``; where ``auto`` is true the word "auto" is a value too, and then ``start`` is where a
-    slider stands when auto is switched off. A text has at most ``maximum`` characters.
+    slider stands when auto is switched off. A text has at most ``maximum`` characters. ``own``: the
+    ids of the user's own models are choices too.
     """
 
     id: str
@@ -73,11 +79,12 @@ class Parameter:
     choices: tuple[str, ...] = ()
     choice_titles: tuple[str, ...] = ()
     whole: bool = False
+    own: bool = False
 
     def span(self) -> str:
         """The values it takes, in words."""
         if self.kind is Kind.CHOICE:
-            return " | ".join(self.choices)
+            return " | ".join((*self.choices, OWN + "NAME") if self.own else self.choices)
         if self.kind is Kind.TEXT:
             return f"a text of at most {self.maximum:g} characters"
         number = "a whole number" if self.whole else "a number"
@@ -91,6 +98,8 @@ class Parameter:
         """
         if self.kind is Kind.CHOICE:
             if isinstance(value, str) and value in self.choices:
+                return value
+            if self.own and isinstance(value, str) and _OWN_ID.fullmatch(value):
                 return value
             raise UsageError(f"{self.id}: {value!r} is not one of {', '.join(self.choices)}.")
         span = self.span()

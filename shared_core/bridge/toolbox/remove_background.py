@@ -39,6 +39,7 @@ TOOL = Tool(
                 "BEN2",
                 "RMBG 1.4 (not for commercial use)",
             ),
+            own=True,
         ),
         Parameter(
             "result",

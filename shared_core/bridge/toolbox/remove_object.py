@@ -25,6 +25,7 @@ TOOL = Tool(
             AUTO,
             choices=(AUTO, "best", "light", "small"),
             choice_titles=("Automatic", "Best (LaMa)", "Light (MI-GAN)", "Small (LaMa)"),
+            own=True,
         ),
     ),
 )

@@ -52,6 +52,7 @@ TOOL = Tool(
                 "RestoreFormer++ full",
                 "CodeFormer (not for commercial use)",
             ),
+            own=True,
         ),
     ),
 )

@@ -35,6 +35,7 @@ TOOL = Tool(
             AUTO,
             choices=(AUTO, "best", "fast", "drawing", "swin2sr"),
             choice_titles=("Automatic", "Best", "Fast", "Drawing", "Swin2SR (×2 only)"),
+            own=True,
         ),
     ),
 )
