@@ -13,11 +13,11 @@ from enum import Enum
 from pathlib import Path
 
 from ..bridge.errors import CouldNotBeDone, RealPathImpossible
+from ..bridge.locks import locked, locked_now
 from ..bridge.paths import Paths
 from ..bridge.wire import megabytes
 from . import staging
 from .card import Card, CardFile
-from .locks import locked, locked_now
 from .manifest import Manifest, Trial, file_key, is_whole, lstat, now, size_of
 from .shelf import Shelf, WrongBytes
 from .staging import Leftover

@@ -32,8 +32,8 @@ from shared_core.bridge.errors import (
     NssError,
     UsageError,
 )
+from shared_core.bridge.locks import locked_now
 from shared_core.bridge.paths import Paths, paths, private_folder, socket_address
-from shared_core.catalog.locks import locked_now
 
 from .jobs import JobRunner
 from .journal import Journal

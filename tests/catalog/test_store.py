@@ -20,10 +20,10 @@ from typing import Any
 import pytest
 
 from shared_core.bridge.errors import CouldNotBeDone, RealPathImpossible
+from shared_core.bridge.locks import locked
 from shared_core.bridge.paths import paths
 from shared_core.catalog import cards
 from shared_core.catalog.cards import Card
-from shared_core.catalog.locks import locked
 from shared_core.catalog.store import Presence, Store
 from tests.fakes.contract_models import (
     DRUNET,

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from ..bridge.errors import Cancelled, CouldNotBeDone
+from .errors import Cancelled, CouldNotBeDone
 
 _POLL_SECONDS = 0.1
 

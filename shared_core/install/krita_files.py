@@ -1,0 +1,106 @@
+"""What Krita reads of a plug-in beside its code: the description of its menu, and its manual."""
+
+from __future__ import annotations
+
+import html
+from xml.sax.saxutils import escape
+
+from ..bridge import toolbox
+
+# Krita reads the flags as binary digits: 1 is "a picture is open".
+_NEEDS_PICTURE = "1"
+
+
+def action_file() -> str:
+    """Krita's description of the menu entries, which makes their shortcuts configurable."""
+    entries = [_action("nss_menu", "NSS", "", "0")]
+    entries += [
+        _action(f"nss_{t.id.replace('-', '_')}", f"{t.title}…", t.help, _NEEDS_PICTURE)
+        for t in toolbox.TOOLS
+    ]
+    return (
+        '<?xml version="1.0" encoding="UTF-8"?>\n'
+        '<ActionCollection version="2" name="Scripts">\n'
+        '  <Actions category="Scripts">\n    <text>NSS</text>\n'
+        + "".join(entries)
+        + "  </Actions>\n</ActionCollection>\n"
+    )
+
+
+def _action(name: str, text: str, help_text: str, flags: str) -> str:
+    fields = {
+        "icon": "",
+        "text": text,
+        "whatsThis": help_text,
+        "toolTip": help_text,
+        "iconText": text,
+        "activationFlags": flags,
+        "activationConditions": "0",
+        "shortcut": "",
+        "isCheckable": "false",
+        "statusTip": help_text,
+    }
+    lines = "".join(f"      <{key}>{escape(value)}</{key}>\n" for key, value in fields.items())
+    return f'    <Action name="{name}">\n{lines}    </Action>\n'
+
+
+# What Krita makes of each kind of result, and what a selection means to the tool.
+_RESULTS = {
+    toolbox.Returns.PIXELS: "The result is a new layer above.",
+    toolbox.Returns.MASK: "The result is a new layer above with a transparency mask, the cut "
+    "pixels, or a selection, as you choose.",
+    toolbox.Returns.SELECTION: "The result is a selection.",
+    toolbox.Returns.BELOW: "The result is a new layer below, of the canvas' size; under the lowest "
+    "layer of a group it is one above in the blending mode Behind, which looks the same.",
+    toolbox.Returns.LAYER: "The result is a new layer above, of the canvas' size.",
+    toolbox.Returns.SCALED: "The result opens as a new picture.",
+    toolbox.Returns.TEXT: "The result is words in the panel, to read and to copy.",
+}
+_SELECTIONS = {
+    toolbox.Selects.LIMITS: "A selection limits the change.",
+    toolbox.Selects.NEEDED: "It changes what is selected, and needs a selection.",
+    toolbox.Selects.HINT: "A selection shows it what you mean.",
+    toolbox.Selects.IGNORED: "A selection does not count.",
+}
+
+
+def manual() -> str:
+    """The page that Krita's Python Plugin Manager shows."""
+    parts = [
+        "<!DOCTYPE html>\n<html><head><meta charset='utf-8'><title>NSS</title></head><body>",
+        "<h1>NSS</h1>",
+        "<p>Select one or more layers and choose a tool from <b>Filter ▸ NSS</b>. The panel "
+        "<b>NSS</b> opens and says what will be done before you press <b>Apply</b>: with a real "
+        "neural model or by a classical algorithm, in how many seconds, and why, and where the "
+        "result will go. It comes in one undo step; your own layers are never changed.</p>",
+        "<p>Every result has a receipt: which path made its pixels, with which model, in what "
+        "time. Receipts are saved in the .kra file and listed in the panel. With <b>Only models "
+        "that allow commercial use</b> ticked, models whose licence forbids it are left out.</p>",
+        "<p>A grey picture shows grey alone: a tool that adds colour opens its result as a new "
+        "picture. Krita 5.2 needs two undo steps to replace a selection that was there "
+        "before.</p>",
+        "<p>Nothing is uploaded, and no model is downloaded before you tick the box that names "
+        "it. The work is done by a program of its own beside Krita; if the panel says that it is "
+        "not set up, press <b>Set Up</b> there.</p>",
+    ]
+    for tool in toolbox.TOOLS:
+        words = " ".join((tool.help, _RESULTS[tool.returns], _SELECTIONS[tool.selects])).strip()
+        parts.append(f"<h2>{_html(tool.title)}</h2><p>{_html(words)}</p><ul>")
+        for parameter in tool.parameters:
+            values = _values(parameter)
+            parts.append(
+                f"<li><b>{_html(parameter.title)}</b> ({_html(values)}): "
+                f"{_html(parameter.help)}</li>"
+            )
+        parts.append("</ul>")
+    return "\n".join([*parts, "</body></html>", ""])
+
+
+def _html(text: str) -> str:
+    return html.escape(text, quote=False)
+
+
+def _values(parameter: toolbox.Parameter) -> str:
+    if parameter.kind is toolbox.Kind.CHOICE:
+        return ", ".join(parameter.choice_titles or parameter.choices)
+    return parameter.span()
