@@ -11,7 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from . import cli_models, cli_settings
+from . import cli_install, cli_models, cli_settings
 from .bridge import __version__, toolbox, wire
 from .bridge.client import Client
 from .bridge.errors import BadInput, Cancelled, CouldNotBeDone, NssError, UsageError
@@ -324,6 +324,8 @@ def _parser() -> argparse.ArgumentParser:
 
     sub = with_json(command("worker", _worker, "Ask or end the worker process."))
     sub.add_argument("action", choices=("status", "stop"))
+
+    cli_install.register(command)
 
     sub = command("receipt", _receipt, "Read the receipts in a file, or embed a document's.")
     sub.add_argument("file", metavar="FILE", type=Path, nargs="?")

@@ -13,14 +13,17 @@ from multiprocessing import AuthenticationError, connection
 from multiprocessing.connection import Connection
 from typing import Any, Protocol, TypeVar
 
-from . import launch, wire
+from . import __version__, launch, wire
 from .errors import Cancelled, CouldNotBeDone, WorkerLost, from_code
+from .locks import locked_now
 from .paths import Paths, private_folder, socket_address
+from .setup import environment
 
 START_SECONDS = 20.0
 HANDSHAKE_SECONDS = 8.0
 POLL_SECONDS = 0.05
 CANCEL_SECONDS = 10.0
+END_SECONDS = 10.0
 # What may be asked twice without harm.
 _QUESTIONS = (wire.AskPlan, wire.AskStatus, wire.AskDoctor)
 R = TypeVar("R")
@@ -73,6 +76,20 @@ def hang_up(line: Connection) -> None:
                 end.shutdown(socket.SHUT_RDWR)
 
 
+def ended(paths: Paths) -> bool:
+    """Wait for the end of a worker that was asked to stop; whether it has ended in time."""
+    lock = paths.runtime / f"worker-{wire.PROTOCOL}.lock"
+    deadline = time.monotonic() + END_SECONDS
+    while time.monotonic() < deadline:
+        if not lock.exists():
+            return True
+        with locked_now(lock) as free:
+            if free:
+                return True
+        time.sleep(POLL_SECONDS)
+    return False
+
+
 def _dial(address: str) -> Connection:
     """A connection without handshake; ``TimeoutError`` when its queue stays full.
 
@@ -112,6 +129,7 @@ class Client:
         self._connection: Connection | None = None
         self._greeting: Connection | None = None
         self._process: subprocess.Popen[bytes] | None = None
+        self._welcome: wire.Welcome | None = None
         self._ended = False
 
     @property
@@ -122,11 +140,11 @@ class Client:
     def connect(self, start: bool = True) -> bool:
         """Connect, starting the worker where ``start`` allows; whether there is a connection.
 
-        Raises ``CouldNotBeDone`` when the worker cannot be started or does not answer.
+        A worker that is older than the installed one is replaced unless it is busy. Raises ``CouldNotBeDone`` when the worker cannot be started or does not answer.
         """
         if self._connection is not None:
             return True
-        if self._try_connecting():
+        if self._try_connecting() and not (start and self._end_older()):
             return True
         if self._ended:
             raise Cancelled("Cancelled.")
@@ -150,7 +168,7 @@ class Client:
             time.sleep(0.01)
         raise CouldNotBeDone(
             f"The NSS worker does not start: {launch.last_words(self._paths)}. "
-            f"The whole log is {self._paths.log}; running the installer again usually helps."
+            f"The whole log is {self._paths.log}; setting it up again usually helps."
         )
 
     def _try_connecting(self) -> bool:
@@ -191,8 +209,26 @@ class Client:
         if not isinstance(welcome, wire.Welcome):
             found.close()
             return False
-        self._connection = found
+        self._connection, self._welcome = found, welcome
         return True
+
+    def _end_older(self) -> bool:
+        """End the worker we are connected to if it is an old one and idle; whether it has ended.
+
+        It runs on after an update of what it was started from.
+        """
+        stamp = environment.state(self._paths).stamp
+        newest = stamp.version if stamp else __version__ if self._own_python else None
+        if newest is None or self._welcome is None:
+            return False
+        if environment.comparable(self._welcome.version) >= environment.comparable(newest):
+            return False
+        status = self.ask(wire.AskStatus(), wire.StatusReply)
+        if status.job_running is not None or status.jobs_waiting:
+            return False
+        self.ask(wire.Stop(), wire.Done)
+        self.close()
+        return ended(self._paths)
 
     def abort(self) -> None:
         """From another thread: end whatever is running, at once and for good."""

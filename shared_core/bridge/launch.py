@@ -68,8 +68,8 @@ def worker_python(paths: Paths, own_python: str | None) -> str:
     if own_python:
         return own_python
     raise CouldNotBeDone(
-        "The NSS worker is not set up: no Python for it is named in "
-        f"{paths.worker_python}. Run the installer again (see the README, Installation)."
+        "The NSS worker is not set up. Krita's panel NSS does it, in GIMP Filters ▸ NSS ▸ Set Up…, "
+        "on the command line  nss setup."
     )
 
 
@@ -110,7 +110,7 @@ def start(paths: Paths, own_python: str | None = None) -> subprocess.Popen[bytes
     except OSError as error:
         raise CouldNotBeDone(
             f"The NSS worker could not be started with {python} ({error.strerror or error}). "
-            "Run the installer again."
+            "Set it up again: that repairs it."
         ) from error
 
 

@@ -65,9 +65,9 @@ def packed(installed: importlib.metadata.Distribution) -> Wheel:
     for file in installed.files or ():
         name = file.as_posix()
         # Programs outside are made from entry points, and byte code from the modules.
-        if file.hash is not None and ".." not in file.parts and file.name not in _ADDED:
-            if file.suffix != ".pyc":
-                files[name] = Path(str(installed.locate_file(file))).read_bytes()
+        added = file.hash is None or ".." in file.parts or file.name in _ADDED
+        if not added and file.suffix != ".pyc":
+            files[name] = Path(str(installed.locate_file(file))).read_bytes()
     (metadata,) = (name for name in files if name.endswith(".dist-info/METADATA"))
     folder = metadata.rpartition("/")[0]
     lines = [f"{name},sha256={_hash(body)},{len(body)}" for name, body in sorted(files.items())]

@@ -87,7 +87,7 @@ def state(paths: Paths, wheel: str = "") -> State:
     stamp = read_stamp(folder)
     if stamp is None or not python.is_file():
         return State(Condition.BROKEN, folder, stamp)
-    ours, theirs = _comparable(__version__), _comparable(stamp.version)
+    ours, theirs = comparable(__version__), comparable(stamp.version)
     if theirs > ours and stamp.protocol != wire.PROTOCOL:
         return State(Condition.NEWER, folder, stamp)
     if theirs < ours or (theirs == ours and wheel and wheel != stamp.wheel):
@@ -103,7 +103,8 @@ def _named(paths: Paths) -> Path | None:
     return None
 
 
-def _comparable(version: str) -> list[int]:
+def comparable(version: str) -> list[int]:
+    """A version as numbers, of which a newer one has the greater."""
     numbers = version.partition("+")[0].split(".")
     return [int("".join(filter(str.isdigit, number)) or 0) for number in numbers]
 

@@ -116,7 +116,7 @@ def _listed(wanted: Pinned, index: Index) -> str:
                 kind = reply.headers.get("Content-Type") or ""
                 for link in _links(body, kind):
                     if unquote(urlsplit(link).path).rpartition("/")[2] == wanted.name:
-                        return urljoin(reply.geturl(), link)
+                        return urljoin(str(reply.geturl()), link)
         except (OSError, ValueError) as error:
             trouble = trouble or error
     if trouble is not None:
@@ -143,7 +143,7 @@ def _copy(
     on_bytes: Callable[[int, int], None],
 ) -> str:
     """Write the file and return its SHA-256; never more than it should have."""
-    digest, done = hashlib.sha256(), 0
+    digest, done, shown = hashlib.sha256(), 0, -1
     with _open(source, index) as reply, target.open("wb") as file:
         while done <= wanted.size and (part := reply.read(_CHUNK)):
             if stopped():
@@ -151,7 +151,9 @@ def _copy(
             digest.update(part)
             file.write(part)
             done += len(part)
-            on_bytes(done, wanted.size)
+            if (percent := done * 100 // wanted.size) != shown:
+                shown = percent
+                on_bytes(done, wanted.size)
     return digest.hexdigest()
 
 
@@ -173,7 +175,7 @@ def _open(address: str, index: Index) -> Any:
         if parts.hostname in index.trusted or f"{parts.hostname}:{parts.port}" in index.trusted:
             context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
         handlers.append(urllib.request.HTTPSHandler(context=context))
-    request = urllib.request.Request(address, headers=headers)
+    request = urllib.request.Request(address, headers=headers)  # noqa: S310
     return urllib.request.build_opener(*handlers).open(request, timeout=SECONDS)
 
 

@@ -31,7 +31,6 @@ Tell = Callable[[float, str], None]
 Stopped = Callable[[], bool]
 # An environment is up to three times as large as its wheels, which lie beside it for a while.
 ROOM = 4
-RETIRE_SECONDS = 10.0
 _PROVE = "shared_core.device.prove"
 _SERVES = "import numpy, cv2, shared_core.worker.server, shared_core.worker.runner"
 _PACKAGE = re.compile(r"^\s*(?:Collecting|Downloading|Processing|Using cached)\s+(\S+)(.*)")
@@ -396,9 +395,9 @@ def retire(paths: Paths, tell: Tell, stopped: Stopped) -> bool:
             status = worker.ask(wire.AskStatus(), wire.StatusReply)
             if status.job_running is None and not status.jobs_waiting:
                 worker.ask(wire.Stop(), wire.Done)
-                return _gone(paths)
+                return client.ended(paths)
         except NssError:
-            return _gone(paths)
+            return client.ended(paths)
         finally:
             worker.close()
         tell(0.98, "Waiting until the running tool is done")
@@ -406,16 +405,3 @@ def retire(paths: Paths, tell: Tell, stopped: Stopped) -> bool:
             if stopped():
                 return False
             time.sleep(0.1)
-
-
-def _gone(paths: Paths) -> bool:
-    deadline = time.monotonic() + RETIRE_SECONDS
-    while time.monotonic() < deadline:
-        lock = paths.runtime / f"worker-{wire.PROTOCOL}.lock"
-        if not lock.exists():
-            return True
-        with locked_now(lock) as free:
-            if free:
-                return True
-        time.sleep(0.05)
-    return False

@@ -25,7 +25,7 @@ from ..launch import scrubbed
 from ..paths import Paths, private_folder
 from . import child, environment, fetch, flow, index, locks, processes
 from .environment import Condition
-from .pythons import Python, Search, best, candidates
+from .pythons import Python, Search, answers, best, candidates
 
 BRIDGE = Path(__file__).resolve().parent.parent
 CANCEL_SECONDS = 10.0
@@ -191,8 +191,14 @@ class Guide:
                 "This plug-in does not carry the worker. Import it from nss_krita.zip or "
                 "nss_gimp.zip, or set the worker up with  nss setup."
             )
-        folders = {name: str(folder) for name, folder in asdict(self._paths).items()}
-        request = child.Request(action=action, wheel=str(self._wheel), **folders)
+        request = child.Request(
+            action=action,
+            config=str(self._paths.config),
+            data=str(self._paths.data),
+            cache=str(self._paths.cache),
+            runtime=str(self._paths.runtime),
+            wheel=str(self._wheel),
+        )
         if python is None:
             return request
         return replace(
@@ -546,10 +552,7 @@ def fetch_python(paths: Paths, tell: flow.Tell, stopped: flow.Stopped) -> Python
 def fetched_python(place: Path) -> Python:
     """The interpreter below ``place``; ``CouldNotBeDone`` where none works."""
     pattern = "*/python.exe" if os.name == "nt" else "*/bin/python3"
-    search = Search(str(file) for file in sorted(place.glob(pattern)))
-    while (found := search.poll()) is None:
-        time.sleep(0.02)
-    python = best(found)
+    python = best(answers(str(file) for file in sorted(place.glob(pattern))))
     if python is None:
         raise CouldNotBeDone("The Python that was fetched does not run here. Install one yourself.")
     return python

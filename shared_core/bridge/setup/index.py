@@ -143,6 +143,8 @@ def uv_options(index: Index) -> list[str]:
         return ["--no-index", *_each("--find-links", index.folders)]
     first, *more = index.addresses
     options = ["--default-index", first] if first != PUBLIC else []
+    # As pip does: any of them may have the version that is wanted, and its hash is known.
+    options += ["--index-strategy", "unsafe-best-match"] if more else []
     options += _each("--index", more)
     options += _each("--find-links", index.folders)
     return options + _each("--allow-insecure-host", index.trusted)

@@ -1,7 +1,7 @@
 """Which packages the worker's environment consists of: pinned, with their hashes and sizes.
 
-The files in `requirements/` are made by `packaging/lock.py`: one for what every environment has, one for
-each flavour of onnxruntime, of which an environment has exactly one.
+The files in `requirements/` are made by `packaging/lock.py`: one for what every environment has,
+one for each flavour of onnxruntime, of which an environment has exactly one.
 """
 
 from __future__ import annotations

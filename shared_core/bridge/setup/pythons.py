@@ -204,9 +204,14 @@ class Search:
         self._asked = []
 
 
-def find(excluded: Iterable[Path] = ()) -> list[Python]:
-    """All usable ones, waited for; for the command line."""
-    search = Search(candidates(excluded=excluded))
+def answers(programs: Iterable[str]) -> list[Python]:
+    """What these programs are, waited for; those that are usable."""
+    search = Search(programs)
     while (found := search.poll()) is None:
         time.sleep(0.02)
     return found
+
+
+def find(excluded: Iterable[Path] = ()) -> list[Python]:
+    """All usable ones of this machine, waited for."""
+    return answers(candidates(excluded=excluded))
