@@ -14,7 +14,8 @@ from .log import explain, guarded
 from .qt import QtCore, QtGui, QtWidgets, owned
 from .receipts_box import ReceiptsBox, wrapped
 from .runner import Outcome, Planner, Runner
-from .vendored import errors, host, paths, settings, toolbox, wire, words
+from .setup_box import SetupBox
+from .vendored import errors, guide, host, paths, settings, toolbox, wire, words
 
 DOCKER_ID = "nss_docker"
 _POLL_MS = 500
@@ -53,8 +54,10 @@ class Question:
 class NssDocker(DockWidget):
     """One for each of Krita's windows; the run and the plans are shared by all."""
 
-    def __init__(self, runner: Runner, places: paths.Paths) -> None:
+    def __init__(self, runner: Runner, places: paths.Paths, setup: guide.Guide) -> None:
         super().__init__()
+        self._setup = SetupBox(setup)
+        self._setup.changed.connect(self._settings_changed)
         self._runner = runner
         self._planner = Planner(places, placing.version())
         self._paths = places
@@ -99,6 +102,13 @@ class NssDocker(DockWidget):
         self._poll()
         self._apply.setFocus(QtCore.Qt.FocusReason.ShortcutFocusReason)
 
+    def open_setup(self) -> None:
+        """What the menu's Set Up does: show the panel with how the worker stands."""
+        self.setVisible(True)
+        self.raise_()
+        self._setup.setVisible(True)
+        QtCore.QTimer.singleShot(0, lambda: self._bring_into_sight((self._setup,)))
+
     @guarded
     def _make_room(self, *_: object) -> None:
         """A panel that comes up lower than its plan is of little use."""
@@ -123,6 +133,7 @@ class NssDocker(DockWidget):
         """Touch nothing any more; before Krita quits. The widgets may be gone by then."""
         self._planner.stop()
         with contextlib.suppress(RuntimeError):
+            self._setup.stop()
             self._poll_timer.stop()
             self._ask_timer.stop()
 
@@ -132,6 +143,7 @@ class NssDocker(DockWidget):
         body = QtWidgets.QWidget()
         column = QtWidgets.QVBoxLayout(body)
         column.setContentsMargins(6, 2, 6, 2)
+        column.addWidget(self._setup)
         self._tool = QtWidgets.QComboBox()
         self._tool.setObjectName("nss_tool")
         self._tool.setMaxVisibleItems(len(toolbox.TOOLS))
@@ -312,6 +324,12 @@ class NssDocker(DockWidget):
         if self._runner.busy:
             return
         self._stale = False
+        if not self._setup.usable():
+            self._apply.setEnabled(False)
+            self._layer.setText("The worker is not set up.")
+            self._show_text("Set it up above; then this says what would be done.")
+            self._asked = self._wanted = None
+            return
         document = self._document()
         self._apply.setEnabled(document is not None)
         if document is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from krita import DockWidgetFactory, DockWidgetFactoryBase, Extension, Krita
@@ -11,9 +12,10 @@ from .docker import DOCKER_ID, NssDocker
 from .log import LOG
 from .qt import QtWidgets
 from .runner import Runner
-from .vendored import paths, toolbox
+from .vendored import guide, paths, toolbox
 
 MENU_ID = "nss_menu"
+SETUP_ID = "nss_setup_open"
 
 
 def action_id(tool_id: str) -> str:
@@ -29,6 +31,7 @@ class NssExtension(Extension):
         log.start()
         self._paths = paths.paths()
         self.runner = Runner(self._paths, placing.version())
+        self._guide = guide.Guide(self._paths, "Krita")
         self._dockers: list[NssDocker] = []
         self._kept: list[Any] = []
 
@@ -48,30 +51,36 @@ class NssExtension(Extension):
         for tool in toolbox.TOOLS:
             action = window.createAction(action_id(tool.id), f"{tool.title}…", f"filter/{MENU_ID}")
             action.setToolTip(tool.help)
-            action.triggered.connect(self._opener(window.qwindow(), tool.id))
-            self._kept.append(action)
+            self._opens(action, window, lambda docker, tool_id=tool.id: docker.open_tool(tool_id))
+        action = window.createAction(SETUP_ID, "Set Up…", f"filter/{MENU_ID}")
+        action.setToolTip("Sets up, repairs or removes the program that does the work.")
+        self._opens(action, window, NssDocker.open_setup)
 
     def make_docker(self) -> NssDocker:
         """A panel for a new window."""
-        docker = NssDocker(self.runner, self._paths)
+        docker = NssDocker(self.runner, self._paths, self._guide)
         self._dockers.append(docker)
         return docker
 
-    def _opener(self, main_window: Any, tool_id: str) -> Any:
+    def _opens(self, action: Any, window: Any, show: Callable[[NssDocker], None]) -> None:
+        """Have a menu entry show something in the panel of its window."""
+        main_window = window.qwindow()
+
         def opens(*_: object) -> None:
             try:
                 docker = main_window.findChild(QtWidgets.QDockWidget, DOCKER_ID)
                 if docker is None:
                     LOG.error("the panel %s is not in this window", DOCKER_ID)
                 else:
-                    docker.open_tool(tool_id)
+                    show(docker)
             except Exception:
-                LOG.exception("the menu entry of %s failed", tool_id)
+                LOG.exception("the menu entry %s failed", action.text())
 
-        return opens
+        action.triggered.connect(opens)
+        self._kept.append(action)
 
     def _closing(self, *_: object) -> None:
-        parts: list[Any] = [self.runner, *self._dockers]
+        parts: list[Any] = [self.runner, self._guide, *self._dockers]
         for part in parts:
             try:
                 part.stop()

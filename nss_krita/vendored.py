@@ -18,6 +18,7 @@ if TYPE_CHECKING or find_spec(f"{__package__}.bridge") is None:
         wire,
         words,
     )
+    from shared_core.bridge.setup import guide
 else:
     from .bridge import (
         arena,
@@ -31,11 +32,13 @@ else:
         wire,
         words,
     )
+    from .bridge.setup import guide
 
 __all__ = [
     "arena",
     "client",
     "errors",
+    "guide",
     "host",
     "paths",
     "receipt",

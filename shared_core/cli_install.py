@@ -181,10 +181,7 @@ def _setup(options: argparse.Namespace) -> int:
 
 
 def _python(program: str | None, where: Paths, flavour: str) -> pythons.Python:
-    if program is None:
-        found = pythons.find(excluded=[where.data])
-    else:
-        found = pythons.answers([program])
+    found = pythons.answers([program]) if program else pythons.find(excluded=[where.data])
     fitting = [
         python
         for python in found

@@ -88,11 +88,12 @@ def task_of(order: host.Order) -> host.Task:
     return host.Task(tool, tool.parse(order.parameters))
 
 
-def filled(values: Any, *texts: str) -> Any:
-    """The return values of a procedure that has succeeded, with its texts in their order."""
+def filled(values: Any, *results: str | bool) -> Any:
+    """The return values of a procedure that has succeeded, with its results in their order."""
     values.truncate(1)
-    for text in texts:
-        values.append(GObject.Value(GObject.TYPE_STRING, text))
+    for result in results:
+        kind = GObject.TYPE_BOOLEAN if isinstance(result, bool) else GObject.TYPE_STRING
+        values.append(GObject.Value(kind, result))
     return values
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 PREFIX = "plug-in-nss-"
 RECEIPTS = PREFIX + "receipts"
+SETUP = PREFIX + "setup"
 _PLACES = {
     toolbox.Returns.PIXELS: "The result is a new layer above each selected one.",
     toolbox.Returns.MASK: "The result is a new layer with a layer mask above each selected one, "
@@ -73,6 +74,11 @@ def _run(
 ) -> Any:
     from layers import GimpHost
 
+    if mode == Gimp.RunMode.INTERACTIVE:
+        import setup_dialog
+
+        if not setup_dialog.usable() and not setup_dialog.show():
+            return _end(procedure, Gimp.PDBStatusType.CANCEL)
     worker = client.Client(paths.paths(), GimpHost.name, str(Gimp.version()))
     place = GimpHost(image, drawables, worker.paths)
 
@@ -152,13 +158,27 @@ def show_receipts(
         return _end(procedure, Gimp.PDBStatusType.EXECUTION_ERROR, text)
 
 
+def set_up(procedure: Any, mode: Any, image: Any, drawables: Any, config: Any, data: Any) -> Any:
+    """Show how the worker stands, and set it up; without a dialog say whether it is usable."""
+    import setup_dialog
+
+    try:
+        usable = setup_dialog.usable()
+        if mode != Gimp.RunMode.NONINTERACTIVE:
+            usable = setup_dialog.show()
+        return filled(_end(procedure, Gimp.PDBStatusType.SUCCESS), usable)
+    except Exception as error:
+        text = f"Something unexpected went wrong ({type(error).__name__}: {error})."
+        return _end(procedure, Gimp.PDBStatusType.EXECUTION_ERROR, text)
+
+
 def _end(procedure: Any, status: Any, text: str = "") -> Any:
     error = GLib.Error.new_literal(Gimp.PlugIn.error_quark(), text, 0) if text else None
     return procedure.new_return_values(status, error)
 
 
 class Nss(Gimp.PlugIn):
-    """The plug-in: a procedure for each tool of the toolbox, and one that lists receipts."""
+    """The plug-in: a procedure for each tool, one that lists receipts, one that sets up."""
 
     def do_set_i18n(self, name: str) -> bool:
         """No translations yet."""
@@ -166,12 +186,14 @@ class Nss(Gimp.PlugIn):
 
     def do_query_procedures(self) -> list[str]:
         """Names of the procedures."""
-        return [*(PREFIX + tool.id for tool in toolbox.TOOLS), RECEIPTS]
+        return [*(PREFIX + tool.id for tool in toolbox.TOOLS), RECEIPTS, SETUP]
 
     def do_create_procedure(self, name: str) -> Any:
         """One procedure, those of the tools made from their declarations."""
         if name == RECEIPTS:
             return self._receipts(name)
+        if name == SETUP:
+            return self._set_up(name)
         tool = toolbox.tool(name.removeprefix(PREFIX))
         procedure = self._procedure(name, f"{tool.title}…", run, tool)
         sensitive = Gimp.ProcedureSensitivityMask.DRAWABLE | Gimp.ProcedureSensitivityMask.DRAWABLES
@@ -195,6 +217,16 @@ class Nss(Gimp.PlugIn):
         procedure.set_documentation(text, text, name)
         procedure.add_string_return_value(
             "receipts", "Receipts", "A JSON list of objects: layer and receipt.", "", FLAGS
+        )
+        return procedure
+
+    def _set_up(self, name: str) -> Any:
+        procedure = self._procedure(name, "Set Up…", set_up, None)
+        procedure.set_sensitivity_mask(Gimp.ProcedureSensitivityMask.ALWAYS)
+        text = "Sets up, repairs or removes the program that does the work."
+        procedure.set_documentation(text, text, name)
+        procedure.add_boolean_return_value(
+            "usable", "Usable", "Whether tools can be run.", False, FLAGS
         )
         return procedure
 

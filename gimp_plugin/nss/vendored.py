@@ -18,13 +18,16 @@ if TYPE_CHECKING or find_spec("bridge") is None:
         wire,
         words,
     )
+    from shared_core.bridge.setup import guide
 else:
     from bridge import arena, client, errors, host, paths, receipt, settings, toolbox, wire, words
+    from bridge.setup import guide
 
 __all__ = [
     "arena",
     "client",
     "errors",
+    "guide",
     "host",
     "paths",
     "receipt",

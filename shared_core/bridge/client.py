@@ -140,7 +140,8 @@ class Client:
     def connect(self, start: bool = True) -> bool:
         """Connect, starting the worker where ``start`` allows; whether there is a connection.
 
-        A worker that is older than the installed one is replaced unless it is busy. Raises ``CouldNotBeDone`` when the worker cannot be started or does not answer.
+        A worker that is older than the installed one is replaced unless it is busy. Raises
+        ``CouldNotBeDone`` when the worker cannot be started or does not answer.
         """
         if self._connection is not None:
             return True

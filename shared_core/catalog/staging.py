@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ..bridge.errors import CouldNotBeDone
 from .card import Card
-from .locks import locked_now
+from ..bridge.locks import locked_now
 from .manifest import file_key, lstat
 
 FOLDER = ".staging"

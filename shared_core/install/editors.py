@@ -90,7 +90,7 @@ def take_from_krita(place: Krita) -> bool:
         plug_ins / f"{KRITA}.desktop",
         place.data / "actions" / f"{KRITA}.action",
     )
-    there = any([_delete(part) for part in parts])
+    there = sum(map(_delete, parts)) > 0
     if place.settings.is_file():
         set_flag(place.settings, False)
     return there

@@ -18,6 +18,8 @@ def action_file() -> str:
         _action(f"nss_{t.id.replace('-', '_')}", f"{t.title}…", t.help, _NEEDS_PICTURE)
         for t in toolbox.TOOLS
     ]
+    text = "Sets up, repairs or removes the program that does the work."
+    entries.append(_action("nss_setup_open", "Set Up…", text, "0"))
     return (
         '<?xml version="1.0" encoding="UTF-8"?>\n'
         '<ActionCollection version="2" name="Scripts">\n'

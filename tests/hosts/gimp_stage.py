@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import plugged
 import pytest
 from editors import Editor, built
 from gimp_pictures import make_pictures
@@ -41,10 +41,9 @@ class Stage:
         """A fresh user with the plug-in installed by the project's own installer."""
         profile = self.editor.profile(self.folder / name)
         config = self.editor.gimp_plug_ins(profile).parent
-        script("install.py", "gimp", self.archive, "--config", config)
-        home = {"NSS_HOME": str(profile.home / "nss")}
+        plugged.into_gimp(self.archive, config, profile.home / "nss")
         if self.python:
-            script("install.py", "worker", self.python, environment=home)
+            plugged.name_worker(profile.home / "nss", self.python)
         (self.folder / f"{name}-out").mkdir()
         return profile
 
@@ -127,18 +126,6 @@ class Run:
         return (self.out / name).read_bytes()
 
 
-def script(name: str, *arguments: object, environment: dict[str, str] | None = None) -> None:
-    """Run one of the packaging scripts."""
-    done = subprocess.run(
-        [sys.executable, str(ROOT / "packaging" / name), *map(str, arguments)],
-        env={**os.environ, **(environment or {})},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
 @contextlib.contextmanager
 def a_stage(folder: Path, worker: bool = True) -> Iterator[Stage]:
     """The built plug-in and a worker's environment inside the test editor, below ``folder``.
@@ -154,11 +141,9 @@ def a_stage(folder: Path, worker: bool = True) -> Iterator[Stage]:
         pytest.skip(f"the test editor {EDITOR} is not built; make test-hosts builds it")
     make_pictures(folder / "pictures")
     archive = folder / "dist" / "nss_gimp.zip"
+    wheel = plugged.build(folder / "dist")
     if not worker:
-        script("build.py", "--out", folder / "dist", "gimp")
         yield Stage(editor, folder, archive, "")
         return
-    script("build.py", "--out", folder / "dist", "gimp", "wheel")
-    (wheel,) = (folder / "dist").glob("*.whl")
     with editor.worker_venv(wheel, ROOT / "constraints.txt") as venv:
         yield Stage(editor, folder, archive, venv.python)

@@ -11,7 +11,6 @@ import hashlib
 import json
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import plugged
 import pytest
 from editors import Editor, built
 from roots import Profile, RootError, require_root
@@ -57,11 +57,9 @@ class Stage:
         plug_ins = self.editor.krita_plug_ins(profile, enable=["nss_probe"])
         shutil.copytree(ROOT / "tests/hosts/krita_probe", plug_ins, dirs_exist_ok=True)
         settings = profile.home / ".config" / "kritarc"
-        script(
-            "install.py", "krita", self.archive, "--data", plug_ins.parent, "--settings", settings
-        )
-        home = {"NSS_HOME": str(profile.home / "nss")}
-        script("install.py", "worker", self.python, environment=home)
+        home = profile.home / "nss"
+        plugged.into_krita(self.archive, plug_ins.parent, settings, home)
+        plugged.name_worker(home, self.python)
         return profile
 
     def run(self, scenario: str, seconds: float = 3.0, **variants: Any) -> tuple[Any, Any, Profile]:
@@ -94,24 +92,10 @@ class Stage:
         return found, done, profile
 
 
-def script(name: str, *arguments: object, environment: dict[str, str] | None = None) -> str:
-    """Run one of the packaging scripts."""
-    done = subprocess.run(
-        [sys.executable, str(ROOT / "packaging" / name), *map(str, arguments)],
-        env={**os.environ, **(environment or {})},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
 @contextlib.contextmanager
 def staged(editor: Editor, folder: Path) -> Iterator[Stage]:
     """The built plug-in, and a worker's environment inside the editor."""
-    script("build.py", "--out", folder / "dist", "krita", "wheel")
-    (wheel,) = (folder / "dist").glob("*.whl")
+    wheel = plugged.build(folder / "dist")
     with editor.worker_venv(wheel, ROOT / "constraints.txt") as venv:
         yield Stage(editor, folder, folder / "dist" / "nss_krita.zip", venv.python)
 

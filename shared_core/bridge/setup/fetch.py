@@ -44,11 +44,11 @@ class Pinned:
     size: int
 
 
-def pinned(system: str = sys.platform, machine: str = "") -> Pinned:
+def pinned(folder: Path = LOCKS, system: str = sys.platform, machine: str = "") -> Pinned:
     """uv's wheel for this machine; ``CouldNotBeDone`` where there is none."""
     kind = {"win32": "win", "darwin": "macosx"}.get(system, "manylinux")
     place = f"{kind}-{processor(machine or platform.machine())}"
-    found = json.loads((LOCKS / "uv.json").read_text("utf-8")).get(place)
+    found = json.loads((folder / "uv.json").read_text("utf-8")).get(place)
     if found is None:
         raise CouldNotBeDone(
             f"There is no installer for {place}. Install Python 3.11 to 3.14 with its venv module "
@@ -60,16 +60,15 @@ def pinned(system: str = sys.platform, machine: str = "") -> Pinned:
 def uv(
     folder: Path,
     index: Index,
+    wanted: Pinned,
     stopped: Callable[[], bool],
     on_bytes: Callable[[int, int], None] = lambda done, total: None,
-    wanted: Pinned | None = None,
 ) -> Path:
     """uv's program below ``folder``, fetched from the index or taken from its local folders.
 
     Raises ``CouldNotBeDone`` when it cannot be had or is not the pinned one, ``Cancelled`` once
     ``stopped()`` is true.
     """
-    wanted = wanted or pinned()
     folder.mkdir(parents=True, exist_ok=True)
     wheel = folder / wanted.name
     source = _local(wanted, index) or _listed(wanted, index)

@@ -224,7 +224,7 @@ def _fill(
             text = f"Fetching the installer uv, {wire.megabytes(done)} of {wire.megabytes(total)}"
             tell(0.02 + 0.1 * done / total, text)
 
-        uv = str(fetch.uv(scratch / "uv", where, stopped, fetched))
+        uv = str(fetch.uv(scratch / "uv", where, fetch.pinned(parts.locks), stopped, fetched))
     tell(0.12, "Making an environment")
     if uv is None:
         shell.do([python.program, "-I", "-m", "venv", str(folder)])

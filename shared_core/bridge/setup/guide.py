@@ -532,7 +532,7 @@ def fetch_python(paths: Paths, tell: flow.Tell, stopped: flow.Stopped) -> Python
 
     whole = False
     try:
-        program = fetch.uv(tools, where, stopped, fetched)
+        program = fetch.uv(tools, where, fetch.pinned(), stopped, fetched)
         tell(0.5, f"Fetching Python {FETCHED_PYTHON}")
         env = index.environment(where) | {"UV_CACHE_DIR": str(tools / "cache")}
         command = [str(program), "python", "install", FETCHED_PYTHON, "--no-bin"]

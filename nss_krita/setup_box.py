@@ -1,0 +1,155 @@
+"""The part of the panel that guides through setting up the worker, and later repairs or removes it.
+
+It shows what the bridge's guide says; one guide serves the panels of all windows.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from .log import guarded
+from .qt import QtCore, QtWidgets, Signal
+from .receipts_box import wrapped
+from .vendored import guide
+
+_POLL_MS = 150
+_STEPS = 1000
+_LOG_HEIGHT = 110
+
+
+class SetupBox(QtWidgets.QGroupBox):
+    """Visible while the worker is not usable, while it is being set up, and when asked for."""
+
+    changed = Signal()
+
+    def __init__(self, shared: guide.Guide) -> None:
+        super().__init__()
+        self.setObjectName("nss_setup")
+        self._guide = shared
+        self._view: guide.View | None = None
+        self._was_usable = shared.usable
+        self._text = wrapped("nss_setup_text")
+        self._said = wrapped("nss_setup_said")
+        self._bar = QtWidgets.QProgressBar()
+        self._bar.setObjectName("nss_setup_progress")
+        self._bar.setRange(0, _STEPS)
+        self._bar.setTextVisible(False)
+        self._bar.setMaximumHeight(10)
+        self._buttons = QtWidgets.QVBoxLayout()
+        self._show_log = QtWidgets.QCheckBox("Show the log")
+        self._show_log.setObjectName("nss_setup_show_log")
+        self._show_log.toggled.connect(self._log_toggled)
+        self._log = QtWidgets.QPlainTextEdit()
+        self._log.setObjectName("nss_setup_log")
+        self._log.setReadOnly(True)
+        self._log.setFixedHeight(_LOG_HEIGHT)
+        self._log.setVisible(False)
+        column = QtWidgets.QVBoxLayout(self)
+        for widget in (self._text, self._bar, self._said):
+            column.addWidget(widget)
+        column.addLayout(self._buttons)
+        column.addWidget(self._show_log)
+        column.addWidget(self._log)
+        self._timer = QtCore.QTimer(self)
+        self._timer.setInterval(_POLL_MS)
+        self._timer.timeout.connect(self._poll)
+        self.setVisible(not self._was_usable)
+
+    def usable(self) -> bool:
+        """Whether there is a worker for the tools; where there is none this box shows itself."""
+        found = self._guide.usable
+        if not found:
+            self.setVisible(True)
+        return found
+
+    def showEvent(self, event: Any) -> None:
+        """Follow the guide for as long as it is seen."""
+        super().showEvent(event)
+        self._timer.start()
+        self._poll()
+
+    def hideEvent(self, event: Any) -> None:
+        """Nobody looks; a set-up goes on."""
+        super().hideEvent(event)
+        self._timer.stop()
+
+    def tell(self, sentence: str) -> None:
+        """Where a failed slot's sentence goes."""
+        self._said.setText(sentence)
+        self._said.setVisible(True)
+
+    def stop(self) -> None:
+        """Follow nothing any more; before Krita quits."""
+        self._timer.stop()
+
+    @guarded
+    def _poll(self, *_: object) -> None:
+        view = self._guide.poll()
+        before, self._view = self._view, view
+        if view == before:
+            return
+        self.setTitle(view.title)
+        self._text.setText(view.text)
+        self._said.setText(view.said)
+        self._said.setVisible(bool(view.said))
+        self._bar.setVisible(view.share is not None)
+        self._bar.setValue(round((view.share or 0.0) * _STEPS))
+        if before is None or view.actions != before.actions:
+            self._show_actions(view)
+        if self._log.isVisible():
+            self._fill_log()
+        if view.usable != self._was_usable:
+            self._was_usable = view.usable
+            self.changed.emit()
+
+    def _show_actions(self, view: guide.View) -> None:
+        while self._buttons.count():
+            old = self._buttons.takeAt(0).widget()
+            old.hide()
+            old.deleteLater()
+        actions = view.actions
+        if view.usable and view.share is None:
+            actions = (*actions, guide.Action("close", "Close", "Hides this; nothing changes."))
+        for action in actions:
+            button = QtWidgets.QPushButton(action.label)
+            button.setObjectName(f"nss_setup_{action.id}")
+            button.setToolTip(f"<p>{action.help}</p>")
+            policy = QtWidgets.QSizePolicy.Policy
+            button.setSizePolicy(policy.Ignored, policy.Fixed)
+            button.clicked.connect(lambda *_, chosen=action: self._clicked(chosen))
+            self._buttons.addWidget(button)
+
+    @guarded
+    def _clicked(self, action: guide.Action) -> None:
+        if action.id == "close":
+            self.setVisible(False)
+            return
+        folder: Path | None = None
+        if action.asks_folder:
+            chosen = QtWidgets.QFileDialog.getExistingDirectory(self, action.label)
+            if not chosen:
+                return
+            folder = Path(str(chosen))
+        elif action.id == guide.REMOVE and not self._agreed(action):
+            return
+        self._guide.begin(action.id, folder)
+        self._poll()
+
+    def _agreed(self, action: guide.Action) -> bool:
+        buttons = QtWidgets.QMessageBox.StandardButton
+        answer = QtWidgets.QMessageBox.question(
+            self, "NSS", action.help, buttons.Yes | buttons.No, buttons.No
+        )
+        return bool(answer == buttons.Yes)
+
+    @guarded
+    def _log_toggled(self, on: bool) -> None:
+        self._log.setVisible(on)
+        if on:
+            self._fill_log()
+
+    def _fill_log(self) -> None:
+        self._log.setPlainText(self._guide.log())
+        bar = self._log.verticalScrollBar()
+        bar.setValue(bar.maximum())
