@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
 
-.PHONY: demo test test-hosts lint package bench campaign clean
+.PHONY: demo test test-hosts lint package lock bench campaign clean
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -38,6 +38,10 @@ lint: $(VENV)/.test
 
 package: $(VENV)/.test
 	$(BIN)/python packaging/build.py --out dist
+
+# For maintainers, whenever a dependency changes: the hash-locked packages of the worker.
+lock: $(VENV)/.test
+	$(BIN)/python packaging/lock.py --uv $(BIN)/uv
 
 bench: $(VENV)/.test
 	$(BIN)/python benchmarks/run.py

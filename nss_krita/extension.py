@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from operator import methodcaller
 from typing import Any
 
 from krita import DockWidgetFactory, DockWidgetFactoryBase, Extension, Krita
@@ -51,10 +52,10 @@ class NssExtension(Extension):
         for tool in toolbox.TOOLS:
             action = window.createAction(action_id(tool.id), f"{tool.title}…", f"filter/{MENU_ID}")
             action.setToolTip(tool.help)
-            self._opens(action, window, lambda docker, tool_id=tool.id: docker.open_tool(tool_id))
+            self._opens(action, window, methodcaller("open_tool", tool.id))
         action = window.createAction(SETUP_ID, "Set Up…", f"filter/{MENU_ID}")
         action.setToolTip("Sets up, repairs or removes the program that does the work.")
-        self._opens(action, window, NssDocker.open_setup)
+        self._opens(action, window, methodcaller("open_setup"))
 
     def make_docker(self) -> NssDocker:
         """A panel for a new window."""
@@ -62,7 +63,7 @@ class NssExtension(Extension):
         self._dockers.append(docker)
         return docker
 
-    def _opens(self, action: Any, window: Any, show: Callable[[NssDocker], None]) -> None:
+    def _opens(self, action: Any, window: Any, show: Callable[[NssDocker], object]) -> None:
         """Have a menu entry show something in the panel of its window."""
         main_window = window.qwindow()
 

@@ -89,7 +89,8 @@ def kritas(machine: Machine) -> list[Krita]:
 def _moved(krita: Krita) -> Krita:
     """Krita with its resources where its settings have moved them to."""
     if krita.settings.is_file():
-        top = krita.settings.read_text("utf-8", "replace").partition("\n[")[0]
+        text = krita.settings.read_text("utf-8", "replace")
+        top = f"\n{text}".partition("\n[")[0]
         moved = re.search(r"^ResourceDirectory=(.+)$", top, re.MULTILINE)
         if moved and Path(moved[1].strip()).is_dir():
             return Krita(krita.title, Path(moved[1].strip()), krita.settings, krita.sandboxed)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parent
-CASES = ("adapter_cases.py", "kinds_cases.py")
+CASES = ("adapter_cases.py", "kinds_cases.py", "setup_cases.py")
 
 
 @pytest.mark.parametrize("qt", [5, 6])

@@ -6,12 +6,15 @@ Standard library only; may run in a thread of an editor, since it waits for the 
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import json
 import platform
+import queue
 import re
 import ssl
 import sys
+import threading
 import urllib.error
 import urllib.request
 import zipfile
@@ -69,6 +72,40 @@ def uv(
     Raises ``CouldNotBeDone`` when it cannot be had or is not the pinned one, ``Cancelled`` once
     ``stopped()`` is true.
     """
+    return _attended(lambda: _uv(folder, index, wanted, stopped, on_bytes), stopped)
+
+
+def _attended(work: Callable[[], Path], stopped: Callable[[], bool]) -> Path:
+    """The result of ``work``, which is left to itself once nobody wants it any more.
+
+    A server that says nothing would hold it for as long as its patience lasts.
+    """
+    results: queue.SimpleQueue[Path | BaseException] = queue.SimpleQueue()
+
+    def run() -> None:
+        try:
+            results.put(work())
+        except BaseException as error:
+            results.put(error)
+
+    threading.Thread(target=run, name="nss-fetch", daemon=True).start()
+    while True:
+        if stopped():
+            raise Cancelled("Cancelled; nothing was changed.")
+        with contextlib.suppress(queue.Empty):
+            result = results.get(timeout=0.05)
+            if isinstance(result, BaseException):
+                raise result
+            return result
+
+
+def _uv(
+    folder: Path,
+    index: Index,
+    wanted: Pinned,
+    stopped: Callable[[], bool],
+    on_bytes: Callable[[int, int], None],
+) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     wheel = folder / wanted.name
     source = _local(wanted, index) or _listed(wanted, index)

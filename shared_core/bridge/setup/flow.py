@@ -36,6 +36,10 @@ _SERVES = "import numpy, cv2, shared_core.worker.server, shared_core.worker.runn
 _PACKAGE = re.compile(r"^\s*(?:Collecting|Downloading|Processing|Using cached)\s+(\S+)(.*)")
 
 
+class _Refused(Exception):
+    """A flavour's provider does not work here; why."""
+
+
 @dataclass(frozen=True)
 class Parts:
     """What an environment is made of: the worker's wheel, and the folder of the locks."""
@@ -75,7 +79,13 @@ def install(
     with _alone(paths):
         if _only_the_worker_changed(paths, parts, flavour):
             return _update(paths, parts, tell, stopped)
-        return _install(paths, parts, python, flavour, wheels, tell, stopped)
+        try:
+            return _install(paths, parts, python, flavour, wheels, tell, stopped)
+        except _Refused as refused:
+            if not environment.state(paths).usable:
+                _install(paths, parts, python, locks.CPU, wheels, tell, stopped)
+            title = locks.flavour(flavour).title
+            return f"{title} is not used: {refused} The worker runs on the processor."
 
 
 def remove(paths: Paths, tell: Tell, stopped: Stopped) -> str:
@@ -122,7 +132,6 @@ def _install(
     tell: Tell,
     stopped: Stopped,
 ) -> str:
-    before = environment.state(paths)
     title = locks.flavour(flavour).title
     tell(0.0, "Making room")
     environment.sweep(paths)
@@ -136,7 +145,7 @@ def _install(
         note = ""
         if not proof["works"]:
             if flavour != locks.CPU:
-                return _kept(paths, parts, python, title, proof, before, wheels, tell, stopped)
+                raise _Refused(proof["reason"])
             note = f" onnxruntime does not work here, so no model will run: {proof['reason']}"
         stamp = environment.Stamp(
             version=__version__,
@@ -161,23 +170,6 @@ def _install(
     device = f" on {proof['device']}" if proof["works"] and proof["device"] else ""
     used = f" with {title}{device}" if flavour != locks.CPU else ""
     return f"The worker is set up{used}.{note}"
-
-
-def _kept(
-    paths: Paths,
-    parts: Parts,
-    python: Python,
-    title: str,
-    proof: Mapping[str, Any],
-    before: environment.State,
-    wheels: Path | None,
-    tell: Tell,
-    stopped: Stopped,
-) -> str:
-    """What is said when a flavour does not work; where there was no worker yet, one is made."""
-    if not before.usable:
-        _install(paths, parts, python, locks.CPU, wheels, tell, stopped)
-    return f"{title} is not used: {proof['reason']} The worker runs on the processor."
 
 
 def _check_room(folder: Path, parts: Parts, python: Python, flavour: str) -> None:
@@ -225,7 +217,7 @@ def _fill(
             tell(0.02 + 0.1 * done / total, text)
 
         uv = str(fetch.uv(scratch / "uv", where, fetch.pinned(parts.locks), stopped, fetched))
-    tell(0.12, "Making an environment")
+    tell(0.13, "Making an environment")
     if uv is None:
         shell.do([python.program, "-I", "-m", "venv", str(folder)])
         command = [str(own), "-I", "-m", "pip", "install"]
@@ -304,7 +296,7 @@ _MEANINGS = (
 def explained(said: str, source: str) -> str:
     """A sentence from an installer's output."""
     lines = [line.strip() for line in said.splitlines() if line.strip()]
-    errors = [line for line in lines if re.match(r"error\b|ERROR\b|×|╰", line, re.IGNORECASE)]
+    errors = [line for line in lines if re.match(r"error\b|cause\b|×|╰", line, re.IGNORECASE)]
     last = (errors or lines or ["it left no message"])[-1][:300]
     for pattern, meaning in _MEANINGS:
         if re.search(pattern, said):
