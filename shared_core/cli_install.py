@@ -124,7 +124,7 @@ def _uninstall(options: argparse.Namespace) -> int:
     own = [where.config, where.data, where.cache, where.runtime]
     if everything and not _agreed(options, where):
         raise Cancelled("Nothing was removed.")
-    ledger = editors.Ledger(where)
+    ledger, models = editors.Ledger(where), where.models
     for place in _found(options, chosen or {KRITA, GIMP}):
         if isinstance(place, places.Krita):
             there = editors.take_from_krita(place)
@@ -143,6 +143,8 @@ def _uninstall(options: argparse.Namespace) -> int:
     if left:
         raise CouldNotBeDone(f"{left[0]} could not be deleted whole. Delete it yourself.")
     print("NSS is gone from this user's folders. What pip installed, pip uninstalls.")
+    if models.is_dir():
+        print(f"The models in {models}, a folder that you chose, are left: delete it yourself.")
     return 0
 
 
@@ -152,7 +154,7 @@ def _agreed(options: argparse.Namespace, where: Paths) -> bool:
         return True
     if not sys.stdin.isatty():
         raise UsageError("Uninstalling everything deletes models and settings: add --yes.")
-    models = environment.size(where.models) if where.models.is_dir() else 0
+    models = environment.size(where.usual_models) if where.usual_models.is_dir() else 0
     more = f" and {wire.megabytes(models)} of downloaded models" if models else ""
     question = f"Delete the plug-ins, the worker, all settings{more}? [y/N] "
     return input(question).strip().lower() in ("y", "yes")

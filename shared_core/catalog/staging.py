@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..bridge.errors import CouldNotBeDone
-from .card import Card
 from ..bridge.locks import locked_now
+from .card import Card
 from .manifest import file_key, lstat
 
 FOLDER = ".staging"

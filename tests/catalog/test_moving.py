@@ -12,8 +12,8 @@ import pytest
 
 from shared_core.bridge import settings
 from shared_core.bridge.errors import Cancelled, CouldNotBeDone, UsageError
+from shared_core.bridge.locks import locked
 from shared_core.catalog import moving
-from shared_core.catalog.locks import locked
 from shared_core.catalog.moving import move
 from shared_core.catalog.shelf import Shelf
 from shared_core.catalog.store import Presence

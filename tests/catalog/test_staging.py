@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from shared_core.catalog.locks import locked
+from shared_core.bridge.locks import locked
 from shared_core.catalog.manifest import file_key
 from shared_core.catalog.staging import FOLDER, KEEP_SECONDS
 from tests.catalog.small_store import Shelves

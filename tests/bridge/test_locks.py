@@ -11,14 +11,14 @@ from pathlib import Path
 import pytest
 
 from shared_core.bridge.errors import Cancelled
-from shared_core.catalog.locks import locked, locked_now
+from shared_core.bridge.locks import locked, locked_now
 from tests.conftest import ROOT
 
 COUNT = """
 import sys
 from pathlib import Path
 from shared_core.catalog import locks
-from shared_core.catalog.locks import locked
+from shared_core.bridge.locks import locked
 locks._POLL_SECONDS = 0.0001
 lock, number = Path(sys.argv[1]), Path(sys.argv[2])
 for _ in range(60):
