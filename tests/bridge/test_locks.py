@@ -17,7 +17,7 @@ from tests.conftest import ROOT
 COUNT = """
 import sys
 from pathlib import Path
-from shared_core.catalog import locks
+from shared_core.bridge import locks
 from shared_core.bridge.locks import locked
 locks._POLL_SECONDS = 0.0001
 lock, number = Path(sys.argv[1]), Path(sys.argv[2])
