@@ -1,12 +1,14 @@
-"""Does a downloaded model work here: expected tensors, and one run on known values on the CPU.
+"""Does a model work here: expected tensors, and one run on known values on the CPU.
 
-A model that fails is never run on anybody's picture. Call this in a process that may die.
+A model that fails is never run on anybody's picture. For a process that may die (``confined``),
+with an inspected model; ``trial`` is what others call.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -15,8 +17,8 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from ..engine.session import OutOfMemory, RunFailed, Session, SessionFailed, open_session
-from .card import CLASSES, RESIDUAL, Card, TensorSpec
+from ..engine.session import RunFailed, Session, SessionFailed, open_session
+from .card import CLASSES, RESIDUAL, Card, TensorSpec, from_json
 from .contract import Shown, fed, matched, planes, undone
 from .manifest import Trial
 
@@ -36,7 +38,7 @@ _LEAST_SHARE = 0.01
 
 Size = tuple[int | None, int | None]
 
-_Failures = (SessionFailed, RunFailed, OutOfMemory)
+_Failures = (SessionFailed, RunFailed)
 
 
 def onnxruntime_version() -> str:
@@ -44,13 +46,19 @@ def onnxruntime_version() -> str:
     return str(onnxruntime.__version__)
 
 
+def answer(request: Mapping[str, Any]) -> dict[str, Any]:
+    """What came of trying the model of the ``card`` in ``folder``, for ``confined.call``."""
+    return asdict(try_model(from_json(request["card"]), Path(request["folder"])))
+
+
 def try_model(card: Card, folder: Path) -> Trial:
     """Open each session of the model in ``folder``, compare its tensors with the card, run it once.
 
-    Never raises for a bad model: ``Trial.ok`` is false then, and ``Trial.reason`` says why. Each
-    output must have the contract's shape, be finite, lie within half a range of the contract's
-    range, and not be constant. The sessions are open one at a time. ``seconds_per_tile`` adds up
-    the runs, the sessions' making apart. A card without sessions passes.
+    Never raises for a bad model: ``Trial.ok`` is false then, and ``Trial.reason`` says why. Raises
+    ``OutOfMemory``, which may be this machine's fault. Each output must have the contract's shape,
+    be finite, lie within half a range of the contract's range, and not be constant. The sessions
+    are open one at a time. ``seconds_per_tile`` adds up the runs, the sessions' making apart. A
+    card without sessions passes.
     """
     seconds: dict[str, float] = {}
     reason = ""

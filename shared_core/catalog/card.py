@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from enum import Enum
 from pathlib import Path
+from typing import Any
 
 from ..engine.grid import Grid, plan_tiles
 from ..engine.recipe import Recipe
@@ -337,3 +338,23 @@ class Card:
         if not found:
             raise KeyError(f"{self.id} has no file with the role {role!r}")
         return next((file for file in found if file.is_session), found[0])
+
+
+def to_json(card: Card) -> dict[str, Any]:
+    """What of the card JSON can hold."""
+    return asdict(replace(card, shipped=None))
+
+
+def from_json(data: Mapping[str, Any]) -> Card:
+    """The card that ``to_json`` made ``data`` of, as far as files, tensors and tiles go."""
+    tensors = {
+        name: tuple(TensorSpec(**{**spec, **_tuples(spec)}) for spec in data[name])
+        for name in ("inputs", "outputs")
+    }
+    tile = data["tile"] and TileRule(**data["tile"])
+    files = tuple(CardFile(**file) for file in data["files"])
+    return Card(**{**data, **tensors, "tile": tile, "files": files})
+
+
+def _tuples(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: tuple(value) for name, value in fields.items() if isinstance(value, list)}

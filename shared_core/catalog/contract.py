@@ -160,7 +160,7 @@ def fed(spec: TensorSpec, shown: Shown, dtype: np.dtype[Any] | None = None) -> N
     if not spec.layout:
         return np.full(shape, _noise(spec, shown), wanted)
     size = dict(zip(spec.layout, shape, strict=True))
-    planes = np.empty((len(spec.channels) or 1, size["H"], size["W"]), np.float32)
+    planes = np.empty((size.get("C", 1), size["H"], size["W"]), np.float32)
     rgb = shown.rgb
     if spec.by_maximum:
         rgb = rgb / np.float32(max(float(rgb.max()), 1e-6))

@@ -1,8 +1,8 @@
 """``python -m shared_core.catalog.fetch MODEL_ID``: download, verify and try one model.
 
-A child process, so that the transfer, huggingface_hub and a first run of an unknown file can harm
-nobody. It speaks JSON lines on stdout and is cancelled by anything on its stdin, by its end, or by
-a signal.
+A child process, so that the transfer and huggingface_hub can harm nobody; the first run of the
+unknown file is a child's of its own. It speaks JSON lines on stdout and is cancelled by anything
+on its stdin, by its end, or by a signal.
 """
 
 from __future__ import annotations
@@ -173,12 +173,7 @@ def _try(
     if not state.usable:
         raise CouldNotBeDone(state.reason)
     stage(CANARY)
-    from .canary import try_model
-
-    trial = try_model(card, store.folder(card))
-    if cancel.is_set():
-        raise Cancelled("The trial of the model was cancelled.")
-    store.record_trial(card, trial)
+    trial = store.try_out(card, cancel.is_set)
     if not trial.ok:
         raise RealPathImpossible(trial.reason)
     return trial.seconds_per_tile

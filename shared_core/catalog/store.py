@@ -180,12 +180,13 @@ class Store:
         stamps = shelf.stamps(shelf.manifest(), anew=True, on_bytes=report, cancelled=cancelled)
         return _judge(shelf, shelf.keep(stamps))
 
-    def check_before_use(self, card: Card) -> Path:
+    def check_before_use(self, card: Card, cancelled: Callable[[], bool] = lambda: False) -> Path:
         """The main file, all of the model's bytes verified and the model tried; notes the use.
 
-        For the process that holds sessions: it imports onnxruntime where the model was not yet
-        tried with this version. Raises ``RealPathImpossible`` with the reason, or
-        ``CouldNotBeDone`` when a file cannot be read.
+        For the process that holds sessions: it imports onnxruntime. A model that was not yet tried
+        with this version is tried first, in a process that may die. Raises ``RealPathImpossible``
+        with the reason, ``CouldNotBeDone`` when a file cannot be read or memory is short at the
+        moment, or ``Cancelled``.
         """
         shelf = self._shelf(card)
         manifest = shelf.checked()
@@ -195,12 +196,11 @@ class Store:
             raise RealPathImpossible(fault or state.reason)
         if shelf.unverified(manifest):
             raise RealPathImpossible(f"The files of {card.title} are being changed: try again.")
-        from .canary import onnxruntime_version, try_model
+        from .canary import onnxruntime_version
 
         trial = manifest.trial
         if trial is None or trial.onnxruntime != onnxruntime_version():
-            trial = try_model(card, shelf.folder)
-            self.record_trial(card, trial)
+            trial = self.try_out(card, cancelled)
         if not trial.ok:
             raise RealPathImpossible(trial.reason)
         self._note_use(shelf, manifest)
@@ -216,6 +216,23 @@ class Store:
 
         if manifest.used != today:
             shelf.change(change)
+
+    def try_out(self, card: Card, cancelled: Callable[[], bool] = lambda: False) -> Trial:
+        """Try the model, whose bytes have been verified, in a process that may die; remembered.
+
+        Raises ``CouldNotBeDone`` where its files changed meanwhile, so that nobody knows what was
+        tried, or memory is short at the moment, and ``Cancelled``.
+        """
+        from .trial import tried
+
+        shelf = self._shelf(card)
+        trial = tried(card, shelf.folder, cancelled)
+        if fault := shelf.fault(manifest := shelf.manifest()):
+            raise CouldNotBeDone(fault)
+        if shelf.unverified(manifest):
+            raise CouldNotBeDone(f"The files of {card.title} are being changed: try again.")
+        self.record_trial(card, trial)
+        return trial
 
     def record_trial(self, card: Card, trial: Trial | None) -> None:
         """Remember what came of trying the model; None has it tried anew before its next use."""

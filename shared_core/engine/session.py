@@ -6,6 +6,7 @@ looked for afterwards. It also counts how often the model really gave an output.
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections import Counter, OrderedDict
@@ -22,6 +23,9 @@ from ..bridge.errors import Cancelled, CouldNotBeDone
 from .memory import available_bytes, usable_threads
 
 CPU = "CPUExecutionProvider"
+
+# A model's metadata could choose the session's options otherwise, a profile's file among them.
+os.environ.pop("ORT_LOAD_CONFIG_FROM_MODEL", None)
 
 # Full optimisation may triple the weights in memory, so it needs a model far below what is free.
 _SHARE_FOR_FULL_OPTIMISATION = 0.25

@@ -13,20 +13,12 @@ from typing import Any
 
 from shared_core.bridge import toolbox, wire
 from shared_core.bridge.errors import BadInput, Cancelled, CouldNotBeDone, NssError
+from shared_core.child import Child, ChildDied, Event
 from shared_core.tools import costs
 
-from .child import (
-    CHECKING,
-    READING,
-    RUNNING,
-    SILENCE_SECONDS,
-    STARTING,
-    Child,
-    ChildDied,
-    Event,
-)
 from .journal import Journal, Mark, died
 from .planner import CPU, Planner
+from .stages import CHECKING, READING, RUNNING, SILENCE_SECONDS, STARTING
 
 Send = Callable[[Any], None]
 Stopped = Callable[[], bool]

@@ -24,12 +24,13 @@ from shared_core.bridge.errors import (
 )
 from shared_core.bridge.paths import Paths
 from shared_core.catalog.store import CANARY, DOWNLOADING, VERIFYING, WAITING, Store
+from shared_core.child import Child, ChildDied, Event
 from shared_core.device import profile as device
 
 from .attempts import Attempts, RealFailed, Run, Send, Stopped, pixels_of, question
-from .child import SILENCE_SECONDS, Child, ChildDied, Event
 from .journal import Fault, Journal
 from .planner import CPU, Planner, missing_onnxruntime
+from .stages import SILENCE_SECONDS
 
 # glibc then keeps the pages of arrays between tiles; measured to halve the cost of reading.
 _ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": "33554432", "MALLOC_TRIM_THRESHOLD_": "268435456"}

@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 from shared_core.bridge import wire
 from shared_core.catalog.cards import Card
 
-from .child import READING, RUNNING, STARTING
+from .stages import READING, RUNNING, STARTING
 
 KEEP_SPEEDS = 9
 KEEP_FAULTS = 64

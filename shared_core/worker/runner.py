@@ -18,13 +18,13 @@ from shared_core.catalog import cards as catalogue
 from shared_core.catalog import own
 from shared_core.catalog.store import Presence, Store
 from shared_core.engine import memory
+from shared_core.speech import Speech
 from shared_core.tools import registry
 from shared_core.tools.work import Made, Model, Sessions, Work
 
-from .child import CHECKING, LOADING, READING, RUNNING
 from .journal import whole
 from .places import Places
-from .speech import Speech
+from .stages import CHECKING, LOADING, READING, RUNNING
 
 PROGRESS_SECONDS = 0.1
 CPU = "CPUExecutionProvider"
@@ -165,7 +165,7 @@ class Runner:
     def _open(self, request: dict[str, Any]) -> Model:
         self._enter(CHECKING)
         card = self._cards()[request["model"]]
-        self._store.check_before_use(card)
+        self._store.check_before_use(card, self._speech.cancelled)
         self._enter(LOADING)
         model = self._model(card, request["provider"])
         self._speech.canceller = model.sessions.cancel

@@ -12,10 +12,11 @@ import pytest
 from shared_core.bridge import wire
 from shared_core.bridge.errors import BadInput, CouldNotBeDone, NssError, RealPathImpossible
 from shared_core.bridge.paths import paths
+from shared_core.child import ChildDied
 from shared_core.worker import jobs
-from shared_core.worker.child import LOADING, READING, RUNNING, ChildDied
 from shared_core.worker.jobs import JobRunner
 from shared_core.worker.journal import Journal
+from shared_core.worker.stages import LOADING, READING, RUNNING
 
 CUDA, CPU = "CUDAExecutionProvider", "CPUExecutionProvider"
 DENOISE, DEBLUR = "scunet-real-psnr", "nafnet-gopro-opencv"

@@ -50,7 +50,7 @@ def test_clear_leaves_nothing_of_an_earlier_attempt(tmp_path, monkeypatch, tool_
 def test_a_runner_that_stands_still_does_not_outlive_the_supervisor(tmp_path: Path) -> None:
     program = (
         "import time\n"
-        "from shared_core.worker.child import Child\n"
+        "from shared_core.child import Child\n"
         "child = Child('shared_core.worker.runner')\n"
         # Its first sign of life.
         "child._events.get(timeout=30)\n"

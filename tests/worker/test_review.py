@@ -18,6 +18,7 @@ import cv2
 import numpy as np
 import pytest
 
+from shared_core import child
 from shared_core.bridge import wire
 from shared_core.bridge.arena import Arena
 from shared_core.bridge.client import Client
@@ -25,7 +26,7 @@ from shared_core.bridge.errors import Cancelled
 from shared_core.bridge.paths import paths
 from shared_core.bridge.toolbox import tool
 from shared_core.engine import memory
-from shared_core.worker import child, runner
+from shared_core.worker import runner
 from shared_core.worker import server as servers
 from shared_core.worker.journal import Fault, Journal
 from shared_core.worker.server import Server, Task

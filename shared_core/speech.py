@@ -14,7 +14,7 @@ from typing import Any
 
 from shared_core.bridge.errors import NssError
 
-from .child import BEAT_SECONDS
+BEAT_SECONDS = 1.0
 
 _PR_SET_PDEATHSIG = 1
 

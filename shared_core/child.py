@@ -1,4 +1,4 @@
-"""A child process that takes requests and reports events as JSON lines (runner, model fetch)."""
+"""A child process that takes requests and reports events as JSON lines (runner, fetch, trial)."""
 
 from __future__ import annotations
 
@@ -18,16 +18,9 @@ from shared_core.bridge.errors import Cancelled, NssError, from_code
 
 Event = dict[str, Any]
 CANCEL_GRACE_SECONDS = 3.0
-BEAT_SECONDS = 1.0
-SILENCE_SECONDS = 30.0
+NO_WINDOW = 0x08000000  # Windows
 # Longer between two looks at the clock, and this process itself was stopped or asleep.
 ASLEEP_SECONDS = 2.0
-# The stages of a job. In the first two, neither model nor algorithm has any part in it yet.
-STARTING = "starting"
-READING = "reading the picture"
-CHECKING = "checking the model"
-LOADING = "loading the model"
-RUNNING = "running"
 
 
 class ChildDied(Exception):
@@ -35,17 +28,28 @@ class ChildDied(Exception):
 
 
 class Child:
-    """One child process; one request at a time."""
+    """One child process; one request at a time.
+
+    ``environment`` is added to ours; ``options`` are further ones of ``subprocess.Popen``.
+    """
 
     def __init__(
-        self, module: str, *arguments: str, environment: Mapping[str, str] | None = None
+        self,
+        module: str,
+        *arguments: str,
+        environment: Mapping[str, str] | None = None,
+        **options: Any,
     ) -> None:
+        settings = {
+            "env": {**os.environ, **(environment or {})},
+            "creationflags": NO_WINDOW if os.name == "nt" else 0,
+            **options,
+        }
         self._process = subprocess.Popen(
             [sys.executable, "-E", "-P", "-m", module, *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            env={**os.environ, **(environment or {})},
-            creationflags=0x08000000 if os.name == "nt" else 0,
+            **settings,
         )
         self._events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
         self._silent = False
@@ -157,6 +161,10 @@ class Child:
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(0.3)
             return
-        self._process.kill()
+        self.kill()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(5)
+
+    def kill(self) -> None:
+        """End the process without asking."""
+        self._process.kill()
