@@ -9,6 +9,7 @@ from typing import Any
 from krita import DockWidget, Krita
 
 from . import layers, placing, reading
+from .consent_box import ConsentBox, let_shrink
 from .form import ToolForm, shrinkable
 from .log import explain, guarded
 from .qt import QtCore, QtGui, QtWidgets, owned
@@ -22,8 +23,6 @@ _POLL_MS = 500
 _DEBOUNCE_MS = 300
 _MESSAGE_MS = 6000
 _GOOD_HEIGHT = 540
-# What a narrow panel shows of a check box's text; the rest goes on a second line.
-_LONG_CONSENT = 22
 _PATHS = (
     ("auto", "Automatic", "The real model where this machine can run it in reasonable time."),
     (wire.REAL, "Real model only", "The real model, or a sentence that says why it cannot run."),
@@ -207,26 +206,13 @@ class NssDocker(DockWidget):
         column.setSpacing(4)
         self._layer = wrapped("nss_layer")
         self._plan_text = wrapped("nss_plan")
-        self._consent = QtWidgets.QCheckBox()
-        self._consent.setObjectName("nss_consent")
-        _let_shrink(self._consent)
-        self._consent.setToolTip(
-            "<p>The model is fetched once, verified and kept on this computer. Your picture is "
-            "never uploaded.</p>"
-        )
-        self._consent.toggled.connect(self._show_consent)
-        self._consent_facts = wrapped("nss_consent_facts")
+        self._consent = ConsentBox(self._set_values)
+        self._consent.changed.connect(self._show_consent)
         self._insist = QtWidgets.QPushButton()
         self._insist.setObjectName("nss_insist")
-        _let_shrink(self._insist)
+        let_shrink(self._insist)
         self._insist.clicked.connect(self._apply_real)
-        for widget in (
-            self._layer,
-            self._plan_text,
-            self._consent,
-            self._consent_facts,
-            self._insist,
-        ):
+        for widget in (self._layer, self._plan_text, self._consent, self._insist):
             column.addWidget(widget)
         return box
 
@@ -286,8 +272,7 @@ class NssDocker(DockWidget):
     def _consents(self, order: host.Order) -> str:
         """The model whose box is ticked for what ``order`` would download, or nothing."""
         answered = self._answered is not None and self._answered.order == order
-        ticked = self._consent.isVisibleTo(self) and self._consent.isChecked()
-        return str(self._consent.property("nss_model") or "") if answered and ticked else ""
+        return self._consent.agreed() if answered else ""
 
     # Slots
 
@@ -393,28 +378,17 @@ class NssDocker(DockWidget):
         assert isinstance(answer, wire.Plan)
         self._show_text(_upper(answer.sentence()))
         self._answered = self._asked
-        offer = bool(answer.download)
-        if offer:
-            size = wire.megabytes(answer.download_bytes)
-            text = f"Download {answer.download_title}"
-            gap = "\n" if len(text) > _LONG_CONSENT else " "
-            self._consent.setText(f"{text}{gap}({size})")
-            self._consent_facts.setText(
-                f"{answer.licence} licence, from {answer.host}, once. Nothing is uploaded."
-            )
-        if self._consent.property("nss_model") != answer.download:
-            self._consent.setChecked(False)
-            self._consent.setProperty("nss_model", answer.download)
-        self._consent.setVisible(offer)
-        self._consent_facts.setVisible(offer)
+        self._consent.show_offer(str(self._tool.currentData()), answer.offer)
         self._insist.setVisible(bool(answer.insist))
         self._insist.setText(answer.insist)
         self._show_consent()
 
     @guarded
     def _show_consent(self, *_: object) -> None:
-        offered = self._consent.isVisibleTo(self) and self._consent.isChecked()
-        self._apply.setText("Download and apply" if offered else "Apply")
+        self._apply.setText("Download and apply" if self._consent.agreed() else "Apply")
+
+    def _set_values(self, values: dict[str, toolbox.Value]) -> None:
+        self._forms[self._tool.currentIndex()].set_values(values)
 
     @guarded
     def _apply_clicked(self, *_: object) -> None:
@@ -494,16 +468,10 @@ class NssDocker(DockWidget):
 
     def _show_text(self, text: str) -> None:
         self._plan_text.setText(text)
-        for widget in (self._consent, self._consent_facts, self._insist):
-            widget.setVisible(False)
+        self._consent.show_offer("", None)
+        self._insist.setVisible(False)
         self._answered = None
         self._show_consent()
-
-
-def _let_shrink(widget: Any) -> None:
-    """Keep a long text from widening the panel."""
-    policy = QtWidgets.QSizePolicy.Policy
-    widget.setSizePolicy(policy.Ignored, policy.Fixed)
 
 
 def _upper(text: str) -> str:

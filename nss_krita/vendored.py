@@ -9,6 +9,7 @@ if TYPE_CHECKING or find_spec(f"{__package__}.bridge") is None:
     from shared_core.bridge import (
         arena,
         client,
+        consent,
         errors,
         host,
         paths,
@@ -23,6 +24,7 @@ else:
     from .bridge import (
         arena,
         client,
+        consent,
         errors,
         host,
         paths,
@@ -37,6 +39,7 @@ else:
 __all__ = [
     "arena",
     "client",
+    "consent",
     "errors",
     "guide",
     "host",

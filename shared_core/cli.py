@@ -11,9 +11,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from . import cli_install, cli_models, cli_settings
-from .bridge import __version__, toolbox, wire
-from .bridge.client import Client
+from . import cli_consent, cli_install, cli_models, cli_settings
+from .bridge import __version__, consent, toolbox, wire
 from .bridge.errors import BadInput, Cancelled, CouldNotBeDone, NssError, UsageError
 from .bridge.host import ANY, Order, apply_tool, ask_plan, run_here
 from .bridge.paths import paths
@@ -134,8 +133,8 @@ def _plan(options: argparse.Namespace) -> int:
         print_json(asdict(plan))
     else:
         print(plan.sentence())
-        if plan.download:
-            print(f"With --yes: {plan.consent()}.")
+        if plan.offer:
+            print(f"{consent.question(plan.offer)}:\n{cli_consent.told(order.tool, plan.offer)}")
         if plan.insist:
             print(f"With --path real: {plan.insist}.")
     return 0
@@ -156,7 +155,7 @@ def _run(options: argparse.Namespace) -> int:
         _check_receipt_target(options.receipt, (options.image, options.output, options.mask))
     client = worker_client()
     if sys.stdin.isatty() and sys.stderr.isatty() and not order.consent:
-        order = _asked(order, client, _size(options))
+        order = cli_consent.asked(order, client, _size(options))
     with Screen() as screen:
         [made] = run_here(apply_tool(host, order), client, screen)
     client.close()
@@ -189,18 +188,6 @@ def _check_receipt_target(target: Path, pictures: Sequence[Path | None]) -> None
         raise CouldNotBeDone(
             f"The receipt {target} cannot be written there. Choose another name or folder."
         )
-
-
-def _asked(order: Order, client: Client, size: tuple[int, int]) -> Order:
-    """On a terminal: ask for the consent to a download that the plan proposes."""
-    from dataclasses import replace
-
-    plan = client.ask(ask_plan(order, *size), wire.PlanReply).plan
-    if not plan.download or order.path == wire.CLASSICAL or plan.path == wire.REAL:
-        return order
-    print(f"{plan.consent()}? [y/N] ", end="", file=sys.stderr, flush=True)
-    agreed = sys.stdin.readline().strip().lower() in ("y", "yes")
-    return replace(order, consent=plan.download if agreed else "")
 
 
 def _doctor(options: argparse.Namespace) -> int:
@@ -310,7 +297,12 @@ def _parser() -> argparse.ArgumentParser:
         sub.add_argument("--mask", metavar="MASK", type=Path, help="grey picture: the selection")
         sub.add_argument("--receipt", metavar="FILE.json", type=Path, help="write the receipt")
         sub.add_argument("--strokes", metavar="FILE", type=Path, help="picture with colour strokes")
-        sub.add_argument("--yes", action="store_true", help="consent to a model's download")
+        sub.add_argument(
+            "--yes",
+            action="store_true",
+            help="consent to a model's download; to one that restricts commercial use only where "
+            "it is chosen by -p model=",
+        )
 
     sub = with_json(command("doctor", _doctor, "Say what this machine can run."))
     sub.add_argument("--no-probe", action="store_true", help="do not wait for the measurement")

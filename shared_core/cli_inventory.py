@@ -11,7 +11,7 @@ from datetime import date, datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from .bridge import wire
+from .bridge import settings, wire
 from .bridge.errors import UsageError
 from .bridge.paths import paths
 from .catalog import inventory, own
@@ -69,10 +69,19 @@ def show_list(options: argparse.Namespace) -> int:
     """``nss models list``."""
     cards, store = own.known(paths()), Store(paths())
     entries = inventory.take(store, cards.values())
+    left_out = []
+    if settings.load(paths().settings).commercial_only:
+        left_out = [one for one in entries if not (one.card.commercial or one.disk_bytes)]
+        entries = [one for one in entries if one not in left_out]
     strangers = inventory.strangers(store.root, cards)
     leftovers = store.leftovers(cards.values())
     if not options.json:
         _print_list(store, entries, strangers, leftovers)
+        if left_out:
+            print(
+                f"{len(left_out)} left out, since only models that allow commercial use are "
+                "wanted; nss settings commercial_only=no lists them."
+            )
         return 0
     tiers = {
         tier: {"here": here, "models": count, "disk_bytes": used, "bytes": total}
@@ -86,6 +95,7 @@ def show_list(options: argparse.Namespace) -> int:
             "disk_bytes": sum(entry.disk_bytes for entry in entries),
             "without_card": strangers,
             "leftovers": [{**asdict(one), "path": str(one.path)} for one in leftovers],
+            "left_out": [one.card.id for one in left_out],
         }
     )
     return 0
@@ -149,6 +159,7 @@ def _print_table(entries: Sequence[inventory.Entry]) -> None:
     table.add_column("size", no_wrap=True, justify="right")
     for head in ("state", "last used"):
         table.add_column(head, no_wrap=True)
+    table.add_column("commercial use", no_wrap=True)
     table.add_column("licence", overflow="fold")
     for entry in sorted(entries, key=lambda one: (one.card.tool, one.card.rank, one.card.id)):
         card, state = entry.card, entry.state
@@ -162,6 +173,7 @@ def _print_table(entries: Sequence[inventory.Entry]) -> None:
             size(card.file_bytes),
             here,
             state.used or ("never" if entry.disk_bytes else ""),
+            card.commercial_use.value,
             card.licence,
         )
     console.print(table)

@@ -9,11 +9,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from . import cli_consent
 from .bridge import launch, wire
 from .bridge.errors import BadInput, UsageError
 from .bridge.paths import paths
 from .catalog import cards as catalogue
-from .catalog import inventory, own
+from .catalog import describe, inventory, own
 from .catalog.card import Card
 from .catalog.store import Progress, Store
 from .cli_inventory import chosen, row, say, show_list, size, today, try_models
@@ -34,6 +35,8 @@ def register(sub: Any) -> None:
         return made
 
     action("list", show_list, "List the models: size, licence, state, use of the disk.")
+    show = action("show", _show, "Say all that is known of a model, and from where.")
+    show.add_argument("id", metavar="MODEL")
     get = action("get", _get, "Download, verify and try a model.")
     get.add_argument("id", metavar="MODEL", nargs="?")
     verify = action("verify", _verify, "Hash the files of models anew.")
@@ -95,8 +98,23 @@ def _get(options: argparse.Namespace) -> int:
     if options.id is None:
         raise UsageError(f"Name the model to get; the models are {', '.join(cards)}.")
     [card] = chosen(cards, [options.id])
+    store = Store(paths())
+    family = catalogue.with_needs(cards, card)
+    if missing := store.state_together(family).bytes_missing:
+        cli_consent.tell(family, missing)
     try_models([card], launch.hub_environment())
-    say(options, {card.id: Store(paths()).state(card)})
+    say(options, {card.id: store.state(card)})
+    return 0
+
+
+def _show(options: argparse.Namespace) -> int:
+    [card] = chosen(catalogue.load(), [options.id])
+    store = Store(paths())
+    recorded = {file.path: store.declared(card, file) for file in card.files}
+    if options.json:
+        print_json(describe.data(card, store.state(card), recorded))
+    else:
+        print(describe.text(card, store.state(card), recorded))
     return 0
 
 

@@ -13,6 +13,8 @@ from shared_core.bridge.wire import (
     CLASSICAL,
     FITS,
     REAL,
+    Instead,
+    Offer,
     Plan,
     duration,
     megabytes,
@@ -41,9 +43,9 @@ class Candidate:
     """A model that could do the job, with its ways; both come in order of preference.
 
     ``trouble`` says why its files cannot be used although they are there. ``choice`` is the title
-    of the tool's parameter that takes it. A ``compact`` one ships with NSS and runs until the user
-    downloads a better one. ``own``: the user brought it. ``host`` is empty where it cannot be
-    downloaded.
+    of the value of the tool's parameter "model" that takes it, ``word`` that value itself. A
+    ``compact`` one ships with NSS and runs until the user downloads a better one. ``own``: the user
+    brought it. One that is not ``hosted`` cannot be downloaded. The rest is what an offer tells.
     """
 
     model: str
@@ -52,11 +54,16 @@ class Candidate:
     trouble: str
     ways: tuple[Way, ...]
     download_bytes: int
-    licence: str
-    host: str
     choice: str = ""
     compact: bool = False
     own: bool = False
+    hosted: bool = True
+    word: str = ""
+    licence: str = ""
+    licence_link: str = ""
+    commercial: str = "yes"
+    terms: str = ""
+    hub_declared: bool = False
 
 
 @dataclass(frozen=True)
@@ -72,8 +79,10 @@ class Room:
 class Facts:
     """What is known about this picture on this machine.
 
-    ``trouble`` says why no model can run at all, and is empty where one can. ``others`` are models
-    that other settings of the tool would take.
+    ``trouble`` says why no model can run at all, and is empty where one can; ``no_candidate`` why
+    there is none. ``others`` are models that other settings of the tool would take. ``clean`` are
+    those that allow commercial use among what the tool takes by itself; they matter only where a
+    candidate does not.
     """
 
     candidates: tuple[Candidate, ...]
@@ -83,7 +92,9 @@ class Facts:
     memory: Room
     vram: Room | None = None
     trouble: str = ""
+    no_candidate: str = ""
     others: tuple[Candidate, ...] = ()
+    clean: tuple[Candidate, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -99,7 +110,7 @@ def decide(facts: Facts, preference: Preference) -> Plan:
     if preference.path == CLASSICAL:
         return _classical(facts, AS_CHOSEN)
     if not facts.candidates:
-        return _without(facts, preference, _Refusal("there is no model for these settings"))
+        return _without(facts, preference, _Refusal(facts.no_candidate))
     if facts.trouble:
         return _without(facts, preference, _Refusal(facts.trouble))
     missing = next((c for c in facts.candidates if _worth_fetching(c, facts, preference)), None)
@@ -108,7 +119,7 @@ def decide(facts: Facts, preference: Preference) -> Plan:
         found = _try(candidate, facts, preference)
         if isinstance(found, Plan):
             plan = _instead(found, refused[0]) if refused else found
-            return _offering(plan, missing) if candidate.compact else plan
+            return _offering(plan, missing, facts, preference) if candidate.compact else plan
         refused.append(found)
     return _without(facts, preference, refused[0], missing)
 
@@ -252,7 +263,7 @@ def _remedies(*found: _Excess) -> tuple[str, ...]:
 
 def _worth_fetching(candidate: Candidate, facts: Facts, preference: Preference) -> bool:
     """Whether a model that is not here would run if it were."""
-    if candidate.present or not candidate.host:
+    if candidate.present or not candidate.hosted:
         return False
     return preference.path == REAL or _lightest(candidate, facts, preference)[1] is None
 
@@ -283,8 +294,6 @@ def _real(candidate: Candidate, way: Way, reason: str) -> Plan:
         peak_bytes=way.peak_bytes,
         download_bytes=0,
         title=candidate.title,
-        licence=candidate.licence,
-        host=candidate.host,
         vram_bytes=way.vram_bytes,
         tile_divisor=way.tile_divisor,
     )
@@ -310,18 +319,12 @@ def _classical(facts: Facts, reason: str) -> Plan:
     )
 
 
-def _offering(plan: Plan, missing: Candidate | None) -> Plan:
+def _offering(plan: Plan, missing: Candidate | None, facts: Facts, preference: Preference) -> Plan:
     """The plan with the download of a model that would run if it were here."""
     if missing is None:
         return plan
-    return replace(
-        plan,
-        download_bytes=missing.download_bytes,
-        download=missing.model,
-        download_title=missing.title,
-        licence=missing.licence,
-        host=missing.host,
-    )
+    offer = _offer(missing, facts, preference)
+    return replace(plan, download_bytes=offer.bytes, offer=offer)
 
 
 def _without(
@@ -333,7 +336,7 @@ def _without(
         plan = replace(plan, path=None, seconds=None, peak_bytes=None, title="")
     remedies = list(refusal.remedies)
     if missing:
-        plan = _offering(plan, missing)
+        plan = _offering(plan, missing, facts, preference)
         if missing is not facts.candidates[0]:
             size = megabytes(missing.download_bytes)
             remedies.insert(0, f"download {missing.title} ({size})")
@@ -343,3 +346,30 @@ def _without(
             size = "" if other.present else f" ({megabytes(other.download_bytes)} to download)"
             remedies.insert(0, f"take the model “{other.choice}”{size}")
     return replace(plan, insist=refusal.insist, remedy=" or ".join(remedies))
+
+
+def _offer(missing: Candidate, facts: Facts, preference: Preference) -> Offer:
+    """The download of this model, and the one that allows commercial use where it does not."""
+    instead = None
+    if missing.commercial != "yes":
+        instead = next(
+            (
+                Instead(clean.model, clean.title, clean.word, clean.download_bytes)
+                for clean in facts.clean
+                if clean.word
+                and not clean.trouble
+                and (preference.path == REAL or _would_do(clean, facts, preference))
+            ),
+            None,
+        )
+    return Offer(
+        missing.model,
+        missing.title,
+        missing.download_bytes,
+        missing.licence,
+        missing.licence_link,
+        missing.commercial,
+        missing.terms,
+        missing.hub_declared,
+        instead,
+    )

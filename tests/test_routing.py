@@ -26,8 +26,6 @@ NAFNET = Candidate(
     trouble="",
     ways=(WAY,),
     download_bytes=0,
-    licence="MIT",
-    host="huggingface.co",
 )
 FACTS = Facts(
     candidates=(NAFNET,),
@@ -35,6 +33,7 @@ FACTS = Facts(
     classical_seconds=1.5,
     classical_peak_bytes=400_000_000,
     memory=Room(8 * GB, 13 * GB, 16 * GB),
+    no_candidate="there is no model for these settings",
 )
 
 
@@ -419,6 +418,37 @@ def test_table_of_real_only(made, way, reason, download):
     assert (made.insist, made.download) == ("", download)
 
 
+DOUBTFUL = replace(MISSING, commercial="unclear", terms="Parts are for research only.")
+CLEAN = replace(MISSING, model="clean", title="Clean", word="clean", download_bytes=75_000_000)
+
+
+def test_an_offer_tells_all_that_is_known():
+    offered = replace(DOUBTFUL, licence="X", licence_link="https://x.example/", hub_declared=True)
+    offer = plan(offered).offer
+    assert offer is not None and offer.instead is None
+    assert (offer.model, offer.title, offer.bytes) == ("nafnet", "NAFNet", 91_736_251)
+    assert (offer.licence, offer.licence_link) == ("X", "https://x.example/")
+    assert (offer.commercial, offer.terms) == ("unclear", "Parts are for research only.")
+    assert offer.hub_declared and plan(offered).download_bytes == offer.bytes
+
+
+def test_a_model_that_allows_commercial_use_is_offered_instead():
+    assert plan(MISSING, clean=(CLEAN,)).offer.instead is None
+    instead = plan(DOUBTFUL, CLEAN, clean=(CLEAN,)).offer.instead
+    assert (instead.model, instead.choice, instead.bytes) == ("clean", "clean", 75_000_000)
+    here = replace(CLEAN, present=True, download_bytes=0)
+    assert plan(DOUBTFUL, clean=(here,), path="real").offer.instead.bytes == 0
+    for useless in (
+        replace(CLEAN, word=""),
+        replace(CLEAN, trouble="wrong hash"),
+        replace(CLEAN, ways=SLOW.ways),
+        replace(CLEAN, ways=(replace(WAY, peak_bytes=100 * GB),)),
+    ):
+        assert plan(DOUBTFUL, clean=(useless,)).offer.instead is None
+        second = plan(DOUBTFUL, clean=(useless, replace(CLEAN, model="next"))).offer.instead
+        assert second.model == "next"
+
+
 def test_the_sentences():
     assert plan(NAFNET).sentence() == "real · NAFNet · CPU · about 40 s, 2.0 GB of memory"
     assert plan(CARD, vram=room(4)).sentence() == (
@@ -456,9 +486,9 @@ candidates = st.builds(
     trouble=st.sampled_from(["", "wrong hash"]),
     ways=st.lists(ways, min_size=1, max_size=4).map(tuple),
     download_bytes=st.integers(1, 10**10),
-    licence=st.just("MIT"),
-    host=st.just("huggingface.co"),
     choice=st.just("Fast"),
+    word=st.sampled_from(["", "fast"]),
+    commercial=st.sampled_from(["yes", "no", "unclear"]),
 )
 rooms = st.builds(Room, st.integers(0, 10**11), st.integers(0, 10**11), st.integers(0, 10**12))
 

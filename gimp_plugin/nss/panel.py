@@ -15,13 +15,13 @@ gi.require_version("GimpUi", "3.0")
 gi.require_version("Gtk", "3.0")
 
 from arguments import COMMERCIAL, PATH, automatic, name_of, task_of  # noqa: E402
+from consent_box import ConsentBox, wrapped  # noqa: E402
 from gi.repository import Gdk, GimpUi, GLib, Gtk  # noqa: E402
 from layers import GimpHost  # noqa: E402
 from vendored import client, errors, host, settings, toolbox, wire  # noqa: E402
 
 _DEBOUNCE_MS = 200
 _WIDTH = 460
-_WIDTH_CHARS = 52
 _SPACING = 6
 _HIGHEST = 400
 # A slider over more steps than this cannot be set to one of them.
@@ -97,6 +97,7 @@ class ToolDialog:
     ) -> None:
         self._tool = tool
         self._order = order
+        self._config = config
         self._place = place
         self._task = self._newest_task()
         self._layers = place.layers(self._task)
@@ -125,8 +126,7 @@ class ToolDialog:
         try:
             if not self._dialog.run():
                 return None
-            agreed = self._consent.get_visible() and self._consent.get_active()
-            return str(self._consent.get_name()) if agreed else ""
+            return self._consent.agreed()
         finally:
             self._planner.stop()
             if self._timer:
@@ -170,22 +170,14 @@ class ToolDialog:
     def _build_plan(self) -> None:
         frame = GimpUi.Frame.new("Plan")
         column = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=_SPACING)
-        self._where = _wrapped("")
+        self._where = wrapped("")
         self._where.get_style_context().add_class("dim-label")
-        self._text = _wrapped("Looking at this machine …")
-        self._consent = Gtk.CheckButton()
-        self._consent_text = _wrapped("")
-        self._consent.add(self._consent_text)
-        self._consent.set_tooltip_text(
-            "The model is fetched once, verified and kept on this computer. Your picture is never "
-            "uploaded."
-        )
-        self._consent.connect("toggled", self._consented)
-        for widget in (self._where, self._text, self._consent):
+        self._text = wrapped("Looking at this machine …")
+        self._consent = ConsentBox(self._consented, self._take_other)
+        for widget in (self._where, self._text, self._consent.widget):
             column.pack_start(widget, False, False, 0)
         frame.add(column)
         frame.show_all()
-        self._consent.hide()
         content = self._dialog.get_content_area()
         content.pack_start(frame, False, False, _SPACING)
 
@@ -232,25 +224,17 @@ class ToolDialog:
         else:
             sentence = self._plan.sentence()
             self._text.set_text(sentence[:1].upper() + sentence[1:])
-        offered = self._plan.download if self._plan else None
-        if offered is not None and self._plan is not None:
-            size = wire.megabytes(self._plan.download_bytes)
-            self._consent_text.set_text(
-                f"Download {self._plan.download_title}, {size}, {self._plan.licence}, "
-                f"from {self._plan.host}"
-            )
-        if self._consent.get_name() != (offered or ""):
-            # What was consented to was another model.
-            self._consent.set_active(False)
-            self._consent.set_name(offered or "")
-        self._consent.set_visible(offered is not None)
+        self._consent.show_offer(self._tool.id, self._plan.offer if self._plan else None)
         self._consented()
 
-    def _consented(self, *_: object) -> None:
-        consent = self._consent.get_visible() and self._consent.get_active()
-        self._dialog.set_ok_label("_Download and apply" if consent else "_Apply")
+    def _consented(self) -> None:
+        agreed = bool(self._consent.agreed())
+        self._dialog.set_ok_label("_Download and apply" if agreed else "_Apply")
         impossible = self._plan is not None and self._plan.path is None
-        self._ok.set_sensitive(consent or not impossible)
+        self._ok.set_sensitive(agreed or not impossible)
+
+    def _take_other(self, choice: str) -> None:
+        self._config.set_property(toolbox.MODEL, choice)
 
 
 def ask(
@@ -281,7 +265,7 @@ def show_text(title: str, how: str, text: str) -> None:
     scrolled.add(view)
     column = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=12, border_width=12)
     column.pack_start(scrolled, True, True, 0)
-    column.pack_start(_wrapped(how), False, False, 0)
+    column.pack_start(wrapped(how), False, False, 0)
     dialog.get_content_area().pack_start(column, True, True, 0)
     dialog.show_all()
     while dialog.run() == _COPY:
@@ -290,11 +274,3 @@ def show_text(title: str, how: str, text: str) -> None:
         # This process, which owns the text, ends with the dialog.
         clipboard.store()
     dialog.destroy()
-
-
-def _wrapped(text: str) -> Any:
-    label = Gtk.Label(label=text)
-    label.set_line_wrap(True)
-    label.set_xalign(0)
-    label.set_max_width_chars(_WIDTH_CHARS)
-    return label

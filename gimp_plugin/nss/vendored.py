@@ -9,6 +9,7 @@ if TYPE_CHECKING or find_spec("bridge") is None:
     from shared_core.bridge import (
         arena,
         client,
+        consent,
         errors,
         host,
         paths,
@@ -20,12 +21,25 @@ if TYPE_CHECKING or find_spec("bridge") is None:
     )
     from shared_core.bridge.setup import guide
 else:
-    from bridge import arena, client, errors, host, paths, receipt, settings, toolbox, wire, words
+    from bridge import (
+        arena,
+        client,
+        consent,
+        errors,
+        host,
+        paths,
+        receipt,
+        settings,
+        toolbox,
+        wire,
+        words,
+    )
     from bridge.setup import guide
 
 __all__ = [
     "arena",
     "client",
+    "consent",
     "errors",
     "guide",
     "host",

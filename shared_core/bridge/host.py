@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
-from . import launch, toolbox, wire
+from . import consent, launch, toolbox, wire
 from .arena import Arena
 from .client import Client, Watcher
 from .errors import BadInput, Cancelled, NssError, RealPathImpossible
@@ -22,7 +22,8 @@ class Order:
     """What the user asked for.
 
     ``consent`` is the id of the model whose download the user agreed to, or ``ANY`` for whichever
-    the plan needs; empty for none.
+    the plan needs; empty for none. ``ANY`` agrees to no licence that restricts commercial use: such
+    a model has to be chosen, or is replaced by one that allows it.
     """
 
     tool: str
@@ -186,12 +187,11 @@ def ask_plan(order: Order, width: int, height: int) -> wire.AskPlan:
 def _compute(order: Order, task: Task, source: Source, result: Result) -> Step:
     def step(client: Client, watcher: Watcher) -> Receipt:
         note = ""
-        question = ask_plan(order, *source.worked)
-        plan = client.ask(question, wire.PlanReply, watcher).plan
-        agreed = plan.download and order.consent in (plan.download, ANY)
-        if plan.download and agreed and order.path != wire.CLASSICAL:
+        settled, plan = _settled(order, source, client, watcher)
+        offer = plan.offer
+        if offer and _agreed(settled, offer):
             try:
-                request = wire.Download(plan.download, launch.hub_environment())
+                request = wire.Download(offer.model, launch.hub_environment())
                 client.ask(request, wire.Done, watcher)
             except Cancelled:
                 raise
@@ -200,11 +200,13 @@ def _compute(order: Order, task: Task, source: Source, result: Result) -> Step:
                     raise
                 note = str(error)
         elif plan.path is None:
-            download = "Agree to the download, or choose" if plan.download else "Choose"
+            download = "Agree to the download, or choose" if offer else "Choose"
             raise RealPathImpossible(
                 f"The real path is not possible: {plan.reason.rstrip('.')}. "
                 f"{download} auto for a classical result."
             )
+        elif offer and order.consent == ANY:
+            note = f"{offer.title} has to be chosen, since its licence restricts commercial use"
         job = wire.StartJob(
             tool=order.tool,
             source=source.pixels,
@@ -215,7 +217,7 @@ def _compute(order: Order, task: Task, source: Source, result: Result) -> Step:
             worked_width=source.worked[0],
             worked_height=source.worked[1],
             path=order.path,
-            parameters=task.parameters,
+            parameters=task.tool.parse(settled.parameters),
             limits=order.limits,
             commercial_only=order.commercial_only,
             previous=as_source(source.previous),
@@ -224,6 +226,34 @@ def _compute(order: Order, task: Task, source: Source, result: Result) -> Step:
         return from_dict(client.run(job, watcher).receipt)
 
     return step
+
+
+def _settled(
+    order: Order, source: Source, client: Client, watcher: Watcher
+) -> tuple[Order, wire.Plan]:
+    """The order and its plan; who agrees to any model gets one that allows commercial use."""
+
+    def ask(asked: Order) -> wire.Plan:
+        return client.ask(ask_plan(asked, *source.worked), wire.PlanReply, watcher).plan
+
+    plan = ask(order)
+    instead = plan.offer.instead if plan.offer else None
+    if order.consent == ANY and instead and not _chosen(order):
+        order = replace(order, parameters=consent.switched(order.parameters, instead))
+        plan = ask(order)
+    return order, plan
+
+
+def _agreed(order: Order, offer: wire.Offer) -> bool:
+    """Whether the user's consent covers this download."""
+    if order.consent == ANY:
+        return offer.commercial == "yes" or _chosen(order)
+    return order.consent == offer.model
+
+
+def _chosen(order: Order) -> bool:
+    """Whether the user named the model."""
+    return order.parameters.get(toolbox.MODEL, toolbox.AUTO) != toolbox.AUTO
 
 
 def run_here(flow: Flow, client: Client, watcher: Watcher) -> list[Receipt]:

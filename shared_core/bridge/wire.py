@@ -67,14 +67,48 @@ def duration(seconds: float) -> str:
 
 
 @dataclass(frozen=True)
+class Instead:
+    """A model that allows commercial use, where the offered one does not.
+
+    The tool's parameter "model" takes it by the word ``choice``. ``bytes`` is what a download of it
+    would still transfer, 0 where it is here.
+    """
+
+    model: str
+    title: str
+    choice: str
+    bytes: int
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A download that would make the real path possible, and what the user is told of it.
+
+    ``licence_link`` is where the licence can be read. ``commercial`` says whether it allows
+    commercial use (yes, no or unclear) and ``terms`` why.
+    ``hub_declared``: the SHA-256 of some of its files is known from the hub alone.
+    """
+
+    model: str
+    title: str
+    bytes: int
+    licence: str
+    licence_link: str
+    commercial: str
+    terms: str
+    hub_declared: bool
+    instead: Instead | None = None
+
+
+@dataclass(frozen=True)
 class Plan:
     """Which path a tool will take, and why.
 
     ``path`` is None when what the user asked for is not possible; ``reason`` then says why.
-    ``download`` names the model whose download would make the real path possible, or better;
-    ``insist`` is what the user may choose to have a real model run that ``auto`` leaves alone, and
-    ``remedy`` what would have it run by itself. ``vram_bytes`` is None where no memory of a
-    graphics card is needed. ``tile_divisor`` is 2 where tiles have half their usual side.
+    ``offer`` is the download, of ``download_bytes``, that would make the real path possible, or
+    better. ``insist`` is what the user may choose to have a real model run that ``auto`` leaves
+    alone, and ``remedy`` what would have it run by itself. ``vram_bytes`` is None where no memory
+    of a graphics card is needed. ``tile_divisor`` is 2 where tiles have half their usual side.
     """
 
     path: str | None
@@ -85,19 +119,16 @@ class Plan:
     peak_bytes: int | None
     download_bytes: int
     title: str = ""
-    download: str | None = None
-    download_title: str = ""
-    licence: str = ""
-    host: str = ""
+    offer: Offer | None = None
     insist: str = ""
     remedy: str = ""
     vram_bytes: int | None = None
     tile_divisor: int = 1
 
-    def consent(self) -> str:
-        """What the user consents to when the plan offers a download."""
-        size = megabytes(self.download_bytes)
-        return f"Download {self.download_title}, {size}, licence {self.licence}, from {self.host}"
+    @property
+    def download(self) -> str | None:
+        """The id of the model that is offered."""
+        return self.offer.model if self.offer else None
 
     def sentence(self) -> str:
         """The plan in one line; panel, dialog and command line all show this one."""

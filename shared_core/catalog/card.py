@@ -217,7 +217,7 @@ class Card:
     ``peak_bytes_per_pixel`` of a tile or ``peak_bytes`` of a run, on top of ``session_bytes`` after
     loading. ``mix`` says what its operations are made of, since a machine is not equally fast at
     all kinds: a name in ``device.profile.MIXES``, or shares per kind that the probe measures; ""
-    where it is not known.
+    where it is not known. ``recipe`` is what a model that paints from words is sampled by.
     """
 
     id: str
@@ -292,6 +292,11 @@ class Card:
     def licence_link(self) -> str:
         """Where the licence can be read: the card's own link, else the page that declares it."""
         return self.licence_url or self.page
+
+    @property
+    def commercial(self) -> bool:
+        """Whether commercial use is allowed for certain."""
+        return self.commercial_use is CommercialUse.YES
 
     @property
     def takes_sigma(self) -> bool:

@@ -6,7 +6,7 @@ import importlib
 from collections.abc import Mapping
 from typing import Any
 
-from shared_core.bridge.toolbox import AUTO, Value
+from shared_core.bridge.toolbox import AUTO, MODEL, Value
 from shared_core.catalog.cards import Card, for_tool
 
 # Tools that use another one's models.
@@ -24,7 +24,7 @@ def models(cards: Mapping[str, Card], tool_id: str, parameters: Mapping[str, Val
     A model that the user chose stands alone; otherwise those that want to be chosen stay out.
     """
     found = for_tool(cards, SERVED_BY.get(tool_id, tool_id))
-    wanted = parameters.get("model", AUTO)
+    wanted = parameters.get(MODEL, AUTO)
     if wanted == AUTO:
         found = [card for card in found if not card.opt_in]
     else:

@@ -68,12 +68,17 @@ class Planner:
         usual = provider or self._provider()
         size = ask.width, ask.height
         found = self._models(tool, parameters, ask.commercial_only)
+        clean: list[catalogue.Card] = []
+        if not all(self._allows_commercial_use(card) for card in found):
+            by_itself = {**parameters, toolbox.MODEL: toolbox.AUTO}
+            clean = self._models(tool, by_itself, commercial_only=True)
         cost = costs.CLASSICAL[tool.id]
         speed = self._journal.speed(f"classical/{tool.id}")
         if speed is None:
             speed = cost.seconds_per_megapixel
         facts = routing.Facts(
             candidates=tuple(self._candidate(c, usual or CPU, *size, parameters) for c in found),
+            no_candidate=self._no_candidate(tool, parameters),
             classical_title=tool.classical_name,
             classical_seconds=cost.seconds + speed * megapixels,
             classical_peak_bytes=CLASSICAL_BASE_BYTES
@@ -84,6 +89,7 @@ class Planner:
             if usual
             else self.onnxruntime_trouble or "no provider of onnxruntime works here",
             others=tuple(self._others(ask, tool, parameters, usual or CPU, found)),
+            clean=tuple(self._candidate(c, usual or CPU, *size, parameters) for c in clean),
         )
         return routing.decide(facts, routing.Preference(ask.path, ask.limits.budget))
 
@@ -94,8 +100,20 @@ class Planner:
         return [
             card
             for card in registry.models(self.cards, tool.id, parameters)
-            if not commercial_only or card.commercial_use is catalogue.CommercialUse.YES
+            if not commercial_only or self._allows_commercial_use(card)
         ]
+
+    def _allows_commercial_use(self, card: catalogue.Card) -> bool:
+        """Whether a model, with all that it needs, does so; where that is unclear it does not."""
+        family = catalogue.with_needs(self.cards, card)
+        return all(one.commercial for one in family)
+
+    def _no_candidate(self, tool: toolbox.Tool, parameters: Mapping[str, toolbox.Value]) -> str:
+        """Why there is no model to choose from, where there is none."""
+        left_out = self._models(tool, parameters, commercial_only=False)
+        if not left_out:
+            return "there is no model for these settings"
+        return f"{left_out[0].title} is left out: only models that allow commercial use may run"
 
     def _others(
         self,
@@ -106,13 +124,15 @@ class Planner:
         known: Sequence[catalogue.Card],
     ) -> Iterator[routing.Candidate]:
         """The models that the tool's parameter "model" would take at its other values."""
-        choices = [p for p in tool.parameters if p.id == "model"]
+        choices = [p for p in tool.parameters if p.id == toolbox.MODEL]
         titles = {
             name: t for p in choices for name, t in zip(p.choices, p.choice_titles, strict=True)
         }
         titles.pop(toolbox.AUTO, None)
         for name, title in titles.items():
-            for card in self._models(tool, {**parameters, "model": name}, ask.commercial_only):
+            for card in self._models(
+                tool, {**parameters, toolbox.MODEL: name}, ask.commercial_only
+            ):
                 # What has to be chosen suits some pictures alone, and this may be another.
                 if card not in known and not card.opt_in:
                     found = self._candidate(card, provider, ask.width, ask.height, parameters)
@@ -177,7 +197,8 @@ class Planner:
         height: int,
         parameters: Mapping[str, toolbox.Value],
     ) -> routing.Candidate:
-        state = self._state(catalogue.with_needs(self.cards, card))
+        family = catalogue.with_needs(self.cards, card)
+        state = self._state(family)
         # What came from a file of the user's own cannot be downloaded again.
         bad = state.presence is Presence.BAD or not (card.hosted or state.usable)
         return routing.Candidate(
@@ -187,10 +208,15 @@ class Planner:
             trouble=state.reason if bad else "",
             ways=tuple(self._ways(card, provider, width, height, parameters)),
             download_bytes=state.bytes_missing,
+            word=card.choice,
             licence=card.licence,
-            host="huggingface.co" if card.hosted else "",
+            hosted=card.hosted,
             compact=card.shipped is not None,
             own=card.own,
+            licence_link=card.licence_link,
+            commercial=card.commercial_use.value,
+            terms=card.commercial_note,
+            hub_declared=any(one.hub_declared for one in family),
         )
 
     def _ways(

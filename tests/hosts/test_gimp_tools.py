@@ -30,10 +30,11 @@ MODELS = {
     "denoise": "drunet-color",
     "deblur": "nafnet-gopro-opencv",
     "upscale": "realesrgan-x4plus-x2",
-    "restore-faces": "gfpgan-1.4-facefusion",
+    # Who consents to whichever model gets one that allows commercial use.
+    "restore-faces": "restoreformer-pp-int8w",
     "colorize": "ddcolor-tiny-fp16",
-    "text-to-image": "sd-turbo-ort-web",
-    "generate-background": "sd-turbo-ort-web",
+    "text-to-image": "sdxs-512-dreamshaper-cvclass",
+    "generate-background": "sdxs-512-dreamshaper-cvclass",
     "tags": "clip-vit-b32-xenova",
 }
 

@@ -317,8 +317,9 @@ def test_menu_and_plan(main: Any, name: str) -> None:
         assert before["plan"].startswith("Classical")
     else:
         # Not downloaded yet: the size, the licence and the host are named, and nothing is ticked.
-        assert MODEL[name] in before["consent"]
-        assert "MB" in before["consent"] and "huggingface.co" in before["consent_facts"]
+        assert MODEL[name] in before["consent"] and "MB" in before["consent"]
+        for told in ("With it, ", "Licence: ", "From 127.0.0.1, once; nothing is uploaded."):
+            assert told in before["consent_facts"]
         assert notes["button"] == "Download and apply"
 
 

@@ -105,7 +105,9 @@ def test_consent_then_real(desk: Desk) -> None:
     desk.open("denoise", "real")
     assert desk.widget("plan").text().startswith("Not possible")
     assert desk.widget("consent").text().startswith("Download SCUNet (")
-    assert "huggingface.co" in desk.widget("consent_facts").text()
+    for told in ("With it, ", "Licence: Apache-2.0.", "From 127.0.0.1, once;"):
+        assert told in desk.widget("consent_facts").text()
+    assert not desk.widget("consent_other").isVisible()
     assert not desk.widget("consent").isChecked()
     status = desk.apply()
     assert "SCUNet" in status and desk.names() == ["Photo"]
@@ -115,6 +117,36 @@ def test_consent_then_real(desk: Desk) -> None:
     assert desk.names() == ["Photo", "Photo · Denoise · real SCUNet"]
     assert not desk.widget("consent").isVisible()
     assert desk.widget("apply").text() == "Apply"
+
+
+def test_a_restricted_model_and_the_one_instead(desk: Desk) -> None:
+    """The terms are told in plain words; a click takes the other model, with its own consent."""
+    desk.open("restore_faces", "real")
+    assert desk.widget("consent").text().startswith("Download GFPGAN 1.4\n(")
+    told = desk.widget("consent_facts").text()
+    assert "<b>Commercial use is in doubt. Parts of it" in told
+    assert '<a href="https://github.com/TencentARC/GFPGAN/blob/master/LICENSE">' in told
+    other = desk.widget("consent_other")
+    assert other.isVisible() and other.text().startswith("Use RestoreFormer++ instead\n(")
+    desk.widget("consent").setChecked(True)
+    other.click()
+    wait(desk.dock.settled)
+    assert desk.widget("form_restore-faces").values()["model"] == "restoreformer"
+    assert desk.widget("consent").text().startswith("Download RestoreFormer++\n(")
+    assert not desk.widget("consent").isChecked() and not other.isVisible()
+    assert desk.widget("apply").text() == "Apply"
+    assert "Commercial use" not in desk.widget("consent_facts").text()
+    desk.widget("form_restore-faces").set_values({"model": "auto"})
+
+
+def test_a_tick_stays_while_the_settings_change(desk: Desk) -> None:
+    desk.open("deblur", "auto")
+    desk.widget("consent").setChecked(True)
+    desk.widget("form_deblur").set_values({"amount": 40})
+    wait(desk.dock.settled)
+    assert desk.widget("consent").isChecked()
+    assert desk.widget("apply").text() == "Download and apply"
+    desk.widget("consent").setChecked(False)
 
 
 def test_selection_and_grey(editor: Any) -> None:

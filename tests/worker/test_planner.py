@@ -20,13 +20,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared_core.bridge import wire
+from shared_core.bridge import toolbox, wire
 from shared_core.bridge.errors import NssError, UsageError
 from shared_core.bridge.paths import paths
 from shared_core.bridge.settings import Amount, Limits
+from shared_core.catalog.card import CommercialUse
 from shared_core.catalog.store import Store, Trial
 from shared_core.device import profile as device
 from shared_core.device.gauge import Gauge
+from shared_core.tools import registry
 from shared_core.worker import planner as planners
 from shared_core.worker.journal import Fault, Journal
 from shared_core.worker.planner import CPU, Planner, missing_onnxruntime
@@ -66,13 +68,14 @@ def planner(tmp_path_factory: pytest.TempPathFactory) -> Planner:
 
 def test_without_models(planner):
     plan = planner.plan(replace(ASK, limits=PATIENT))
-    assert (plan.path, plan.model, plan.download) == ("classical", None, NAFNET)
+    assert (plan.path, plan.model) == ("classical", None)
+    assert plan.offer is not None and plan.offer.model == NAFNET
     assert plan.download_bytes == 91_736_251 and "not downloaded" in plan.reason
     assert planner.plan(replace(ASK, path="real")).path is None
     denoise = replace(ASK, tool="denoise", limits=PATIENT)
     blind = planner.plan(denoise)
     told = planner.plan(replace(denoise, parameters={"strength": 10}))
-    assert (blind.download, told.download) == (SCUNET, DRUNET)
+    assert (blind.offer.model, told.offer.model) == (SCUNET, DRUNET)
 
 
 def test_the_classical_seconds_follow_what_was_measured(tmp_path):
@@ -339,7 +342,7 @@ def test_onnxruntime_is_looked_for(monkeypatch, tmp_path):
     for path, taken in (("auto", "classical"), ("real", None)):
         plan = planner.plan(replace(ASK, path=path))
         assert plan.path == taken and "onnxruntime is not installed" in plan.reason
-        assert plan.download is None and plan.download_bytes == 0
+        assert plan.offer is None and plan.download_bytes == 0
 
 
 @pytest.fixture
@@ -396,3 +399,65 @@ def test_a_plan_hashes_only_what_is_quick_to_hash(tmp_path, monkeypatch):
     monkeypatch.setattr(planners, "HASHED_AT_ONCE_BYTES", card.download_bytes)
     assert "SHA-256" in planner.plan(replace(ASK, path="real")).reason
     assert hashed == [NAFNET]
+
+
+# What is offered first with nothing here on a large machine, and what where commercial use must
+# be allowed.
+FIRST = {
+    "remove-background": ("isnet-general-fp16", "isnet-general-fp16"),
+    "remove-object": ("lama-carve-fp32", "lama-carve-fp32"),
+    "denoise": (SCUNET, SCUNET),
+    "deblur": (NAFNET, NAFNET),
+    "upscale": ("realesrgan-x4plus-x2", "realesrgan-x4plus-x2"),
+    "restore-faces": ("gfpgan-1.4-facefusion", "restoreformer-pp-int8w"),
+    "colorize": ("ddcolor-tiny-fp16", "ddcolor-tiny-fp16"),
+    "text-to-image": ("sd-turbo-ort-web", "sdxs-512-dreamshaper-cvclass"),
+    "generate-background": ("sd-turbo-ort-web", "sdxs-512-dreamshaper-cvclass"),
+    "tags": ("clip-vit-b32-xenova", "clip-vit-b32-xenova"),
+}
+
+
+@pytest.mark.parametrize("tool", toolbox.TOOLS, ids=lambda tool: tool.id)
+def test_commercial_use_for_every_tool_and_choice_of_model(planner, monkeypatch, tool):
+    """The default; the clean one instead; and none but clean ones where that is wanted."""
+    monkeypatch.setattr(planners.memory, "available_bytes", lambda: 64 << 30)
+    ask = wire.AskPlan(tool.id, 500, 400, limits=PATIENT)
+    offer = planner.plan(ask).offer
+    clean = planner.plan(replace(ask, commercial_only=True)).offer
+    assert (offer.model, clean.model) == FIRST[tool.id]
+    assert clean.commercial == "yes" and clean.instead is None
+    if offer.commercial == "yes":
+        assert offer == clean and offer.instead is None
+    else:
+        assert offer.instead.model == clean.model
+        taken = replace(ask, parameters={toolbox.MODEL: offer.instead.choice})
+        assert planner.plan(taken).offer.model == clean.model
+    names = {parameter.id: parameter for parameter in tool.parameters}
+    choices = names[toolbox.MODEL].choices if toolbox.MODEL in names else ()
+    for choice in choices:
+        chosen = replace(ask, parameters={toolbox.MODEL: choice})
+        every = [planner.cards[card.id] for card in registry_models(planner, tool, choice)]
+        allowed = [c for c in every if c.commercial_use.value == "yes"]
+        plan = planner.plan(replace(chosen, commercial_only=True))
+        if allowed:
+            assert plan.offer.model in {card.id for card in allowed}
+        else:
+            assert plan.offer is None and plan.path == "classical"
+            assert "only models that allow commercial use" in plan.reason
+            # Chosen by name it is offered, with the clean one beside it.
+            named = planner.plan(chosen).offer
+            assert named.commercial != "yes" and named.instead.model == clean.model
+
+
+def registry_models(planner, tool, choice):
+    return registry.models(planner.cards, tool.id, tool.parse({toolbox.MODEL: choice}))
+
+
+def test_an_unclear_need_counts_as_not_allowed(tmp_path, monkeypatch):
+    planner, _ = make(tmp_path)
+    needed = planner.cards["yunet-2023mar"]
+    unclear = replace(needed, commercial_use=CommercialUse.UNCLEAR)
+    cards = {**planner.cards, needed.id: unclear}
+    monkeypatch.setattr(planner._known, "cards", lambda: cards)
+    ask = wire.AskPlan("restore-faces", 500, 400, limits=PATIENT, commercial_only=True)
+    assert planner.plan(ask).offer is None

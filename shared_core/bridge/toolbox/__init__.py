@@ -15,10 +15,11 @@ from . import (
     text_to_image,
     upscale,
 )
-from .kinds import AUTO, OWN, Kind, Parameter, Returns, Selects, Tool, Value
+from .kinds import AUTO, MODEL, OWN, Kind, Parameter, Returns, Selects, Tool, Value
 
 __all__ = [
     "AUTO",
+    "MODEL",
     "OWN",
     "TOOLS",
     "Kind",

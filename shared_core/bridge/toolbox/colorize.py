@@ -15,6 +15,9 @@ TOOL = Tool(
     ),
     returns=Returns.PIXELS,
     classical_name="classical toning",
+    gain=(
+        "things are recognised and get likely colours, instead of one tone for all: a large gain"
+    ),
     colours=True,
     parameters=(
         Parameter(

@@ -13,6 +13,9 @@ TOOL = Tool(
     ),
     returns=Returns.PIXELS,
     classical_name="classical sharpening",
+    gain=(
+        "camera shake and motion are undone, not only edges sharpened: a modest gain at mild blur"
+    ),
     parameters=(
         Parameter(
             "amount",

@@ -13,6 +13,7 @@ TOOL = Tool(
     ),
     returns=Returns.PIXELS,
     classical_name="classical denoising",
+    gain="more fine texture stays where the noise is strong: a modest gain",
     parameters=(
         Parameter(
             "strength",

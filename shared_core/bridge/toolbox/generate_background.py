@@ -15,6 +15,10 @@ TOOL = Tool(
     ),
     returns=Returns.BELOW,
     classical_name="classical backdrop",
+    gain=(
+        "the place that the words name is painted, instead of a backdrop: the two have "
+        "nothing in common"
+    ),
     selects=Selects.IGNORED,
     canvas=True,
     colours=True,

@@ -12,6 +12,8 @@ from ..errors import UsageError
 
 Value = str | float | int | bool
 AUTO = "auto"
+# The parameter by which a model is chosen, where a tool has several.
+MODEL = "model"
 # What the ids of the user's own models begin with.
 OWN = "own."
 
@@ -125,6 +127,8 @@ class Parameter:
 class Tool:
     """A tool as the user meets it; what it does is in ``shared_core.tools``.
 
+    ``gain`` is what a real model makes better than the classical path, as it goes on after "With
+    it, "; it is what the models' papers and their kind lead to expect, not a measurement.
     ``canvas``: it works on the canvas' rectangle of a layer, not on the layer's own. ``colours``:
     its result has colour even where the source is a grey layer.
     """
@@ -138,6 +142,7 @@ class Tool:
     selects: Selects = Selects.LIMITS
     canvas: bool = False
     colours: bool = False
+    gain: str = ""
 
     def parameter(self, name: str) -> Parameter:
         """The parameter called ``name``; ``UsageError`` when there is none."""

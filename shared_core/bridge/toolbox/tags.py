@@ -14,6 +14,10 @@ TOOL = Tool(
     ),
     returns=Returns.TEXT,
     classical_name="classical measurements, not recognition",
+    gain=(
+        "things in the picture are recognised and named, instead of only measured: the "
+        "two have nothing in common"
+    ),
     selects=Selects.LIMITS,
     parameters=(
         Parameter(

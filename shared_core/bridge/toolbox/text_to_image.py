@@ -56,6 +56,10 @@ TOOL = Tool(
     ),
     returns=Returns.LAYER,
     classical_name="procedural texture",
+    gain=(
+        "what the words say is painted, instead of a texture in their colours: the two "
+        "have nothing in common"
+    ),
     selects=Selects.HINT,
     canvas=True,
     colours=True,

@@ -1,0 +1,97 @@
+"""The part of the panel that offers a download: what is to be known of it, and the consent."""
+
+from __future__ import annotations
+
+import html
+from typing import Any
+
+from .log import guarded
+from .qt import QtCore, QtWidgets, Signal
+from .vendored import consent, toolbox, wire
+
+# What a narrow panel shows of a check box's text; the rest goes on a second line.
+_LONG_QUESTION = 22
+
+
+class ConsentBox(QtWidgets.QWidget):
+    """One offer, with the model that may be taken instead; hidden where there is none."""
+
+    changed = Signal()
+
+    def __init__(self, switch: Any) -> None:
+        """``switch`` is called with the choice of another model."""
+        super().__init__()
+        self._switch = switch
+        self._offer: wire.Offer | None = None
+        self._ticked_for = ""
+        self._box = QtWidgets.QCheckBox()
+        self._box.setObjectName("nss_consent")
+        let_shrink(self._box)
+        self._box.setToolTip(
+            "<p>The model is fetched once, verified and kept on this computer. Your picture is "
+            "never uploaded.</p>"
+        )
+        self._box.toggled.connect(self._toggled)
+        self._facts = QtWidgets.QLabel()
+        self._facts.setObjectName("nss_consent_facts")
+        self._facts.setWordWrap(True)
+        self._facts.setTextFormat(QtCore.Qt.TextFormat.RichText)
+        self._facts.setTextInteractionFlags(QtCore.Qt.TextInteractionFlag.TextBrowserInteraction)
+        self._facts.setOpenExternalLinks(True)
+        self._other = QtWidgets.QPushButton()
+        self._other.setObjectName("nss_consent_other")
+        let_shrink(self._other)
+        self._other.clicked.connect(self._clicked)
+        column = QtWidgets.QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(4)
+        for widget in (self._box, self._facts, self._other):
+            column.addWidget(widget)
+
+    def agreed(self) -> str:
+        """The model whose download is agreed to, or nothing."""
+        return self._offer.model if self._offer and self._box.isChecked() else ""
+
+    def show_offer(self, tool_id: str, offer: wire.Offer | None) -> None:
+        """Show what is offered, or nothing; the consent to one model is none to another."""
+        self._offer = offer
+        self.setVisible(offer is not None)
+        if offer is None:
+            return
+        if offer.model != self._ticked_for:
+            self._box.setChecked(False)
+            self._ticked_for = offer.model
+        question = consent.question(offer)
+        if len(question) > _LONG_QUESTION:
+            question = "\n(".join(question.rsplit(" (", 1))
+        self._box.setText(question)
+        told = consent.lines(tool_id, offer, consent.hub_host())
+        self._facts.setText("".join(map(_paragraph, told)))
+        self._other.setVisible(offer.instead is not None)
+        if offer.instead is not None:
+            self._other.setText("\n(".join(consent.switch(offer.instead).rsplit(" (", 1)))
+            self._other.setToolTip(f"<p>{html.escape(consent.switch_help(offer.instead))}</p>")
+
+    @guarded
+    def _toggled(self, *_: object) -> None:
+        self.changed.emit()
+
+    @guarded
+    def _clicked(self, *_: object) -> None:
+        if self._offer is not None and self._offer.instead is not None:
+            self._switch({toolbox.MODEL: self._offer.instead.choice})
+
+
+def let_shrink(widget: Any) -> None:
+    """Keep a long text from widening the panel."""
+    policy = QtWidgets.QSizePolicy.Policy
+    widget.setSizePolicy(policy.Ignored, policy.Fixed)
+
+
+def _paragraph(line: consent.Line) -> str:
+    text = html.escape(line.text)
+    if line.warning:
+        text = f"<b>{text}</b>"
+    if line.link:
+        text += f' <a href="{html.escape(line.link)}">Read it</a>'
+    return f'<p style="margin:0 0 3px 0">{text}</p>'
