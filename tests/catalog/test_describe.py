@@ -19,7 +19,8 @@ STATE = ModelState(Presence.MISSING, 0, 1, "It is not downloaded.", None)
 def test_a_card_in_words_and_as_data(card: cards.Card) -> None:
     text = describe.text(card, STATE, {})
     told = json.loads(json.dumps(describe.data(card, STATE, {})))
-    for fact in (card.repo, card.revision, card.licence, card.licence_link, card.commercial_note):
+    place = (card.repo, card.revision, card.page) if card.hosted else (str(card.shipped),)
+    for fact in (*place, card.licence, card.licence_link, card.commercial_note):
         assert fact in text
     for file in card.files:
         assert file.path in text and f"{file.size:,} bytes" in text
