@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,8 +16,7 @@ from .log import explain, guarded
 from .qt import QtCore, QtGui, QtWidgets, owned
 from .receipts_box import ReceiptsBox, wrapped
 from .runner import Outcome, Planner, Runner
-from .setup_box import SetupBox
-from .vendored import errors, guide, host, paths, settings, toolbox, wire, words
+from .vendored import environment, errors, host, paths, settings, toolbox, wire, words
 
 DOCKER_ID = "nss_docker"
 _POLL_MS = 500
@@ -53,10 +53,10 @@ class Question:
 class NssDocker(DockWidget):
     """One for each of Krita's windows; the run and the plans are shared by all."""
 
-    def __init__(self, runner: Runner, places: paths.Paths, setup: guide.Guide) -> None:
+    def __init__(self, runner: Runner, places: paths.Paths, guide: Callable[[], Any]) -> None:
         super().__init__()
-        self._setup = SetupBox(setup)
-        self._setup.changed.connect(self._settings_changed)
+        self._guide = guide
+        self._setup: Any = None
         self._runner = runner
         self._planner = Planner(places, placing.version())
         self._paths = places
@@ -105,8 +105,17 @@ class NssDocker(DockWidget):
         """What the menu's Set Up does: show the panel with how the worker stands."""
         self.setVisible(True)
         self.raise_()
-        self._setup.setVisible(True)
+        self._show_setup()
         QtCore.QTimer.singleShot(0, lambda: self._bring_into_sight((self._setup,)))
+
+    def _show_setup(self) -> None:
+        if self._setup is None:
+            from .setup_box import SetupBox
+
+            self._setup = SetupBox(self._guide())
+            self._setup.changed.connect(self._settings_changed)
+            self._column.insertWidget(0, self._setup)
+        self._setup.setVisible(True)
 
     @guarded
     def _make_room(self, *_: object) -> None:
@@ -132,7 +141,8 @@ class NssDocker(DockWidget):
         """Touch nothing any more; before Krita quits. The widgets may be gone by then."""
         self._planner.stop()
         with contextlib.suppress(RuntimeError):
-            self._setup.stop()
+            if self._setup is not None:
+                self._setup.stop()
             self._poll_timer.stop()
             self._ask_timer.stop()
 
@@ -142,7 +152,7 @@ class NssDocker(DockWidget):
         body = QtWidgets.QWidget()
         column = QtWidgets.QVBoxLayout(body)
         column.setContentsMargins(6, 2, 6, 2)
-        column.addWidget(self._setup)
+        self._column = column
         self._tool = QtWidgets.QComboBox()
         self._tool.setObjectName("nss_tool")
         self._tool.setMaxVisibleItems(len(toolbox.TOOLS))
@@ -309,7 +319,8 @@ class NssDocker(DockWidget):
         if self._runner.busy:
             return
         self._stale = False
-        if not self._setup.usable():
+        if not environment.state(self._paths).usable:
+            self._show_setup()
             self._apply.setEnabled(False)
             self._layer.setText("The worker is not set up.")
             self._show_text("Set it up above; then this says what would be done.")

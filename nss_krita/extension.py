@@ -32,7 +32,7 @@ class NssExtension(Extension):
         log.start()
         self._paths = paths.paths()
         self.runner = Runner(self._paths, placing.version())
-        self._guide = guide.Guide(self._paths, "Krita")
+        self._guide: Any = None
         self._dockers: list[NssDocker] = []
         self._kept: list[Any] = []
 
@@ -59,9 +59,15 @@ class NssExtension(Extension):
 
     def make_docker(self) -> NssDocker:
         """A panel for a new window."""
-        docker = NssDocker(self.runner, self._paths, self._guide)
+        docker = NssDocker(self.runner, self._paths, self.guide)
         self._dockers.append(docker)
         return docker
+
+    def guide(self) -> Any:
+        """The guide through the set-up, which all panels share."""
+        if self._guide is None:
+            self._guide = guide().Guide(self._paths, "Krita")
+        return self._guide
 
     def _opens(self, action: Any, window: Any, show: Callable[[NssDocker], object]) -> None:
         """Have a menu entry show something in the panel of its window."""
@@ -82,7 +88,7 @@ class NssExtension(Extension):
 
     def _closing(self, *_: object) -> None:
         parts: list[Any] = [self.runner, self._guide, *self._dockers]
-        for part in parts:
+        for part in filter(None, parts):
             try:
                 part.stop()
             except Exception:

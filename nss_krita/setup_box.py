@@ -6,12 +6,17 @@ It shows what the bridge's guide says; one guide serves the panels of all window
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from . import vendored
 from .log import guarded
 from .qt import QtCore, QtWidgets, Signal
 from .receipts_box import wrapped
-from .vendored import guide
+
+if TYPE_CHECKING:
+    from shared_core.bridge.setup import guide
+else:
+    guide = vendored.guide()
 
 _POLL_MS = 150
 _STEPS = 1000
@@ -19,7 +24,7 @@ _LOG_HEIGHT = 110
 
 
 class SetupBox(QtWidgets.QGroupBox):
-    """Visible while the worker is not usable, while it is being set up, and when asked for."""
+    """Made when the worker is not usable, or when the user asks for it."""
 
     changed = Signal()
 
@@ -54,14 +59,6 @@ class SetupBox(QtWidgets.QGroupBox):
         self._timer = QtCore.QTimer(self)
         self._timer.setInterval(_POLL_MS)
         self._timer.timeout.connect(self._poll)
-        self.setVisible(not self._was_usable)
-
-    def usable(self) -> bool:
-        """Whether there is a worker for the tools; where there is none this box shows itself."""
-        found = self._guide.usable
-        if not found:
-            self.setVisible(True)
-        return found
 
     def showEvent(self, event: Any) -> None:
         """Follow the guide for as long as it is seen."""

@@ -13,7 +13,7 @@ gi.require_version("Gimp", "3.0")
 
 from arguments import COMMERCIAL, FLAGS, declare, filled, order_of  # noqa: E402
 from gi.repository import Gimp, GLib  # noqa: E402
-from vendored import client, errors, host, paths, receipt, settings, toolbox, wire  # noqa: E402
+from vendored import client, environment, errors, host, paths, receipt, settings, toolbox, wire  # noqa: E402
 
 if TYPE_CHECKING:
     from layers import GimpHost
@@ -74,10 +74,10 @@ def _run(
 ) -> Any:
     from layers import GimpHost
 
-    if mode == Gimp.RunMode.INTERACTIVE:
-        import setup_dialog
+    if mode == Gimp.RunMode.INTERACTIVE and not environment.state(paths.paths()).usable:
+        from setup_dialog import show
 
-        if not setup_dialog.usable() and not setup_dialog.show():
+        if not show():
             return _end(procedure, Gimp.PDBStatusType.CANCEL)
     worker = client.Client(paths.paths(), GimpHost.name, str(Gimp.version()))
     place = GimpHost(image, drawables, worker.paths)
@@ -160,12 +160,12 @@ def show_receipts(
 
 def set_up(procedure: Any, mode: Any, image: Any, drawables: Any, config: Any, data: Any) -> Any:
     """Show how the worker stands, and set it up; without a dialog say whether it is usable."""
-    import setup_dialog
-
     try:
-        usable = setup_dialog.usable()
+        usable = environment.state(paths.paths()).usable
         if mode != Gimp.RunMode.NONINTERACTIVE:
-            usable = setup_dialog.show()
+            from setup_dialog import show
+
+            usable = show()
         return filled(_end(procedure, Gimp.PDBStatusType.SUCCESS), usable)
     except Exception as error:
         text = f"Something unexpected went wrong ({type(error).__name__}: {error})."

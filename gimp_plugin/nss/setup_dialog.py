@@ -6,15 +6,20 @@ It shows what the bridge's guide says, and runs in the plug-in's own process.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gi
+import vendored
 
 gi.require_version("GimpUi", "3.0")
 gi.require_version("Gtk", "3.0")
 
 from gi.repository import GimpUi, GLib, Gtk  # noqa: E402
-from vendored import guide, paths  # noqa: E402
+
+if TYPE_CHECKING:
+    from shared_core.bridge.setup import guide
+else:
+    guide = vendored.guide()
 
 _POLL_MS = 150
 _SPACING = 6
@@ -23,15 +28,10 @@ _WIDTH_CHARS = 56
 _LOG_HEIGHT = 140
 
 
-def usable() -> bool:
-    """Whether there is a worker for the tools."""
-    return guide.Guide(paths.paths(), "GIMP").usable
-
-
 def show() -> bool:
     """Show the dialog until it is closed; whether there is a worker then."""
     GimpUi.init("nss-setup")
-    return SetupDialog(guide.Guide(paths.paths(), "GIMP")).run()
+    return SetupDialog(guide.Guide(vendored.paths.paths(), "GIMP")).run()
 
 
 class SetupDialog:

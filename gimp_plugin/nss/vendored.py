@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING or find_spec("bridge") is None:
     from shared_core.bridge import (
@@ -19,7 +20,7 @@ if TYPE_CHECKING or find_spec("bridge") is None:
         wire,
         words,
     )
-    from shared_core.bridge.setup import guide
+    from shared_core.bridge.setup import environment
 else:
     from bridge import (
         arena,
@@ -34,12 +35,19 @@ else:
         wire,
         words,
     )
-    from bridge.setup import guide
+    from bridge.setup import environment
+
+
+def guide() -> Any:
+    """The module that guides through the set-up; few starts need it, and it is slow to load."""
+    return import_module(f"{environment.__package__}.guide")
+
 
 __all__ = [
     "arena",
     "client",
     "consent",
+    "environment",
     "errors",
     "guide",
     "host",

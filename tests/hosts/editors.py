@@ -59,11 +59,14 @@ class Recipe:
         return hashlib.sha256(json.dumps(asdict(self)).encode()).hexdigest()[:16]
 
 
-_BOTH = f"krita gimp gir1.2-gimp-3.0 python3-pyqt5 libqt5svg5 {_TOOLS} {_DISPLAY}"
+_EDITORS = "krita gimp gir1.2-gimp-3.0 python3-pyqt5 libqt5svg5"
+_BOTH = f"{_EDITORS} {_TOOLS} {_DISPLAY}"
 
 RECIPES = {
     # The floor: the versions every feature must work on.
     "debian13": Recipe("trixie", (_BOTH,)),
+    # What a new user has: the editors and what they need, no pip and no venv module.
+    "bare": Recipe("trixie", (f"{_EDITORS} python3-gi ca-certificates {_DISPLAY}",)),
     "testing": Recipe("testing", (_BOTH,)),
     "krita6": Recipe(
         "sid",

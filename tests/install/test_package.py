@@ -127,9 +127,10 @@ def test_bridge_inside_stands_alone(archive: Path, tmp_path: Path) -> None:
         "p = types.ModuleType('nss_krita'); p.__path__ = [sys.argv[1] + '/nss_krita'];"
         "sys.modules['nss_krita'] = p;"
         "from nss_krita.vendored import arena, client, guide, host, paths, receipt, toolbox, wire;"
+        "assert 'urllib.request' not in sys.modules and 'zipfile' not in sys.modules;"
         "assert paths.__name__ == 'nss_krita.bridge.paths', paths.__name__;"
         "assert paths.appdirs.__name__ == 'nss_krita.bridge._vendor.appdirs';"
-        "assert guide.carried_wheel().name.startswith('nss_krita_gimp-');"
+        "assert guide().carried_wheel().name.startswith('nss_krita_gimp-');"
         "assert 'numpy' not in sys.modules and 'shared_core' not in sys.modules"
     )
     done = subprocess.run(
