@@ -31,7 +31,9 @@ TOOLS = (
     "tags",
     "compact",
 )
-PARTS = (*WHOLE, *TOOLS)
+# These start real editors, which not every machine can: only where they are asked for.
+EDITORS = ("editor_start",)
+PARTS = (*WHOLE, *TOOLS, *EDITORS)
 HEAD = (
     "# Benchmarks\n\nMade by `python benchmarks/run.py` (`make bench`); every part says by which "
     "command, when, on what machine and under which load it was measured. Ratios are taken "
@@ -77,7 +79,7 @@ def main() -> int:
     parser.add_argument("--write", type=Path, metavar="FILE", help="keep the tables as Markdown")
     options = parser.parse_args()
     print(HEAD, end="\n\n")
-    for part in options.only or PARTS:
+    for part in options.only or (*WHOLE, *TOOLS):
         text = _measured(part, options.full)
         print(text, end="\n\n", flush=True)
         if options.write:
