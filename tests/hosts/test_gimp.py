@@ -107,7 +107,7 @@ RUNS = {
 def test_procedures(main: Run) -> None:
     """Every tool is below Filters ▸ NSS with the toolbox's arguments."""
     labels_found = {notes["label"] for notes in main.found["procedures"].values()}
-    assert labels_found == {"Receipts…", *(f"{tool.title}…" for tool in toolbox.TOOLS)}
+    assert labels_found == {"Receipts…", "Set Up…", *(f"{tool.title}…" for tool in toolbox.TOOLS)}
     for notes in main.found["procedures"].values():
         assert notes["menu"] == ["<Image>/Filters/NSS"]
     for tool in toolbox.TOOLS:
@@ -445,7 +445,7 @@ def await_window(inside: Any, title: str, seconds: float = 30) -> str:
 def open_tool(inside: Any, title: str) -> None:
     """Filters ▸ NSS ▸ the tool with the keyboard; waits for the dialog."""
     # GIMP sorts the entries of a menu by their names.
-    place = sorted([*(tool.title for tool in toolbox.TOOLS), "Receipts"]).index(title)
+    place = sorted([*(tool.title for tool in toolbox.TOOLS), "Receipts", "Set Up"]).index(title)
     for keys in (["alt+r"], ["End", "Right"], ["Down"] * place, ["Return"]):
         if keys:
             inside.also(["xdotool", "key", *keys])
