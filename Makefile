@@ -47,9 +47,9 @@ bench: $(VENV)/.test
 	$(BIN)/python benchmarks/run.py
 
 campaign: $(VENV)/.test
-	@mkdir -p build && rm -f build/campaign.json
-	$(BIN)/python tests/campaign/run.py --figures build/campaign.json --out docs/reliability.md
-	$(BIN)/python tests/campaign/editors.py --figures build/campaign.json --out docs/reliability.md
+	@rm -f docs/reliability.json
+	$(BIN)/python tests/campaign/run.py --figures docs/reliability.json --out docs/reliability.md
+	$(BIN)/python tests/campaign/editors.py --figures docs/reliability.json --out docs/reliability.md
 
 clean:
 	rm -rf $(VENV) dist build demo

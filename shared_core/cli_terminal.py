@@ -35,9 +35,11 @@ class Screen:
             signal.signal(signal.SIGTERM, lambda number, frame: self._cancel.set())
         if sys.stderr.isatty():
             from rich.console import Console
-            from rich.progress import Progress
+            from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
-            self._live = Progress(console=Console(stderr=True), transient=True)
+            # The time left is told by whoever knows it.
+            columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn())
+            self._live = Progress(*columns, console=Console(stderr=True), transient=True)
             self._task = self._live.add_task("starting", total=None)
             self._live.start()
 

@@ -154,7 +154,8 @@ def _hub() -> Any:
     os.environ["HF_HUB_DISABLE_XET"] = "1"
     os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
     os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
-    import huggingface_hub
+    import huggingface_hub.constants
+    import huggingface_hub.utils
 
     return huggingface_hub
 

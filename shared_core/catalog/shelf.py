@@ -55,6 +55,11 @@ class Shelf:
         """The lock of whoever transfers a file."""
         return self.part(file).with_suffix(staging.LOCK)
 
+    @property
+    def trial_lock(self) -> Path:
+        """The lock of whoever tries the model."""
+        return self.root / staging.FOLDER / f"{self.card.id}.trial{staging.LOCK}"
+
     def manifest(self) -> Manifest:
         """What was found out before; nothing is hashed."""
         return record.read(self.records, self.card)

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import threading
+import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
 
-from ..bridge.errors import CouldNotBeDone, RealPathImpossible
-from ..bridge.locks import locked, locked_now
+from ..bridge.errors import Cancelled, CouldNotBeDone, RealPathImpossible
+from ..bridge.locks import locked
 from ..bridge.paths import Paths
 from ..bridge.wire import megabytes
 from . import staging
@@ -34,6 +36,7 @@ __all__ = [
     "Trial",
 ]
 
+_MOMENT_SECONDS = 0.5
 # What a download is doing; the trial comes last.
 WAITING, DOWNLOADING, VERIFYING, CANARY = "waiting", "downloading", "verifying", "canary"
 
@@ -220,18 +223,23 @@ class Store:
     def try_out(self, card: Card, cancelled: Callable[[], bool] = lambda: False) -> Trial:
         """Try the model, whose bytes have been verified, in a process that may die; remembered.
 
-        Raises ``CouldNotBeDone`` where its files changed meanwhile, so that nobody knows what was
-        tried, or memory is short at the moment, and ``Cancelled``.
+        One process at a time tries it; who waited takes what came of it. Raises
+        ``CouldNotBeDone`` where its files changed meanwhile, so that nobody knows what was tried,
+        or memory is short at the moment, and ``Cancelled``.
         """
         from .trial import tried
 
         shelf = self._shelf(card)
-        trial = tried(card, shelf.folder, cancelled)
-        if fault := shelf.fault(manifest := shelf.manifest()):
-            raise CouldNotBeDone(fault)
-        if shelf.unverified(manifest):
-            raise CouldNotBeDone(f"The files of {card.title} are being changed: try again.")
-        self.record_trial(card, trial)
+        waited = threading.Event()
+        with locked(shelf.trial_lock, cancelled, waited.set):
+            if waited.is_set() and (made := shelf.manifest().trial):
+                return made
+            trial = tried(card, shelf.folder, cancelled)
+            if fault := shelf.fault(manifest := shelf.manifest()):
+                raise CouldNotBeDone(fault)
+            if shelf.unverified(manifest):
+                raise CouldNotBeDone(f"The files of {card.title} are being changed: try again.")
+            self.record_trial(card, trial)
         return trial
 
     def record_trial(self, card: Card, trial: Trial | None) -> None:
@@ -292,11 +300,15 @@ class Store:
             for file in shelf.card.files
         }
         with contextlib.ExitStack() as stack:
+            # Whoever only looks whether a lock is held has it for a moment.
+            until = time.monotonic() + _MOMENT_SECONDS
             for lock, card in locks.items():
-                if not stack.enter_context(locked_now(lock)):
+                try:
+                    stack.enter_context(locked(lock, lambda: time.monotonic() > until))
+                except Cancelled:
                     raise CouldNotBeDone(
                         f"{card.title} is being downloaded. Cancel the download first."
-                    )
+                    ) from None
             yield
 
     def remove(self, card: Card) -> None:

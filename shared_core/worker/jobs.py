@@ -146,8 +146,8 @@ class JobRunner:
             child.follow(tell, stopped)
         except ChildDied as error:
             raise CouldNotBeDone(
-                f"The download of {card.title} broke off ({error}). Start it again; what is here "
-                "already is kept."
+                f"The download of {card.title} broke off ({error}): start it again, and it goes "
+                "on where it was."
             ) from None
         finally:
             child.end()

@@ -13,6 +13,8 @@ import onnxruntime
 
 from shared_core.bridge import __version__
 
+from . import downloads
+from .download_kills import DownloadDeaths
 from .kills import Deaths, EditorDeaths
 from .plans import LIMIT_SECONDS
 from .surroundings import Trouble
@@ -52,6 +54,9 @@ class Figures:
     plans: list[tuple[str, int, float, float]] = field(default_factory=list)
     troubles: list[Trouble] = field(default_factory=list)
     editors: list[EditorDeaths] = field(default_factory=list)
+    downloads: downloads.Tally | None = None
+    of_downloads: int = 0
+    download_deaths: list[DownloadDeaths] = field(default_factory=list)
 
     def save(self, file: Path) -> None:
         """Keep the figures, so that a later run of other parts can be told on the same page."""
@@ -70,6 +75,11 @@ class Figures:
         mine = {one.editor for one in self.editors}
         old = [EditorDeaths(**one) for one in kept.get("editors", ())]
         self.editors = [one for one in old if one.editor not in mine] + self.editors
+        if self.downloads is None and kept.get("downloads"):
+            self.downloads = downloads.Tally(**kept["downloads"])
+            self.of_downloads = kept["of_downloads"]
+        died = [DownloadDeaths(**one) for one in kept.get("download_deaths", ())]
+        self.download_deaths = self.download_deaths or died
         self.plans = self.plans or [tuple(row) for row in kept["plans"]]
         self.troubles = self.troubles or [Trouble(**one) for one in kept["troubles"]]
 
@@ -77,7 +87,8 @@ class Figures:
     def faults(self) -> list[str]:
         """Everything that should not have been."""
         found = list(self.tally.faults) if self.tally else []
-        for deaths in [*self.deaths, *self.editors]:
+        found += self.downloads.faults if self.downloads else []
+        for deaths in [*self.deaths, *self.editors, *self.download_deaths]:
             found += deaths.faults
         return found + [f"{one.name}: {one.wrong}" for one in self.troubles if one.wrong]
 
@@ -98,9 +109,11 @@ def page(figures: Figures) -> str:
         "",
         "This page is written by `python tests/campaign/run.py --out docs/reliability.md`; "
         f"`make campaign` runs all of it. Here: NSS {__version__}, seed {figures.seed}, "
-        f"{figures.seconds / 60:.0f} minutes on {figures.machine}.",
+        f"{figures.seconds / 60:.0f} minutes on {figures.machine}. Parts may have been run at "
+        "different times (`--parts`); `reliability.json` keeps the figures of all.",
         "",
-        "Contract models (tiny networks with the tensors of the real ones) run through the real "
+        "In the parts on runs of tools, contract models (tiny networks with the tensors of the "
+        "real ones) run through the real "
         "command line, supervisor and runner. A seam under onnxruntime, which the product does not "
         "know of, provokes each fault and writes down which model's session gave each output. A "
         "label is true when this witness and the pixels agree with it: the pixels must be those "
@@ -112,6 +125,8 @@ def page(figures: Figures) -> str:
         *_editors(figures.editors),
         *_surroundings(figures.troubles),
         *_plans(figures.plans),
+        *_downloads(figures),
+        *_download_kills(figures.download_deaths),
     ]
     if figures.faults:
         parts += ["## What went wrong", "", *(f"- {text}" for text in figures.faults), ""]
@@ -252,4 +267,73 @@ def _plans(rows: Sequence[tuple[str, int, float, float]]) -> list[str]:
         f"With the supervisor up a plan is to be there within {1000 * LIMIT_SECONDS:.0f} ms.",
         "",
         *_table(("while the worker is", "plans", "median, ms", "longest, ms"), shown),
+    ]
+
+
+def _downloads(figures: Figures) -> list[str]:
+    tally = figures.downloads
+    if tally is None:
+        return []
+    rows = [
+        ("downloads with faults", f"{tally.runs} of {figures.of_downloads}"),
+        ("of which had begun before", tally.begun),
+        ("met their fault", tally.struck),
+        ("came to the model in spite of it", tally.overcome),
+        ("ended with a sentence", tally.refused),
+        ("of which not clear, or more than one", len(tally.unclear)),
+        ("wrong files accepted", len(tally.wrong_files)),
+        ("hangs", len(tally.hangs)),
+        ("not there after one more try without a fault", len(tally.not_retried)),
+        ("transferred something good again", len(tally.transferred_again)),
+        ("left something over", len(tally.left_over)),
+        ("longest", f"{tally.longest_seconds:.1f} s"),
+    ]
+    return [
+        "## Downloads",
+        "",
+        "One or two faults of chance from a local hub, of any kind, at any byte, of any file, for "
+        "once, twice, three times or always, while one or several models are downloaded by "
+        "the real download process with the installed `huggingface_hub`; four in ten go on with a "
+        "file that had been begun, right or with a bit changed. Then the hub is well again, and "
+        "the same download must succeed; that nothing good came again, the hub's own count of "
+        "bytes says. A silent line was given up after 1 s here instead of 10 s.",
+        "",
+        *_table(("", "count"), rows),
+        *_table(("fault", "downloads that met it"), sorted(tally.by_kind.items())),
+    ]
+
+
+def _download_kills(deaths: Sequence[DownloadDeaths]) -> list[str]:
+    if not deaths:
+        return []
+    rows = [
+        (
+            one.victim,
+            f"{one.runs} of {one.wanted}",
+            one.struck,
+            one.done_before,
+            one.continued,
+            len(one.wrong_files),
+            len(one.not_resumed),
+            len(one.unclear),
+            len(one.orphans),
+            f"{one.longest_seconds:.1f} s",
+        )
+        for one in deaths
+    ]
+    head = (
+        *("killed", "runs", "struck alive", "done before", "had a part to go on with"),
+        *("wrong files or parts", "not resumed to the byte", "unclear", "left over"),
+        "longest next download",
+    )
+    return [
+        "## Downloads killed at moments of chance",
+        "",
+        "A download through the real supervisor, and a SIGKILL of the download process, or of the "
+        "supervisor, at a moment of chance between the request and the time that an undisturbed "
+        "one takes: while the process starts, transfers, verifies, or tries the model. The next "
+        "download must transfer exactly what was missing, by the hub's own count of bytes, and "
+        "leave neither a file nor a process besides the model.",
+        "",
+        *_table(head, rows),
     ]

@@ -6,23 +6,28 @@
 from __future__ import annotations
 
 import argparse
+import os
 import random
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 if not __package__:
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from tests.campaign import kills, plans, surroundings, sweep
+from tests.campaign import download_kills, downloads, kills, plans, surroundings, sweep
 from tests.campaign.report import Figures, machine, page
+from tests.campaign.shop import a_shop
 from tests.campaign.stage import CASES, Case, a_stage
 from tests.fakes.contract_models import NAFNET, Variant
 
-PARTS = ("faults", "kills", "surroundings", "plans")
+PARTS = ("faults", "kills", "surroundings", "plans", "downloads", "download-kills")
 KILLS = {kills.RUNNER: 150, kills.SUPERVISOR: 50}
+DOWNLOADS = 500
+DOWNLOAD_KILLS = {download_kills.DOWNLOAD: 100, download_kills.SUPERVISOR: 20}
 PLANS = 200
 # Long enough that a kill of chance meets the model at work.
 TILE_SECONDS = 0.05
@@ -64,8 +69,47 @@ def campaign(
                     break
                 sweep.suffer(stage, fault, known[fault.case.tool], figures.tally)
                 _say(fault.name, figures)
+    if "downloads" in parts:
+        _downloads(folder / "downloads", figures, share, late)
+    if "download-kills" in parts:
+        _download_kills(folder / "download-kills", figures, share, late)
     figures.seconds = time.monotonic() - begun
     return figures
+
+
+def _downloads(folder: Path, figures: Figures, share: float, late: Callable[[], bool]) -> None:
+    """As many downloads at a time as there are processors, each with a hub and home of its own."""
+    figures.downloads, figures.of_downloads = downloads.Tally(), DOWNLOADS
+    many = os.cpu_count() or 1
+
+    def suffer(slot: int) -> downloads.Tally:
+        tally = downloads.Tally()
+        with a_shop(folder / str(slot)) as shop:
+            count = max(1, round(DOWNLOADS * share))
+            for case in downloads.cases(shop, count, figures.seed)[slot::many]:
+                if late():
+                    break
+                downloads.suffer(shop, case, tally)
+                sys.stderr.write(f"{case.name}; {len(tally.faults)} wrong so far\n")
+        return tally
+
+    with ThreadPoolExecutor(many) as pool:
+        for tally in pool.map(suffer, range(many)):
+            figures.downloads.join(tally)
+
+
+def _download_kills(folder: Path, figures: Figures, share: float, late: Callable[[], bool]) -> None:
+    with download_kills.a_served_shop(folder) as shop:
+        usual = max(download_kills.usual_seconds(shop) for _ in range(2))
+        for victim, most in DOWNLOAD_KILLS.items():
+            deaths = download_kills.DownloadDeaths(victim, wanted=most)
+            figures.download_deaths.append(deaths)
+            for number in range(max(1, round(most * share))):
+                if late():
+                    break
+                chance = random.Random(f"{figures.seed} {victim} {number} of a download")
+                download_kills.kill(shop, chance, usual, deaths)
+                _say(f"{victim} of a download killed, run {number + 1}", figures)
 
 
 def _slow(

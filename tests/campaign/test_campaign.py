@@ -12,7 +12,8 @@ import pytest
 from shared_core.bridge import wire
 from tests.fakes.contract_models import NAFNET, Variant
 
-from . import kills, plans, report, sweep
+from . import download_kills, downloads, kills, plans, report, sweep
+from .shop import Shop, a_shop
 from .stage import CASES, Case, Stage, a_stage
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the seam needs Unix signals")
@@ -129,6 +130,54 @@ def test_plans_wait_for_no_download(slow: Stage) -> None:
     assert len(plans.table(found)) == len(found) == 4
 
 
+# Seeds of chance whose faults take no long waits.
+DOWNLOADS = 12
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shop]:
+    with a_shop(tmp_path_factory.mktemp("downloads") / "shop") as made:
+        yield made
+
+
+def test_a_share_of_the_downloads(shop: Shop) -> None:
+    tally = downloads.Tally()
+    for case in downloads.cases(shop, DOWNLOADS, seed=1):
+        downloads.suffer(shop, case, tally)
+    assert tally.faults == []
+    assert tally.runs == tally.overcome + tally.refused == DOWNLOADS
+    assert tally.struck > DOWNLOADS / 2
+
+
+def test_the_judge_of_downloads_is_not_fooled(shop: Shop) -> None:
+    """What should not be is found: a wrong file, a part that comes again, a muddled message."""
+    case = downloads.Case(0, "bare", (), ("weights.bin", 700_000, True))
+    tally = downloads.Tally()
+    downloads.suffer(shop, case, tally)
+    assert tally.faults == []
+    assert shop.bytes_to_come("bare") == 0
+    place = shop.store.folder(shop.cards["bare"]) / "weights.bin"
+    right = place.read_bytes()
+    place.write_bytes(right[:-1] + bytes([right[-1] ^ 1]))
+    assert shop.wrong_files() == ["bare/weights.bin"]
+    assert shop.bytes_to_come("bare") == len(right)
+    (place.parent / "other.tmp").touch()
+    assert shop.strays() == ["bare/other.tmp"]
+    for message in ("", "The bare failed.", "The bare failed:\ntry again.", "Try again."):
+        assert downloads.unclear(shop, case, {"event": "error", "message": message}), message
+
+
+@pytest.mark.parametrize("victim", [download_kills.DOWNLOAD, download_kills.SUPERVISOR])
+def test_a_few_kills_of_downloads(tmp_path: Path, victim: str) -> None:
+    with download_kills.a_served_shop(tmp_path / "shop") as shop:
+        usual = download_kills.usual_seconds(shop)
+        deaths = download_kills.DownloadDeaths(victim)
+        chance = random.Random(victim)
+        for _ in range(KILLS):
+            download_kills.kill(shop, chance, usual, deaths)
+        assert deaths.faults == []
+
+
 def test_the_page_tells_what_was_run_and_what_was_wrong(tmp_path: Path) -> None:
     tally = sweep.Tally(runs=3, provoked=3, results=3, by_kind={"nan": 3}, by_tool={"tags": 3})
     tally.wrong_labels.append("tags: nan at run 1: real")
@@ -140,6 +189,10 @@ def test_the_page_tells_what_was_run_and_what_was_wrong(tmp_path: Path) -> None:
         shot = kills.EditorDeaths(kills.SUPERVISOR, runs, editor=editor, wanted=20)
         shot.changed.append(f"{editor}: the source layer is not as it was")
         figures.editors.append(shot)
+    figures.downloads, figures.of_downloads = downloads.Tally(runs=7, by_kind={"flip": 3}), 500
+    figures.downloads.hangs.append("4: bare, stall at 5 of a × all: still there after 120 s")
+    figures.downloads.join(downloads.Tally(runs=2, by_kind={"flip": 1, "stall": 1}))
+    figures.download_deaths = [download_kills.DownloadDeaths("download", wanted=100, runs=8)]
     figures.save(tmp_path / "figures.json")
     again = report.Figures(7, "a machine")
     again.join(tmp_path / "figures.json")
@@ -151,5 +204,12 @@ def test_the_page_tells_what_was_run_and_what_was_wrong(tmp_path: Path) -> None:
     for told in (
         *("seed 7", "3 of 50", "4 of 150", "| wrong labels | 1 |", "tags: nan at run 1"),
         *("| Krita | supervisor | 19 of 20 |", "GIMP: the source layer is not as it was"),
+        *(
+            "| downloads with faults | 9 of 500 |",
+            "| hangs | 1 |",
+            "| flip | 4 |",
+            "4: bare, stall",
+        ),
+        "| download | 8 of 100 |",
     ):
         assert told in text, told

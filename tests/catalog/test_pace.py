@@ -24,35 +24,36 @@ def noted(pace: Pace, clock: Clock, *steps: tuple[float, int]) -> float | None:
     return speed
 
 
-def test_what_was_here_before_is_no_speed() -> None:
+def test_neither_what_was_here_nor_the_wait_for_the_hub_counts() -> None:
     clock = Clock()
     pace = Pace(clock)
-    assert noted(pace, clock, (0, 5_000_000), (0.2, 5_100_000)) is None
-    assert noted(pace, clock, (0.8, 6_000_000)) == pytest.approx(1_000_000)
+    assert noted(pace, clock, (0, 5_000_000), (7, 5_100_000), (0.2, 5_300_000)) is None
+    assert noted(pace, clock, (0.8, 6_100_000)) == pytest.approx(1_000_000)
 
 
 def test_only_the_last_seconds_count() -> None:
     clock = Clock()
     pace = Pace(clock)
-    noted(pace, clock, (0, 0), (1, 50_000_000))
+    noted(pace, clock, (0, 0), (1, 1), (1, 50_000_000))
     speed = noted(pace, clock, *((1, 50_000_000 + 1000 * n) for n in range(1, 11)))
     assert speed == pytest.approx(1000)
+    assert noted(pace, clock, *((1, 50_010_000) for _ in range(6))) == 0
 
 
 def test_a_file_that_starts_anew_loses_nothing() -> None:
     clock = Clock()
     pace = Pace(clock)
-    assert noted(pace, clock, (0, 0), (1, 1000), (0, 0), (1, 1000)) == pytest.approx(1000)
+    assert noted(pace, clock, (0, 0), (1, 500), (1, 1500), (0, 0), (1, 1000)) == pytest.approx(1000)
 
 
 def test_between_two_files_the_last_speed_holds() -> None:
     clock = Clock()
     pace = Pace(clock)
-    assert noted(pace, clock, (0, 0), (2, 4000)) == pytest.approx(2000)
+    assert noted(pace, clock, (0, 0), (2, 1), (2, 4001)) == pytest.approx(2000)
     pace.rest()
     clock.now += 60
-    assert noted(pace, clock, (0, 0), (0.1, 100)) == pytest.approx(2000)
-    assert noted(pace, clock, (0.9, 5000)) == pytest.approx(5000)
+    assert noted(pace, clock, (0, 0), (0.1, 100), (0.2, 300)) == pytest.approx(2000)
+    assert noted(pace, clock, (0.8, 5100)) == pytest.approx(5000)
 
 
 def test_users_read_speed_and_time() -> None:

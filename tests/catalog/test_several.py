@@ -18,7 +18,7 @@ from shared_core.catalog import cards
 from shared_core.catalog.cards import Card
 from shared_core.catalog.store import Presence
 from tests.catalog.small_cards import REPO, REVISION, card, card_text, identity, placed
-from tests.catalog.test_store import World, message, stages
+from tests.catalog.world import World, message, stages
 from tests.fakes.hub import Hub
 
 PICTURE = 'dtype = "float32"\nlayout = "NCHW"\nshape = [1, 3, 32, 32]\nchannels = ["R", "G", "B"]\n'

@@ -6,25 +6,26 @@ Every download here is the real ``shared_core.catalog.fetch`` child process.
 from __future__ import annotations
 
 import contextlib
+import http.client
 import json
 import os
 import signal
-import subprocess
-import sys
+import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
 from shared_core.bridge.errors import CouldNotBeDone, RealPathImpossible
 from shared_core.bridge.locks import locked
-from shared_core.bridge.paths import paths
-from shared_core.catalog import cards
 from shared_core.catalog.cards import Card
-from shared_core.catalog.store import Presence, Store
+from shared_core.catalog.store import Presence
+from tests.catalog.world import Event, World, finish, message, stages, wait_for
 from tests.fakes.contract_models import (
     DRUNET,
     MODELS,
@@ -35,101 +36,7 @@ from tests.fakes.contract_models import (
 )
 from tests.fakes.hub import Hub
 
-ROOT = Path(__file__).resolve().parents[2]
 PADDING = 3_000_000
-
-Event = dict[str, Any]
-
-
-@dataclass
-class World:
-    """One user's home, a catalogue of twins and the hub that serves them."""
-
-    folder: Path
-    hub: Hub
-    extra: dict[str, str]
-
-    @property
-    def home(self) -> Path:
-        return self.folder / "home"
-
-    @property
-    def store(self) -> Store:
-        return Store(paths({"NSS_HOME": str(self.home)}))
-
-    @property
-    def cards(self) -> Mapping[str, Card]:
-        return cards.load(self.folder / "cards")
-
-    @property
-    def environment(self) -> dict[str, str]:
-        return {
-            **plain_environment(),
-            "NSS_HOME": str(self.home),
-            "NSS_CARDS": str(self.folder / "cards"),
-            "HF_HOME": str(self.folder / "hf"),
-            "HF_ENDPOINT": self.hub.url,
-            "HF_HUB_DOWNLOAD_TIMEOUT": "1",
-            "HF_HUB_ETAG_TIMEOUT": "2",
-            "NSS_BACKOFF_SECONDS": "0.05",
-            **self.extra,
-        }
-
-    def start(self, model: str = NAFNET, *options: str, **more: Any) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            [sys.executable, "-m", "shared_core.catalog.fetch", model, *options],
-            cwd=ROOT,
-            env=self.environment,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            **more,
-        )
-
-    def fetch(self, model: str = NAFNET, *options: str, **more: Any) -> tuple[list[Event], int]:
-        return finish(self.start(model, *options, **more))
-
-    def part(self, model: str = NAFNET) -> Path:
-        """The .part of the model's last file, which holds the padding."""
-        sha256 = self.cards[model].files[-1].sha256
-        return self.home / "data/models/.staging" / f"{sha256}.part"
-
-
-def plain_environment() -> dict[str, str]:
-    """This process's environment without what would change where downloads go."""
-    return {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith(("HF_", "NSS_")) and not name.lower().endswith("_proxy")
-    }
-
-
-def finish(child: subprocess.Popen[str]) -> tuple[list[Event], int]:
-    """All events and the exit status; the child's stdin stays open until it ends by itself."""
-    assert child.stdout is not None and child.stdin is not None and child.stderr is not None
-    events = [json.loads(line) for line in child.stdout]
-    errors = child.stderr.read()
-    status = child.wait(30)
-    child.stdin.close()
-    assert events, errors
-    return events, status
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = 20) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it never came"
-        time.sleep(0.02)
-
-
-def stages(events: list[Event]) -> list[str]:
-    return [str(e["stage"]) for e in events if e["event"] == "stage"]
-
-
-def message(events: list[Event]) -> str:
-    assert events[-1]["event"] == "error", events[-1]
-    return str(events[-1]["message"])
 
 
 @pytest.fixture(scope="module")
@@ -345,6 +252,16 @@ def test_a_server_that_cannot_continue_starts_anew(world: World, kind: str) -> N
     assert world.store.state(card).presence is Presence.INSTALLED
 
 
+def test_a_part_that_only_waits_to_be_verified_needs_no_hub(world: World) -> None:
+    card = world.cards[NAFNET]
+    truth = world.hub.folder / card.repo / card.revision / card.main_file.path
+    world.part().parent.mkdir(parents=True)
+    world.part().write_bytes(truth.read_bytes())
+    world.extra["HF_HUB_OFFLINE"] = "1"
+    installed(world)
+    assert not world.hub.requests
+
+
 def test_a_part_that_is_too_long_is_thrown_away(world: World) -> None:
     world.part().parent.mkdir(parents=True)
     world.part().write_bytes(bytes(world.cards[NAFNET].main_file.size + 5))
@@ -510,6 +427,51 @@ def test_no_way_to_the_hub_is_told(world: World, name: str, value: str, words: s
     assert status == 5
     assert words in message(events)
     assert name == "HTTP_PROXY" or not world.hub.requests
+
+
+class _Forward(BaseHTTPRequestHandler):
+    """A proxy that passes requests on as they are, and remembers them."""
+
+    def log_message(self, *args: object) -> None:
+        pass
+
+    def do_GET(self) -> None:
+        self.server.seen.append(self.path)  # type: ignore[attr-defined]
+        there = urlsplit(self.path)
+        line = http.client.HTTPConnection(there.netloc, timeout=10)
+        line.request(self.command, there.path, headers=dict(self.headers))
+        answer = line.getresponse()
+        self.send_response(answer.status)
+        for name, value in answer.getheaders():
+            if name not in ("Server", "Date", "Connection"):
+                self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(answer.read())
+
+    do_HEAD = do_GET
+
+
+@pytest.fixture
+def proxy() -> Iterator[ThreadingHTTPServer]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _Forward)
+    server.seen = []  # type: ignore[attr-defined]
+    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.parametrize("name", ["HTTP_PROXY", "http_proxy"])
+def test_a_proxy_is_the_way_there(world: World, proxy: Any, name: str) -> None:
+    world.extra[name] = f"http://127.0.0.1:{proxy.server_port}"
+    world.part().parent.mkdir(parents=True)
+    card = world.cards[NAFNET]
+    truth = world.hub.folder / card.repo / card.revision / card.main_file.path
+    world.part().write_bytes(truth.read_bytes()[:1000])
+    installed(world)
+    assert len(proxy.seen) == len(world.hub.requests) == 3
+    assert all(url.startswith("http://127.0.0.1:") for url in proxy.seen)
+    assert world.hub.bytes_sent == card.download_bytes - 1000
 
 
 # ---------------------------------------------------------------- the disk

@@ -29,7 +29,8 @@ from shared_core.catalog import cards, confined, trial
 from shared_core.catalog.cards import Card
 from shared_core.catalog.store import Presence, Store
 from tests.catalog.small_cards import card, card_text, identity, placed
-from tests.catalog.test_store import faulty_world, finish, message
+from tests.catalog.test_store import faulty_world
+from tests.catalog.world import finish, message
 from tests.fakes.contract_models import NAFNET, TWINS, Variant, write_catalogue
 from tests.fakes.contract_models import twin as made_twin
 
@@ -205,6 +206,31 @@ def _store(tmp_path: Path, data: bytes) -> tuple[Store, Card]:
     made = card(tmp_path / "cards", "model", card_text("model", {"model.onnx": data}, TENSORS))
     placed(store.folder(made), {"model.onnx": data})
     return store, made
+
+
+def test_two_that_try_a_model_at_once_try_it_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, made = _store(tmp_path, identity())
+    store.check(made)
+    tries: list[Path] = []
+    tried = trial.tried
+
+    def slowly(*given: Any) -> Any:
+        tries.append(given[1])
+        time.sleep(0.5)
+        return tried(*given)
+
+    monkeypatch.setattr(trial, "tried", slowly)
+    came: list[Any] = []
+    threads = [threading.Thread(target=lambda: came.append(store.try_out(made))) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(tries) == 1
+    assert came[0] == came[1] and came[0].ok
+    assert store.try_out(made).ok and len(tries) == 2, "who did not wait gets a trial of their own"
 
 
 def test_a_file_replaced_during_its_trial_does_not_count(

@@ -19,6 +19,7 @@ import socket
 import struct
 import sys
 import threading
+import time
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -98,9 +99,12 @@ class Hub:
         self.folder = Path(folder)
         self.requests: list[Request] = []
         self.heads: dict[str, str] = {}
+        self.provoked: list[str] = []
+        self._busy = 0
         self._faults: dict[str, Fault] = {}
         self._lock = threading.Lock()
         self.closing = threading.Event()
+        self.healed = threading.Event()
         self.paused = threading.Event()
         self._hub = _server(self, "hub")
         self._cdn = _server(self, "cdn")
@@ -122,9 +126,11 @@ class Hub:
             self._faults[suffix] = Fault(kind, at, times)
 
     def heal(self) -> None:
-        """Take all faults back."""
+        """Take all faults back, and let go of whoever waits for nothing."""
         with self._lock:
             self._faults.clear()
+            self.healed.set()
+            self.healed = threading.Event()
 
     def revision(self, repo: str, name: str) -> str:
         """The revision that a branch's or revision's name means; ``heads`` says what main is."""
@@ -144,6 +150,16 @@ class Hub:
         with self._lock:
             return [r for r in self.requests if r.sent and r.path.endswith(suffix)]
 
+    def quiet(self, seconds: float = 10) -> bool:
+        """Wait until no request is being answered; whether that came."""
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            with self._lock:
+                if not self._busy:
+                    return True
+            time.sleep(0.005)
+        return False
+
     def __enter__(self) -> Hub:
         for server in (self._hub, self._cdn):
             threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
@@ -151,13 +167,21 @@ class Hub:
 
     def __exit__(self, *exc: object) -> None:
         self.closing.set()
+        self.healed.set()
         for server in (self._hub, self._cdn):
             server.shutdown()
             server.server_close()
 
+    def begin(self) -> None:
+        """A request has come."""
+        with self._lock:
+            self._busy += 1
+
     def remember(self, request: Request) -> None:
+        """It was answered."""
         with self._lock:
             self.requests.append(request)
+            self._busy -= 1
 
     def take_fault(self, path: str, kinds: tuple[str, ...]) -> Fault | None:
         """The fault for ``path`` if it is of ``kinds``, counted as happened."""
@@ -166,12 +190,17 @@ class Hub:
                 if path.endswith(suffix) and fault.kind in kinds and fault.times != 0:
                     if fault.times is not None:
                         fault.times -= 1
+                    self.provoked.append(fault.kind)
                     return fault
         return None
 
     def has_fault(self, path: str, kind: str) -> bool:
+        """Whether the metadata of ``path`` are to lie in this way, however often."""
         with self._lock:
-            return any(path.endswith(s) and f.kind == kind for s, f in self._faults.items())
+            found = any(path.endswith(s) and f.kind == kind for s, f in self._faults.items())
+            if found:
+                self.provoked.append(kind)
+            return found
 
 
 class _Server(ThreadingHTTPServer):
@@ -226,6 +255,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._sent = 0
         self._status = 0
         path = unquote(urlsplit(self.path).path)
+        self.server.hub.begin()
         try:
             if self.server.role == "cdn":
                 self._cdn(path)
@@ -262,7 +292,7 @@ class _Handler(BaseHTTPRequestHandler):
         if fault is not None:
             return self._faulty(fault)
         if hub.take_fault(path, ("silent",)):
-            hub.closing.wait(120)
+            hub.healed.wait(120)
         if hub.take_fault(path, ("redirect-loop",)):
             return self._plain(302, b"", {"Location": self.path})
         data = file.read_bytes()
@@ -302,7 +332,7 @@ class _Handler(BaseHTTPRequestHandler):
         if fault is not None:
             return self._faulty(fault)
         if hub.take_fault(path, ("silent",)):
-            hub.closing.wait(120)
+            hub.healed.wait(120)
         revision = hub.revision(match[1], match[3] or "main")
         root = hub.folder / match[1] / revision
         if not root.is_dir():
@@ -379,7 +409,7 @@ class _Handler(BaseHTTPRequestHandler):
             end = min(start + at, len(data))
         self._send(data[start:end])
         if kind == "stall":
-            self.server.hub.closing.wait(120)
+            self.server.hub.healed.wait(120)
         if kind == "reset":
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self.connection.close()

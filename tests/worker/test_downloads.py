@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +13,7 @@ import pytest
 from shared_core.bridge.paths import paths
 from shared_core.catalog import cards
 from shared_core.catalog.store import Presence, Store
+from tests.catalog.world import wait_for
 from tests.conftest import ROOT, Home, Models
 from tests.fakes.contract_models import NAFNET
 
@@ -60,13 +59,6 @@ def store(home: Home) -> tuple[Store, cards.Card]:
 def part(home: Home) -> Path:
     where, card = store(home)
     return where.folder(card).parent / ".staging" / f"{card.main_file.sha256}.part"
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = 30) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it never came"
-        time.sleep(0.02)
 
 
 @pytest.fixture
