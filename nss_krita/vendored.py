@@ -13,6 +13,7 @@ if TYPE_CHECKING or find_spec(f"{__package__}.bridge") is None:
         consent,
         errors,
         host,
+        lane,
         paths,
         receipt,
         settings,
@@ -21,6 +22,7 @@ if TYPE_CHECKING or find_spec(f"{__package__}.bridge") is None:
         words,
     )
     from shared_core.bridge.setup import environment
+    from shared_core.bridge.shop import counter, views
 else:
     from .bridge import (
         arena,
@@ -28,6 +30,7 @@ else:
         consent,
         errors,
         host,
+        lane,
         paths,
         receipt,
         settings,
@@ -36,6 +39,7 @@ else:
         words,
     )
     from .bridge.setup import environment
+    from .bridge.shop import counter, views
 
 
 def guide() -> Any:
@@ -47,14 +51,17 @@ __all__ = [
     "arena",
     "client",
     "consent",
+    "counter",
     "environment",
     "errors",
     "guide",
     "host",
+    "lane",
     "paths",
     "receipt",
     "settings",
     "toolbox",
+    "views",
     "wire",
     "words",
 ]

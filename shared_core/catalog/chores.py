@@ -1,7 +1,8 @@
-"""``python -m shared_core.catalog.chores CHORE``: verify, remove, import, export or move models.
+"""``python -m shared_core.catalog.chores [--folder FOLDER] CHORE [MODEL ...]``: work on models.
 
-A child process, since all of these read gigabytes; see ``errand``. Its last event has a ``text``
-that says what came of it, and the ids of the models that were ``tried``.
+They are verified, removed, imported, exported or moved in a child process, since most of these
+read gigabytes; see ``errand``. Its last event has a ``text`` that says what came of it, and the
+ids of the models that were ``tried``.
 """
 
 from __future__ import annotations

@@ -139,9 +139,9 @@ class JobRunner:
         folder = ["--folder", message.folder] if message.folder else []
         child = Child(
             "shared_core.catalog.chores",
-            message.chore,
             *folder,
             "--",
+            message.chore,
             *message.models,
             environment={"HF_HUB_OFFLINE": "1"},
         )
