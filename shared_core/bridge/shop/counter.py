@@ -79,9 +79,10 @@ class Counter:
 
     def begin(self, action: str, model: str = _ALL, folder: str = "") -> None:
         """Do what the user chose from the newest view; some of it is asked about first."""
+        if action in (views.AGREE, views.OTHER) and self._question is None:
+            return
         if action == views.AGREE:
-            action, model = self._pending
-            self._agreed(action, model)
+            self._agreed(*self._pending)
         elif action == views.DISMISS:
             self.dismiss()
         elif action == views.OTHER:
