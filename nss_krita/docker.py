@@ -16,7 +16,7 @@ from .log import explain, guarded
 from .qt import QtCore, QtGui, QtWidgets, owned
 from .receipts_box import ReceiptsBox, wrapped
 from .runner import Outcome, Planner, Runner
-from .vendored import counter, environment, errors, host, paths, settings, toolbox, wire, words
+from .vendored import environment, errors, host, paths, settings, toolbox, wire, words
 
 DOCKER_ID = "nss_docker"
 _POLL_MS = 500
@@ -58,12 +58,12 @@ class NssDocker(DockWidget):
         runner: Runner,
         places: paths.Paths,
         guide: Callable[[], Any],
-        models: counter.Counter,
+        counter: Callable[[], Any],
     ) -> None:
         super().__init__()
         self._guide = guide
         self._setup: Any = None
-        self._models = models
+        self._counter = counter
         self._models_window: Any = None
         self._runner = runner
         self._planner = Planner(places, placing.version())
@@ -115,7 +115,7 @@ class NssDocker(DockWidget):
         if self._models_window is None:
             from .models_window import ModelsWindow
 
-            self._models_window = ModelsWindow(self._models, self._window().qwindow())
+            self._models_window = ModelsWindow(self._counter(), self._window().qwindow())
             self._models_window.changed.connect(self._settings_changed)
         self._models_window.open()
 

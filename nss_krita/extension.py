@@ -13,7 +13,7 @@ from .docker import DOCKER_ID, NssDocker
 from .log import LOG
 from .qt import QtWidgets
 from .runner import Runner
-from .vendored import counter, guide, paths, toolbox
+from .vendored import guide, paths, shop, toolbox
 
 MENU_ID = "nss_menu"
 SETUP_ID = "nss_setup_open"
@@ -34,7 +34,7 @@ class NssExtension(Extension):
         self._paths = paths.paths()
         self.runner = Runner(self._paths, placing.version())
         self._guide: Any = None
-        self._counter = counter.Counter(self._paths, "Krita", placing.version())
+        self._counter: Any = None
         self._dockers: list[NssDocker] = []
         self._kept: list[Any] = []
 
@@ -66,7 +66,7 @@ class NssExtension(Extension):
 
     def make_docker(self) -> NssDocker:
         """A panel for a new window."""
-        docker = NssDocker(self.runner, self._paths, self.guide, self._counter)
+        docker = NssDocker(self.runner, self._paths, self.guide, self.counter)
         self._dockers.append(docker)
         return docker
 
@@ -75,6 +75,13 @@ class NssExtension(Extension):
         if self._guide is None:
             self._guide = guide().Guide(self._paths, "Krita")
         return self._guide
+
+    def counter(self) -> Any:
+        """What the windows of the models share, made on first need."""
+        if self._counter is None:
+            counter, _ = shop()
+            self._counter = counter.Counter(self._paths, "Krita", placing.version())
+        return self._counter
 
     def _opens(self, action: Any, window: Any, show: Callable[[NssDocker], object]) -> None:
         """Have a menu entry show something in the panel of its window."""

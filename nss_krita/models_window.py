@@ -6,13 +6,18 @@ windows of all of Krita's main windows.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .consent_box import let_shrink, paragraph
 from .log import guarded
 from .qt import QtCore, QtWidgets, Signal
 from .receipts_box import wrapped
-from .vendored import consent, counter, views
+from .vendored import consent, shop
+
+if TYPE_CHECKING:
+    from shared_core.bridge.shop import counter, views
+else:
+    counter, views = shop()
 
 _POLL_MS = 150
 _STEPS = 1000

@@ -6,7 +6,7 @@ It draws what the bridge's counter says.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gi
 
@@ -15,7 +15,12 @@ gi.require_version("Gtk", "3.0")
 from choosers import folder_chosen  # noqa: E402
 from consent_box import markup, wrapped  # noqa: E402
 from gi.repository import GLib, Gtk, Pango  # noqa: E402
-from vendored import consent, counter, views  # noqa: E402
+from vendored import consent, shop  # noqa: E402
+
+if TYPE_CHECKING:
+    from shared_core.bridge.shop import counter, views
+else:
+    counter, views = shop()
 
 _POLL_MS = 150
 _SPACING = 6

@@ -13,7 +13,7 @@ import receipts  # noqa: E402
 from gi.repository import GimpUi, Gtk  # noqa: E402
 from models_box import ModelsBox  # noqa: E402
 from settings_box import SettingsBox  # noqa: E402
-from vendored import counter, paths  # noqa: E402
+from vendored import paths, shop  # noqa: E402
 
 _WIDTH, _HEIGHT = 460, 720
 
@@ -29,6 +29,7 @@ class PanelWindow:
 
     def __init__(self, image: Any, version: str) -> None:
         places = paths.paths()
+        counter, _ = shop()
         self._image = image
         self._dialog = GimpUi.Dialog(title="NSS", role="nss-panel")
         self._dialog.add_button("C_lose", Gtk.ResponseType.CLOSE)

@@ -22,7 +22,6 @@ if TYPE_CHECKING or find_spec("bridge") is None:
         words,
     )
     from shared_core.bridge.setup import environment
-    from shared_core.bridge.shop import counter, views
 else:
     from bridge import (
         arena,
@@ -39,7 +38,6 @@ else:
         words,
     )
     from bridge.setup import environment
-    from bridge.shop import counter, views
 
 
 def guide() -> Any:
@@ -47,11 +45,16 @@ def guide() -> Any:
     return import_module(f"{environment.__package__}.guide")
 
 
+def shop() -> Any:
+    """The modules of the models' window, ``counter`` and ``views``; as slow to load."""
+    place = f"{lane.__package__}.shop"
+    return import_module(f"{place}.counter"), import_module(f"{place}.views")
+
+
 __all__ = [
     "arena",
     "client",
     "consent",
-    "counter",
     "environment",
     "errors",
     "guide",
@@ -60,8 +63,8 @@ __all__ = [
     "paths",
     "receipt",
     "settings",
+    "shop",
     "toolbox",
-    "views",
     "wire",
     "words",
 ]

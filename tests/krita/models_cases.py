@@ -260,7 +260,7 @@ def test_a_worker_that_is_not_set_up(editor: Any, tmp_path: Path) -> None:
     """One sentence instead of a list, and no dialog."""
     module = import_module("nss_krita.models_window")
     nowhere = paths({"NSS_HOME": str(tmp_path)})
-    lonely = import_module("nss_krita.vendored").counter.Counter(nowhere, "Krita", "5.2.9")
+    lonely = module.counter.Counter(nowhere, "Krita", "5.2.9")
     shop = Shop(module.ModelsWindow(lonely, None))
     shop.window.open()
     said: Callable[[], str] = lambda: str(shop.said.text())  # noqa: E731
