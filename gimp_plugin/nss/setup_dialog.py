@@ -103,6 +103,8 @@ class SetupDialog:
             button.connect("clicked", self._clicked, action)
             self._buttons.pack_start(button, False, False, 0)
         self._buttons.show_all()
+        if view.actions:
+            self._buttons.get_children()[0].grab_focus()
 
     def _clicked(self, _: Any, action: guide.Action) -> None:
         folder: Path | None = None
