@@ -343,7 +343,10 @@ class NssDocker(DockWidget):
         if self._runner.busy:
             return
         self._stale = False
-        if not environment.state(self._paths).usable:
+        worker = environment.state(self._paths)
+        if worker.condition is environment.Condition.OUTDATED and self._setup is None:
+            self._show_setup()
+        if not worker.usable:
             self._show_setup()
             self._apply.setEnabled(False)
             self._layer.setText("The worker is not set up.")
