@@ -202,7 +202,9 @@ def _doctor(options: argparse.Namespace) -> int:
     elif profile is None:
         print("This machine has not been measured yet; nss doctor without --no-probe does it.")
     else:
-        print(reply.report)
+        from .device.report import report
+
+        print(report(profile, advice))
     return 0
 
 

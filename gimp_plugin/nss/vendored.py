@@ -13,7 +13,6 @@ if TYPE_CHECKING or find_spec("bridge") is None:
         consent,
         errors,
         host,
-        lane,
         paths,
         receipt,
         settings,
@@ -29,7 +28,6 @@ else:
         consent,
         errors,
         host,
-        lane,
         paths,
         receipt,
         settings,
@@ -45,12 +43,6 @@ def guide() -> Any:
     return import_module(f"{environment.__package__}.guide")
 
 
-def shop() -> Any:
-    """The modules of the models' window, ``counter`` and ``views``; as slow to load."""
-    place = f"{lane.__package__}.shop"
-    return import_module(f"{place}.counter"), import_module(f"{place}.views")
-
-
 __all__ = [
     "arena",
     "client",
@@ -59,11 +51,9 @@ __all__ = [
     "errors",
     "guide",
     "host",
-    "lane",
     "paths",
     "receipt",
     "settings",
-    "shop",
     "toolbox",
     "wire",
     "words",

@@ -130,24 +130,27 @@ class _Confined(Child):
         return os.name != "nt" and self._process.poll() in (-signal.SIGABRT, -signal.SIGKILL)
 
 
+def answered(module: str, request: Mapping[str, Any]) -> dict[str, Any]:
+    """The event that tells what came of the request, once this process is restrained."""
+    try:
+        return {"event": "done", "reply": importlib.import_module(module).answer(request)}
+    except NssError as error:
+        memory = getattr(error, "out_of_memory", False)
+        return {"event": "error", "code": error.code, "message": str(error), "memory": memory}
+    except MemoryError:
+        return {"event": "error", "code": CouldNotBeDone.code, "message": "", "memory": True}
+    except Exception as error:
+        text = f"NSS made a mistake of its own in a trial ({type(error).__name__}: {error})."
+        return {"event": "error", "code": CouldNotBeDone.code, "message": text}
+
+
 def main() -> None:
     """Be the throw-away process."""
     module, memory_bytes, seconds = sys.argv[1:]
     restraints.take_on(int(memory_bytes), float(seconds))
     sys.dont_write_bytecode = True
     speech = Speech()
-    request = next(speech.requests())
-    try:
-        reply = importlib.import_module(module).answer(request)
-    except NssError as error:
-        speech.say_error(error, memory=getattr(error, "out_of_memory", False))
-    except MemoryError:
-        speech.say_error(CouldNotBeDone("Memory ran out."), memory=True)
-    except Exception as error:
-        text = f"NSS made a mistake of its own in a trial ({type(error).__name__}: {error})."
-        speech.say_error(CouldNotBeDone(text))
-    else:
-        speech.say("done", reply=reply)
+    speech.say(**answered(module, next(speech.requests())))
     # Whoever asked ends this process, and whatever it may have started with it.
     next(speech.requests())
 

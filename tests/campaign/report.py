@@ -17,6 +17,8 @@ from . import downloads
 from .download_kills import DownloadDeaths
 from .kills import Deaths, EditorDeaths
 from .plans import LIMIT_SECONDS
+from .strangers import COUNT
+from .strangers import Tally as Strangers
 from .surroundings import Trouble
 from .sweep import Tally
 
@@ -57,6 +59,7 @@ class Figures:
     downloads: downloads.Tally | None = None
     of_downloads: int = 0
     download_deaths: list[DownloadDeaths] = field(default_factory=list)
+    strangers: Strangers | None = None
 
     def save(self, file: Path) -> None:
         """Keep the figures, so that a later run of other parts can be told on the same page."""
@@ -80,6 +83,8 @@ class Figures:
             self.of_downloads = kept["of_downloads"]
         died = [DownloadDeaths(**one) for one in kept.get("download_deaths", ())]
         self.download_deaths = self.download_deaths or died
+        if self.strangers is None and kept.get("strangers"):
+            self.strangers = Strangers(**kept["strangers"])
         self.plans = self.plans or [tuple(row) for row in kept["plans"]]
         self.troubles = self.troubles or [Trouble(**one) for one in kept["troubles"]]
 
@@ -90,6 +95,7 @@ class Figures:
         found += self.downloads.faults if self.downloads else []
         for deaths in [*self.deaths, *self.editors, *self.download_deaths]:
             found += deaths.faults
+        found += self.strangers.faults if self.strangers else []
         return found + [f"{one.name}: {one.wrong}" for one in self.troubles if one.wrong]
 
 
@@ -127,6 +133,7 @@ def page(figures: Figures) -> str:
         *_plans(figures.plans),
         *_downloads(figures),
         *_download_kills(figures.download_deaths),
+        *_strangers(figures.strangers),
     ]
     if figures.faults:
         parts += ["## What went wrong", "", *(f"- {text}" for text in figures.faults), ""]
@@ -336,4 +343,56 @@ def _download_kills(deaths: Sequence[DownloadDeaths]) -> list[str]:
         "leave neither a file nor a process besides the model.",
         "",
         *_table(head, rows),
+    ]
+
+
+def _strangers(tally: Strangers | None) -> list[str]:
+    if tally is None:
+        return []
+    crashed = ", ".join(f"{count} {how}" for how, count in sorted(tally.crashed.items())) or "none"
+    ways = [
+        ("mutants", f"{tally.mutants} of {COUNT}"),
+        ("refused by inspection, opened by nothing", tally.refused),
+        ("tried, and refused by onnxruntime or for what they gave", tally.unrunnable),
+        ("trial processes that crashed", crashed),
+        ("trials that took too long and were ended", tally.late),
+        ("trials that wanted too much memory and were ended", tally.greedy),
+        ("passed their trial, with the right hash", sum(tally.passed.values())),
+    ]
+    wrong = [
+        ("counted with a wrong hash, or without having passed", len(tally.counted)),
+        ("opened in spite of a wrong hash", len(tally.opened)),
+        ("read outside their folder", len(tally.outside)),
+        ("errors that were no sentence", len(tally.mistakes)),
+        ("worker or runner ended", len(tally.worker_deaths)),
+        ("plans asked of the worker meanwhile", tally.plans),
+        ("longest of them", f"{1000 * tally.longest_plan_seconds:.0f} ms"),
+        ("jobs of the worker with a mutant as the model", tally.jobs),
+        ("of them really by the mutant, as labelled", tally.real_jobs),
+    ]
+    return [
+        "## Models from strangers",
+        "",
+        "Good ONNX models, mutated. Each mutant lies in a model's place with a wrong hash first: "
+        "it must not count, nothing may open it as a model, and the running worker must plan "
+        "without it. Then it comes with the right hash, as a model of the user's own does: "
+        "inspection, a trial in a throw-away process, and only what passes counts. For speed most "
+        f"trials are in a fork of a process that has imported onnxruntime, with the same limits; "
+        f"{tally.real_processes} are in the product's own process. A trial had 8 s here and a "
+        "gibibyte on top of what its card makes expect.",
+        "",
+        *_table(("what came of them", "count"), ways),
+        *_table(("what must not be, and what went on beside", "count"), wrong),
+        f"What was read: inotify watched files, a pipe and a device that the mutants name, after "
+        f"each of {tally.watched} of them, and would have told of any opening by any process. "
+        f"fanotify told of every regular file that {tally.audited} trial processes opened: beside "
+        "the model's folder only programs, libraries and what a trial of a good model opens too.",
+        "",
+        *_table(
+            ("kind", "mutants", "passed"),
+            [
+                (kind, count, tally.passed.get(kind, 0))
+                for kind, count in sorted(tally.by_kind.items())
+            ],
+        ),
     ]

@@ -18,13 +18,24 @@ from pathlib import Path
 if not __package__:
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from tests.campaign import download_kills, downloads, kills, plans, surroundings, sweep
+from tests.campaign import (
+    download_kills,
+    downloads,
+    kills,
+    plans,
+    strangers,
+    surroundings,
+    sweep,
+)
 from tests.campaign.report import Figures, machine, page
 from tests.campaign.shop import a_shop
 from tests.campaign.stage import CASES, Case, a_stage
 from tests.fakes.contract_models import NAFNET, Variant
 
-PARTS = ("faults", "kills", "surroundings", "plans", "downloads", "download-kills")
+PARTS = (
+    *("faults", "kills", "surroundings", "plans", "downloads", "download-kills"),
+    "strangers",
+)
 KILLS = {kills.RUNNER: 150, kills.SUPERVISOR: 50}
 DOWNLOADS = 500
 DOWNLOAD_KILLS = {download_kills.DOWNLOAD: 100, download_kills.SUPERVISOR: 20}
@@ -56,6 +67,9 @@ def campaign(
         with a_stage(folder / "narrow", models=[deblur.model]) as stage:
             sweep.prepare(stage, (deblur,))
             figures.troubles = surroundings.every_trouble(stage, deblur, denoise)
+    if "strangers" in parts:
+        count = max(1, round(strangers.COUNT * share))
+        figures.strangers = strangers.campaign(folder / "strangers", seed, count)
     if "faults" in parts:
         with a_stage(folder / "sweep") as stage:
             known = sweep.prepare(stage, cases)

@@ -12,7 +12,7 @@ import pytest
 from shared_core.bridge import wire
 from tests.fakes.contract_models import NAFNET, Variant
 
-from . import download_kills, downloads, kills, plans, report, sweep
+from . import download_kills, downloads, kills, plans, report, strangers, sweep
 from .shop import Shop, a_shop
 from .stage import CASES, Case, Stage, a_stage
 
@@ -192,6 +192,9 @@ def test_the_page_tells_what_was_run_and_what_was_wrong(tmp_path: Path) -> None:
     figures.downloads, figures.of_downloads = downloads.Tally(runs=7, by_kind={"flip": 3}), 500
     figures.downloads.hangs.append("4: bare, stall at 5 of a × all: still there after 120 s")
     figures.downloads.join(downloads.Tally(runs=2, by_kind={"flip": 1, "stall": 1}))
+    figures.strangers = strangers.Tally(mutants=9, crashed={"was ended by SIGSEGV": 2})
+    figures.strangers.outside.append("mutant 5: /etc/passwd")
+    figures.strangers.join(strangers.Tally(mutants=3, passed={"bit flips": 1}))
     figures.download_deaths = [download_kills.DownloadDeaths("download", wanted=100, runs=8)]
     figures.save(tmp_path / "figures.json")
     again = report.Figures(7, "a machine")
@@ -211,5 +214,6 @@ def test_the_page_tells_what_was_run_and_what_was_wrong(tmp_path: Path) -> None:
             "4: bare, stall",
         ),
         "| download | 8 of 100 |",
+        *("| mutants | 12 of 10000 |", "2 was ended by SIGSEGV", "mutant 5: /etc/passwd"),
     ):
         assert told in text, told

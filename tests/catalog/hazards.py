@@ -36,6 +36,10 @@ def answer(request: Mapping[str, Any]) -> dict[str, Any]:
         os.write(1, b'{"event": "done", "reply": {"forged": true}}\n')
         sys.stdout.write("noise\n")
         return {"forged": False}
+    if act == "read":
+        # Not to wait for the writer of a pipe.
+        handle = os.open(request["file"], os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+        return {"size": len(os.read(handle, 1 << 20))}
     if act == "write":
         Path(request["file"]).write_bytes(b"x" * 10)
     elif act == "crash":
