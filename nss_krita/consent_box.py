@@ -66,7 +66,7 @@ class ConsentBox(QtWidgets.QWidget):
             question = "\n(".join(question.rsplit(" (", 1))
         self._box.setText(question)
         told = consent.lines(tool_id, offer, consent.hub_host())
-        self._facts.setText("".join(map(_paragraph, told)))
+        self._facts.setText("".join(map(paragraph, told)))
         self._other.setVisible(offer.instead is not None)
         if offer.instead is not None:
             self._other.setText("\n(".join(consent.switch(offer.instead).rsplit(" (", 1)))
@@ -88,7 +88,8 @@ def let_shrink(widget: Any) -> None:
     widget.setSizePolicy(policy.Ignored, policy.Fixed)
 
 
-def _paragraph(line: consent.Line) -> str:
+def paragraph(line: consent.Line) -> str:
+    """A line as rich text."""
     text = html.escape(line.text)
     if line.warning:
         text = f"<b>{text}</b>"

@@ -53,10 +53,18 @@ class Question:
 class NssDocker(DockWidget):
     """One for each of Krita's windows; the run and the plans are shared by all."""
 
-    def __init__(self, runner: Runner, places: paths.Paths, guide: Callable[[], Any]) -> None:
+    def __init__(
+        self,
+        runner: Runner,
+        places: paths.Paths,
+        guide: Callable[[], Any],
+        counter: Callable[[], Any],
+    ) -> None:
         super().__init__()
         self._guide = guide
         self._setup: Any = None
+        self._counter = counter
+        self._models_window: Any = None
         self._runner = runner
         self._planner = Planner(places, placing.version())
         self._paths = places
@@ -101,6 +109,16 @@ class NssDocker(DockWidget):
         self._poll()
         self._apply.setFocus(QtCore.Qt.FocusReason.ShortcutFocusReason)
 
+    @guarded
+    def open_models(self, *_: object) -> None:
+        """Show the window of the models."""
+        if self._models_window is None:
+            from .models_window import ModelsWindow
+
+            self._models_window = ModelsWindow(self._counter(), self._window().qwindow())
+            self._models_window.changed.connect(self._settings_changed)
+        self._models_window.open()
+
     def open_setup(self) -> None:
         """What the menu's Set Up does: show the panel with how the worker stands."""
         self.setVisible(True)
@@ -141,8 +159,9 @@ class NssDocker(DockWidget):
         """Touch nothing any more; before Krita quits. The widgets may be gone by then."""
         self._planner.stop()
         with contextlib.suppress(RuntimeError):
-            if self._setup is not None:
-                self._setup.stop()
+            for part in (self._setup, self._models_window):
+                if part is not None:
+                    part.stop()
             self._poll_timer.stop()
             self._ask_timer.stop()
 
@@ -207,6 +226,11 @@ class NssDocker(DockWidget):
         self._commercial.setChecked(settings.load(self._paths.settings).commercial_only)
         self._commercial.toggled.connect(self._remember_commercial)
         row.addRow(self._commercial)
+        models = QtWidgets.QPushButton("Models…")
+        models.setObjectName("nss_open_models")
+        models.setToolTip("<p>Which models there are, what is here, and what it takes.</p>")
+        models.clicked.connect(self.open_models)
+        row.addRow(models)
         return row
 
     def _build_plan(self) -> Any:
@@ -319,7 +343,10 @@ class NssDocker(DockWidget):
         if self._runner.busy:
             return
         self._stale = False
-        if not environment.state(self._paths).usable:
+        worker = environment.state(self._paths)
+        if worker.condition is environment.Condition.OUTDATED and self._setup is None:
+            self._show_setup()
+        if not worker.usable:
             self._show_setup()
             self._apply.setEnabled(False)
             self._layer.setText("The worker is not set up.")

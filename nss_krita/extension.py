@@ -13,10 +13,11 @@ from .docker import DOCKER_ID, NssDocker
 from .log import LOG
 from .qt import QtWidgets
 from .runner import Runner
-from .vendored import guide, paths, toolbox
+from .vendored import guide, paths, shop, toolbox
 
 MENU_ID = "nss_menu"
 SETUP_ID = "nss_setup_open"
+MODELS_ID = "nss_models_open"
 
 
 def action_id(tool_id: str) -> str:
@@ -33,6 +34,7 @@ class NssExtension(Extension):
         self._paths = paths.paths()
         self.runner = Runner(self._paths, placing.version())
         self._guide: Any = None
+        self._counter: Any = None
         self._dockers: list[NssDocker] = []
         self._kept: list[Any] = []
 
@@ -53,13 +55,18 @@ class NssExtension(Extension):
             action = window.createAction(action_id(tool.id), f"{tool.title}…", f"filter/{MENU_ID}")
             action.setToolTip(tool.help)
             self._opens(action, window, methodcaller("open_tool", tool.id))
+        action = window.createAction(MODELS_ID, "Models…", f"filter/{MENU_ID}")
+        action.setToolTip(
+            "Downloads, verifies and removes models, and says what this machine runs."
+        )
+        self._opens(action, window, methodcaller("open_models"))
         action = window.createAction(SETUP_ID, "Set Up…", f"filter/{MENU_ID}")
         action.setToolTip("Sets up, repairs or removes the program that does the work.")
         self._opens(action, window, methodcaller("open_setup"))
 
     def make_docker(self) -> NssDocker:
         """A panel for a new window."""
-        docker = NssDocker(self.runner, self._paths, self.guide)
+        docker = NssDocker(self.runner, self._paths, self.guide, self.counter)
         self._dockers.append(docker)
         return docker
 
@@ -68,6 +75,13 @@ class NssExtension(Extension):
         if self._guide is None:
             self._guide = guide().Guide(self._paths, "Krita")
         return self._guide
+
+    def counter(self) -> Any:
+        """What the windows of the models share, made on first need."""
+        if self._counter is None:
+            counter, _ = shop()
+            self._counter = counter.Counter(self._paths, "Krita", placing.version())
+        return self._counter
 
     def _opens(self, action: Any, window: Any, show: Callable[[NssDocker], object]) -> None:
         """Have a menu entry show something in the panel of its window."""
@@ -87,7 +101,7 @@ class NssExtension(Extension):
         self._kept.append(action)
 
     def _closing(self, *_: object) -> None:
-        parts: list[Any] = [self.runner, self._guide, *self._dockers]
+        parts: list[Any] = [self.runner, self._guide, self._counter, *self._dockers]
         for part in filter(None, parts):
             try:
                 part.stop()

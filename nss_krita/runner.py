@@ -7,126 +7,47 @@ a second one, so that they come while a tool runs. Both must be stopped before K
 from __future__ import annotations
 
 import contextlib
-import queue
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from .log import LOG, explain, guarded
 from .qt import QtCore, Signal
-from .vendored import client, errors, host, paths, receipt, wire
+from .vendored import client, errors, host, lane, paths, receipt, wire
 
 NAME = "Krita"
-_JOIN_SECONDS = 3.0
-Done = Callable[[Any, "BaseException | None"], None]
-
-
-class Watch:
-    """Carries progress from the thread to Krita's own, and the wish to cancel the other way."""
-
-    def __init__(self, report: Callable[[object], None]) -> None:
-        self._report = report
-        self._wish = threading.Event()
-
-    def progress(self, event: wire.Progress | wire.Queued) -> None:
-        """Called in the thread."""
-        self._report(event)
-
-    def cancel(self) -> None:
-        """Called by the user's click."""
-        self._wish.set()
-
-    def cancelled(self) -> bool:
-        """Called in the thread."""
-        return self._wish.is_set()
 
 
 class Lane(QtCore.QObject):
-    """One thread with one client at a time; what it does is reported on the Qt thread."""
+    """A lane of the bridge, whose calls Qt brings from its thread to its own."""
 
     _came = Signal(object)
-    _progressed = Signal(object)
 
     def __init__(
         self,
         name: str,
         make_client: Callable[[], client.Client],
-        progressed: Callable[[object], None] | None = None,
+        progressed: Callable[[object], None] = lambda event: None,
     ) -> None:
         super().__init__()
         self._name = name
-        self._make_client = make_client
-        self._client: client.Client | None = None
-        self._tasks: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        self._thread: threading.Thread | None = None
-        self._stopped = False
+        self._progressed = progressed
         self._came.connect(self._deliver, QtCore.Qt.ConnectionType.QueuedConnection)
-        if progressed is not None:
-            self._progressed.connect(progressed, QtCore.Qt.ConnectionType.QueuedConnection)
+        self._lane = lane.Lane(name, make_client, self._came.emit)
+        self.post, self.hang_up = self._lane.post, self._lane.hang_up
 
-    def watch(self) -> Watch:
+    def watch(self) -> lane.Watch:
         """A watcher for the next step."""
-        return Watch(self._progressed.emit)
-
-    def post(self, step: host.Step, watch: Watch, done: Done) -> None:
-        """Call ``step`` in the thread, then ``done`` with its result or error on this one."""
-        if self._stopped:
-            return
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._work, name=self._name, daemon=True)
-            self._thread.start()
-        self._tasks.put((step, watch, done))
-
-    def hang_up(self) -> None:
-        """Close the client once the steps posted so far are done; the worker then forgets it."""
-        self._tasks.put("hang up")
+        return self._lane.watch(self._progressed)
 
     def stop(self) -> None:
         """End whatever runs, for good, and wait for the thread."""
-        self._stopped = True
-        self._tasks.put(None)
-        if (current := self._client) is not None:
-            current.abort()
-        if self._thread is not None:
-            self._thread.join(_JOIN_SECONDS)
-            if self._thread.is_alive():
-                LOG.warning("the thread %s did not end in %s s", self._name, _JOIN_SECONDS)
-
-    def _work(self) -> None:
-        while not self._stopped:
-            task = self._tasks.get()
-            if task is None:
-                break
-            if task == "hang up":
-                self._close()
-                continue
-            step, watch, done = task
-            value: Any = None
-            failed: BaseException | None = None
-            try:
-                if self._client is None:
-                    self._client = self._make_client()
-                if self._stopped:
-                    break
-                value = step(self._client, watch)
-            except Exception as error:
-                failed = error
-            if not self._stopped:
-                self._came.emit((done, value, failed))
-        self._close()
-
-    def _close(self) -> None:
-        if self._client is not None:
-            with contextlib.suppress(OSError):
-                self._client.close()
-            self._client = None
+        if not self._lane.stop():
+            LOG.warning("the thread %s did not end in %s s", self._name, lane.JOIN_SECONDS)
 
     @guarded
-    def _deliver(self, parcel: tuple[Done, Any, BaseException | None]) -> None:
-        if not self._stopped:
-            done, value, failed = parcel
-            done(value, failed)
+    def _deliver(self, call: Callable[[], None]) -> None:
+        call()
 
     def tell(self, sentence: str) -> None:
         """What a failed delivery said has been logged; there is nobody to tell it to."""
@@ -152,7 +73,7 @@ class Runner(QtCore.QObject):
         super().__init__()
         self._lane = Lane("nss-run", lambda: client.Client(places, NAME, version), self._progress)
         self._flow: host.Flow | None = None
-        self._watch: Watch | None = None
+        self._watch: lane.Watch | None = None
         self._stopped = False
         self._layers_done = 0
         self.title = ""

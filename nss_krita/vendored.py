@@ -13,6 +13,7 @@ if TYPE_CHECKING or find_spec(f"{__package__}.bridge") is None:
         consent,
         errors,
         host,
+        lane,
         paths,
         receipt,
         settings,
@@ -28,6 +29,7 @@ else:
         consent,
         errors,
         host,
+        lane,
         paths,
         receipt,
         settings,
@@ -43,6 +45,12 @@ def guide() -> Any:
     return import_module(f"{environment.__package__}.guide")
 
 
+def shop() -> Any:
+    """The modules of the models' window, ``counter`` and ``views``; as slow to load."""
+    place = f"{lane.__package__}.shop"
+    return import_module(f"{place}.counter"), import_module(f"{place}.views")
+
+
 __all__ = [
     "arena",
     "client",
@@ -51,9 +59,11 @@ __all__ = [
     "errors",
     "guide",
     "host",
+    "lane",
     "paths",
     "receipt",
     "settings",
+    "shop",
     "toolbox",
     "wire",
     "words",

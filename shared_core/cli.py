@@ -202,9 +202,7 @@ def _doctor(options: argparse.Namespace) -> int:
     elif profile is None:
         print("This machine has not been measured yet; nss doctor without --no-probe does it.")
     else:
-        from .device.report import report
-
-        print(report(profile, advice))
+        print(reply.report)
     return 0
 
 

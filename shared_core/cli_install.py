@@ -175,7 +175,7 @@ def _setup(options: argparse.Namespace) -> int:
     stamp = environment.state(where).stamp
     flavour = options.flavour or (stamp.flavour if stamp else locks.CPU)
     python = _python(options.python, where, flavour)
-    print(f"With {python.title}.", file=sys.stderr)
+    print(f"With {python.title}, {python.program}.", file=sys.stderr)
     with _parts() as parts:
         said = flow.install(where, parts, python, flavour, options.wheels, _tell, wish.is_set)
     print(said)

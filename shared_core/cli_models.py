@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from . import cli_consent
-from .bridge import launch, wire
+from .bridge import launch
 from .bridge.errors import BadInput, UsageError
 from .bridge.paths import paths
 from .catalog import cards as catalogue
-from .catalog import describe, inventory, own
+from .catalog import describe, inventory, own, tending
 from .catalog.card import Card
 from .catalog.store import Progress, Store
 from .cli_inventory import chosen, row, say, show_list, size, today, try_models
@@ -75,20 +75,9 @@ def _days(text: str) -> int:
 
 def _verify(options: argparse.Namespace) -> int:
     cards, store = own.known(paths()), Store(paths())
-    wanted = chosen(cards, options.ids) or [
-        card for card in cards.values() if store.state(card).bytes_here
-    ]
-    total, before = sum(card.file_bytes for card in wanted), 0
-    states = {}
+    wanted = chosen(cards, options.ids) or tending.here(store, cards)
     with Screen() as screen:
-        for card in wanted:
-
-            def tell(progress: Progress, before: int = before, card: Card = card) -> None:
-                doing = f"verifying {card.title}"
-                screen.progress(wire.Progress(doing, before + progress.done, total, "bytes"))
-
-            states[card.id] = store.verify(card, tell, screen.cancelled)
-            before += card.file_bytes
+        states = tending.verify(store, wanted, screen.bytes, screen.cancelled)
     say(options, states)
     return 0 if all(state.usable for state in states.values()) else BadInput.exit_code
 
@@ -124,12 +113,7 @@ def _remove(options: argparse.Namespace) -> int:
         return _remove_unused(options, cards, store)
     if not options.ids:
         raise UsageError(f"Name the model to remove; the models are {', '.join(cards)}.")
-    strangers = [one for one in options.ids if one in inventory.strangers(store.root, cards)]
-    wanted = chosen(cards, [one for one in options.ids if one not in strangers])
-    for name in strangers:
-        inventory.remove_stranger(store.root, name)
-    for card in wanted:
-        store.remove(card)
+    wanted = tending.remove(store, cards, options.ids)
     say(options, {card.id: store.state(card) for card in wanted})
     return 0
 
@@ -164,8 +148,7 @@ def _move(options: argparse.Namespace) -> int:
     with Screen() as screen:
 
         def tell(progress: Progress) -> None:
-            doing = f"moving {progress.file}"
-            screen.progress(wire.Progress(doing, progress.done, progress.total, "bytes"))
+            screen.bytes(progress, f"moving {progress.file}")
 
         moved = move(paths(), own.known(paths()).values(), target, tell, screen.cancelled)
     if options.json:

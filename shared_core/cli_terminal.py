@@ -11,6 +11,7 @@ from typing import Any
 from .bridge import __version__, wire
 from .bridge.client import Client
 from .bridge.paths import paths
+from .catalog.store import Progress
 
 
 def worker_client() -> Client:
@@ -35,11 +36,12 @@ class Screen:
             signal.signal(signal.SIGTERM, lambda number, frame: self._cancel.set())
         if sys.stderr.isatty():
             from rich.console import Console
-            from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+            from rich.progress import BarColumn, TaskProgressColumn, TextColumn
+            from rich.progress import Progress as Bars
 
             # The time left is told by whoever knows it.
             columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn())
-            self._live = Progress(*columns, console=Console(stderr=True), transient=True)
+            self._live = Bars(*columns, console=Console(stderr=True), transient=True)
             self._task = self._live.add_task("starting", total=None)
             self._live.start()
 
@@ -57,6 +59,10 @@ class Screen:
                 completed=event.done,
                 total=event.total if event.total > 1 else None,
             )
+
+    def bytes(self, progress: Progress, doing: str) -> None:
+        """Show how far something has come that runs in this process."""
+        self.progress(wire.Progress(doing, progress.done, progress.total, "bytes"))
 
     def cancelled(self) -> bool:
         """Whether Ctrl+C was pressed."""

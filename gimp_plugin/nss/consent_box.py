@@ -64,7 +64,7 @@ class ConsentBox:
             self._ticked_for = offer.model
         self._question.set_text(consent.question(offer))
         told = consent.lines(tool_id, offer, consent.hub_host())
-        self._facts.set_markup("\n".join(map(_markup, told)))
+        self._facts.set_markup("\n".join(map(markup, told)))
         self._other.set_visible(offer.instead is not None)
         if offer.instead is not None:
             self._other.set_label(consent.switch(offer.instead))
@@ -84,7 +84,8 @@ def wrapped(text: str) -> Any:
     return label
 
 
-def _markup(line: consent.Line) -> str:
+def markup(line: consent.Line) -> str:
+    """A line as Pango has it."""
     text: str = GLib.markup_escape_text(line.text)
     if line.warning:
         text = f"<b>{text}</b>"

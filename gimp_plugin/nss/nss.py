@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import gi
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 PREFIX = "plug-in-nss-"
 RECEIPTS = PREFIX + "receipts"
 SETUP = PREFIX + "setup"
+PANEL = PREFIX + "panel"
 _PLACES = {
     toolbox.Returns.PIXELS: "The result is a new layer above each selected one.",
     toolbox.Returns.MASK: "The result is a new layer with a layer mask above each selected one, "
@@ -172,13 +175,36 @@ def set_up(procedure: Any, mode: Any, image: Any, drawables: Any, config: Any, d
         return _end(procedure, Gimp.PDBStatusType.EXECUTION_ERROR, text)
 
 
+def show_panel(
+    procedure: Any, mode: Any, image: Any, drawables: Any, config: Any, data: Any
+) -> Any:
+    """Show the window with machine, models, receipts and settings; without it list the models."""
+    try:
+        version = str(Gimp.version())
+        known: tuple[wire.Model, ...] = ()
+        if mode != Gimp.RunMode.NONINTERACTIVE:
+            import panel_window
+
+            panel_window.show(image, version)
+        else:
+            with contextlib.closing(client.Client(paths.paths(), "GIMP", version)) as worker:
+                known = worker.ask(wire.AskModels(), wire.ModelsReply).models
+        listed = json.dumps([asdict(one) for one in known])
+        return filled(_end(procedure, Gimp.PDBStatusType.SUCCESS), listed)
+    except errors.NssError as error:
+        return _end(procedure, Gimp.PDBStatusType.EXECUTION_ERROR, str(error))
+    except Exception as error:
+        text = f"Something unexpected went wrong ({type(error).__name__}: {error})."
+        return _end(procedure, Gimp.PDBStatusType.EXECUTION_ERROR, text)
+
+
 def _end(procedure: Any, status: Any, text: str = "") -> Any:
     error = GLib.Error.new_literal(Gimp.PlugIn.error_quark(), text, 0) if text else None
     return procedure.new_return_values(status, error)
 
 
 class Nss(Gimp.PlugIn):
-    """The plug-in: a procedure for each tool, one that lists receipts, one that sets up."""
+    """The plug-in: a procedure for each tool, one with receipts, a panel, a set-up."""
 
     def do_set_i18n(self, name: str) -> bool:
         """No translations yet."""
@@ -186,7 +212,7 @@ class Nss(Gimp.PlugIn):
 
     def do_query_procedures(self) -> list[str]:
         """Names of the procedures."""
-        return [*(PREFIX + tool.id for tool in toolbox.TOOLS), RECEIPTS, SETUP]
+        return [*(PREFIX + tool.id for tool in toolbox.TOOLS), RECEIPTS, PANEL, SETUP]
 
     def do_create_procedure(self, name: str) -> Any:
         """One procedure, those of the tools made from their declarations."""
@@ -194,6 +220,8 @@ class Nss(Gimp.PlugIn):
             return self._receipts(name)
         if name == SETUP:
             return self._set_up(name)
+        if name == PANEL:
+            return self._panel(name)
         tool = toolbox.tool(name.removeprefix(PREFIX))
         procedure = self._procedure(name, f"{tool.title}…", run, tool)
         sensitive = Gimp.ProcedureSensitivityMask.DRAWABLE | Gimp.ProcedureSensitivityMask.DRAWABLES
@@ -227,6 +255,16 @@ class Nss(Gimp.PlugIn):
         procedure.set_documentation(text, text, name)
         procedure.add_boolean_return_value(
             "usable", "Usable", "Whether tools can be run.", False, FLAGS
+        )
+        return procedure
+
+    def _panel(self, name: str) -> Any:
+        procedure = self._procedure(name, "Panel…", show_panel, None)
+        procedure.set_sensitivity_mask(Gimp.ProcedureSensitivityMask.ALWAYS)
+        text = "Shows this machine, the models, the image's receipts, and settings."
+        procedure.set_documentation(text, text, name)
+        procedure.add_string_return_value(
+            "models", "Models", "A JSON list of the models and what is here of each.", "", FLAGS
         )
         return procedure
 

@@ -51,7 +51,7 @@ def to_json(found: list[Labelled]) -> str:
 
 
 def show(found: list[Labelled]) -> None:
-    """A dialog with a sentence for each layer, and all fields of the chosen one."""
+    """A dialog with the receipts."""
     gi.require_version("GimpUi", "3.0")
     gi.require_version("Gtk", "3.0")
     from gi.repository import GimpUi, Gtk
@@ -60,20 +60,28 @@ def show(found: list[Labelled]) -> None:
     dialog = GimpUi.Dialog(title="NSS: Receipts", role="nss-receipts")
     dialog.add_button("_Close", Gtk.ResponseType.CLOSE)
     dialog.set_default_size(_WIDTH, _HEIGHT if found else -1)
-    column = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=12, border_width=12)
-    dialog.get_content_area().pack_start(column, True, True, 0)
-    if not found:
-        text = "No layer of this image has a receipt: none is a result of NSS."
-        column.pack_start(Gtk.Label(label=text, xalign=0, wrap=True), False, False, 0)
-    else:
-        details = Gtk.TreeStore(str, str)
-        rows = _list(Gtk, found, details)
-        rows.set_size_request(-1, _LIST_HEIGHT)
-        column.pack_start(rows, False, True, 0)
-        column.pack_start(_details(Gtk, details), True, True, 0)
+    dialog.get_content_area().pack_start(box(found), True, True, 0)
     dialog.show_all()
     dialog.run()
     dialog.destroy()
+
+
+def box(found: list[Labelled]) -> Any:
+    """A sentence for each layer, and all fields of the chosen one."""
+    gi.require_version("Gtk", "3.0")
+    from gi.repository import Gtk
+
+    column = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=12, border_width=12)
+    if not found:
+        text = "No layer of this image has a receipt: none is a result of NSS."
+        column.pack_start(Gtk.Label(label=text, xalign=0, wrap=True), False, False, 0)
+        return column
+    details = Gtk.TreeStore(str, str)
+    rows = _list(Gtk, found, details)
+    rows.set_size_request(-1, _LIST_HEIGHT)
+    column.pack_start(rows, False, True, 0)
+    column.pack_start(_details(Gtk, details), True, True, 0)
+    return column
 
 
 def _list(gtk: Any, found: list[Labelled], details: Any) -> Any:

@@ -14,6 +14,7 @@ import vendored
 gi.require_version("GimpUi", "3.0")
 gi.require_version("Gtk", "3.0")
 
+from choosers import folder_chosen  # noqa: E402
 from gi.repository import GimpUi, GLib, Gtk  # noqa: E402
 
 if TYPE_CHECKING:
@@ -102,26 +103,20 @@ class SetupDialog:
             button.connect("clicked", self._clicked, action)
             self._buttons.pack_start(button, False, False, 0)
         self._buttons.show_all()
+        if view.actions:
+            self._buttons.get_children()[0].grab_focus()
 
     def _clicked(self, _: Any, action: guide.Action) -> None:
         folder: Path | None = None
         if action.asks_folder:
-            folder = self._folder(action.label)
-            if folder is None:
+            chosen = folder_chosen(self._dialog, action.label)
+            if not chosen:
                 return
+            folder = Path(chosen)
         elif action.id == guide.REMOVE and not self._agreed(action):
             return
         self._guide.begin(action.id, folder)
         self._poll()
-
-    def _folder(self, title: str) -> Path | None:
-        chooser = Gtk.FileChooserNative.new(
-            title, self._dialog, Gtk.FileChooserAction.SELECT_FOLDER, None, None
-        )
-        chosen = chooser.run() == Gtk.ResponseType.ACCEPT
-        name = chooser.get_filename() if chosen else None
-        chooser.destroy()
-        return Path(name) if name else None
 
     def _agreed(self, action: guide.Action) -> bool:
         question = Gtk.MessageDialog(

@@ -25,7 +25,7 @@ POLL_SECONDS = 0.05
 CANCEL_SECONDS = 10.0
 END_SECONDS = 10.0
 # What may be asked twice without harm.
-_QUESTIONS = (wire.AskPlan, wire.AskStatus, wire.AskDoctor)
+_QUESTIONS = (wire.AskPlan, wire.AskModels, wire.AskStatus, wire.AskDoctor)
 R = TypeVar("R")
 
 

@@ -317,6 +317,85 @@ class Download:
     environment: dict[str, str] = field(default_factory=dict)
 
 
+Chore = Literal["verify", "remove", "import", "export", "move"]
+
+
+@dataclass(frozen=True)
+class Tend:
+    """Do something with the models that are here, or with all of them where none is named.
+
+    ``folder`` is what to import from, export to or move all models to.
+    """
+
+    chore: Chore
+    models: tuple[str, ...] = ()
+    folder: str = ""
+
+
+@dataclass(frozen=True)
+class AskModels:
+    """Which models are there, and what is here of them?"""
+
+
+@dataclass(frozen=True)
+class Model:
+    """A model of the catalogue, and what is here of it.
+
+    ``tool`` is "" for a helper, which serves none alone; ``rank`` orders the models of one tool.
+    ``by_itself`` says whether it runs without being chosen. ``own``: the user brought it;
+    ``shipped``: it is a part of NSS and stays. ``state`` is installed, unchecked, missing, partial
+    or bad, of the model with all that it needs, and ``reason`` says why it cannot be used.
+    ``bytes`` is the size of its own files, ``missing_bytes`` what a download would transfer, and
+    ``disk_bytes`` what its folder takes. ``coming`` says that somebody downloads it.
+    ``arrived`` and ``used`` are days (ISO 8601), "" where not known or never. ``seconds`` is what
+    it would take for a photo of 12 megapixels on this machine, None where that is not known, and
+    ``against`` what is too much of it, if anything. ``commercial`` is yes, no or unclear, and
+    ``terms`` says why.
+    ``hub_declared``: the SHA-256 of some of its files is known from the hub alone.
+    """
+
+    id: str
+    tool: str
+    title: str
+    tier: str
+    rank: int
+    by_itself: bool
+    own: bool
+    shipped: bool
+    state: str
+    reason: str
+    bytes: int
+    missing_bytes: int
+    disk_bytes: int
+    coming: bool
+    arrived: str
+    used: str
+    seconds: float | None
+    against: str
+    licence: str
+    licence_link: str
+    commercial: str
+    terms: str
+    hub_declared: bool
+
+
+@dataclass(frozen=True)
+class ModelsReply:
+    """The answer to ``AskModels``.
+
+    ``folder`` is where all models are, on a disk with ``free_bytes``; ``trouble`` says why it
+    cannot be used. ``strangers`` are the bytes of models that no card knows any more, by name;
+    ``unfinished_bytes`` is what downloads that did not end have left.
+    """
+
+    folder: str
+    free_bytes: int
+    trouble: str
+    models: tuple[Model, ...]
+    strangers: dict[str, int]
+    unfinished_bytes: int
+
+
 @dataclass(frozen=True)
 class Done:
     """A request without a result of its own has been carried out."""
@@ -353,11 +432,14 @@ class AskDoctor:
 class DoctorReply:
     """The answer to ``AskDoctor``: a device profile, or None while there is none.
 
-    ``advice`` holds the tiers and the recommended one.
+    ``advice`` holds the tiers and the recommended one. ``line`` says what matters of both, and
+    ``report`` all of it in several lines.
     """
 
     profile: dict[str, Any] | None
     advice: dict[str, Any] | None = None
+    line: str = ""
+    report: str = ""
 
 
 @dataclass(frozen=True)
@@ -386,6 +468,8 @@ REQUESTS: tuple[type, ...] = (
     StartJob,
     Cancel,
     Download,
+    Tend,
+    AskModels,
     AskStatus,
     AskDoctor,
     TryAgain,
@@ -398,6 +482,7 @@ REPLIES: tuple[type, ...] = (
     Progress,
     JobDone,
     Done,
+    ModelsReply,
     StatusReply,
     DoctorReply,
     Failed,
@@ -469,7 +554,11 @@ def _value(hint: Any, value: object, where: str) -> Any:
         if value in get_args(hint):
             return value
         raise WireError(f"{where} is none of {', '.join(map(str, get_args(hint)))}.")
-    if origin is dict:
+    if origin is tuple:
+        if isinstance(value, list):
+            inner = get_args(hint)[0]
+            return tuple(_value(inner, v, f"{where}[{i}]") for i, v in enumerate(value))
+    elif origin is dict:
         if isinstance(value, dict) and all(isinstance(k, str) for k in value):
             inner = get_args(hint)[1]
             return {k: _value(inner, v, f"{where}[{k}]") for k, v in value.items()}

@@ -48,6 +48,20 @@ def report(profile: Mapping[str, Any], tiers: Mapping[str, Any] | None = None) -
     return "\n".join(lines)
 
 
+def line(tiers: Mapping[str, Any], provider: Mapping[str, Any] | None) -> str:
+    """What matters most, in one line: the recommended tier, the device at work, and why.
+
+    ``provider`` is the one of the profile that models run on, None where none works.
+    """
+    parts = [tiers["recommended"].capitalize()]
+    if provider is None:
+        parts.append("no model can run here")
+    else:
+        device = f" ({provider['device']})" if provider["device"] else ""
+        parts.append(f"{provider['title']}{device}")
+    return " · ".join([*parts, tiers["reason"].partition(";")[0].rstrip(".")])
+
+
 def advice(profile: Mapping[str, Any], system: str = sys.platform) -> list[str]:
     """What would make this machine do more, a sentence each."""
     found = []

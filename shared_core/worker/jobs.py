@@ -10,7 +10,7 @@ import contextlib
 import platform
 import secrets
 import threading
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any
 
@@ -27,6 +27,7 @@ from shared_core.catalog.store import CANARY, DOWNLOADING, VERIFYING, WAITING, S
 from shared_core.child import Child, ChildDied, Event
 from shared_core.device import profile as device
 
+from . import showcase
 from .attempts import Attempts, RealFailed, Run, Send, Stopped, pixels_of, question
 from .journal import Fault, Journal
 from .planner import CPU, Planner, missing_onnxruntime
@@ -101,13 +102,13 @@ class JobRunner:
         self._probe_wanted = False
         return wanted and not self.planner.onnxruntime_trouble
 
-    def profile(self) -> dict[str, Any] | None:
-        """The machine's profile as data."""
-        return device.to_dict(self.planner.profile) if self.planner.profile else None
+    def machine(self) -> wire.DoctorReply:
+        """The machine's profile with advice, as data and in words."""
+        return showcase.machine(self.planner)
 
-    def advice(self) -> dict[str, Any]:
-        """The tiers as data, with the recommended one."""
-        return asdict(self.planner.advice())
+    def models(self) -> wire.ModelsReply:
+        """All models and what is here of them."""
+        return showcase.models(self.planner, self._paths)
 
     def probe(self, stopped: Stopped) -> None:
         """Measure the machine in the runner; a failure leaves the cautious defaults."""
@@ -129,29 +130,53 @@ class JobRunner:
             raise BadInput(f"There is no model {message.model!r} in the catalogue.")
         environment = launch.hub_environment(message.environment)
         child = Child("shared_core.catalog.fetch", card.id, environment=environment)
-        doing = f"{_STAGES[DOWNLOADING]} {card.title}"
+        broke = f"The download of {card.title} broke off"
+        self._follow(child, send, stopped, broke, card.title)
+        self.journal.forget(model=card.id)
+
+    def tend(self, message: wire.Tend, send: Send, stopped: Stopped) -> str:
+        """Verify, remove, import, export or move models in a child process; what came of it."""
+        folder = ["--folder", message.folder] if message.folder else []
+        child = Child(
+            "shared_core.catalog.chores",
+            *folder,
+            "--",
+            message.chore,
+            *message.models,
+            environment={"HF_HUB_OFFLINE": "1"},
+        )
+        done = self._follow(child, send, stopped, "That broke off")
+        for model in done["tried"]:
+            self.journal.forget(model=model)
+        return str(done["text"])
+
+    @staticmethod
+    def _follow(
+        child: Child, send: Send, stopped: Stopped, broke: str, title: str = "models"
+    ) -> Event:
+        """Pass a child's progress on until its last event, which is returned."""
+        doing = f"{_STAGES[DOWNLOADING]} {title}"
 
         def tell(event: Event) -> None:
             nonlocal doing
             if event["event"] == "stage":
-                doing = f"{_STAGES[event['stage']]} {card.title}"
+                doing = f"{_STAGES[event['stage']]} {title}"
                 if event["stage"] != DOWNLOADING:
                     send(wire.Progress(doing, 0, 1, "steps"))
                 return
             done, total, speed = int(event["done"]), int(event["total"]), event["speed"]
             left = (total - done) / speed if speed else None
-            send(wire.Progress(doing, done, total, "bytes", left, bytes_per_second=speed))
+            what = event["doing"] or doing
+            send(wire.Progress(what, done, total, "bytes", left, bytes_per_second=speed))
 
         try:
-            child.follow(tell, stopped)
+            return child.follow(tell, stopped)
         except ChildDied as error:
             raise CouldNotBeDone(
-                f"The download of {card.title} broke off ({error}): start it again, and it goes "
-                "on where it was."
+                f"{broke} ({error}): start it again, and it goes on where it was."
             ) from None
         finally:
             child.end()
-        self.journal.forget(model=card.id)
 
     # Jobs
 

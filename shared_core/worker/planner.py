@@ -150,11 +150,6 @@ class Planner:
     def advice(self) -> tiers.Advice:
         """What each tier makes real on this machine within the user's limits."""
         chosen = settings.load(self._paths.settings)
-        provider = self._provider() or CPU
-        facts = routing.Facts(
-            (), "", None, None, _memory(chosen.memory), self._vram(provider, chosen.vram)
-        )
-        preference = routing.Preference(budget_seconds=chosen.budget)
         offers = []
         for tool in toolbox.TOOLS:
             parameters = tool.parse({})
@@ -162,8 +157,7 @@ class Planner:
                 if card.own:
                     # No tier's download brings it.
                     continue
-                found = self._candidate(card, provider, tiers.WIDTH, tiers.HEIGHT, parameters)
-                way, against = routing.best_way(found, facts, preference)
+                found, way, against = self.on_a_photo(card, parameters, chosen)
                 family = catalogue.with_needs(self.cards, card)
                 offers.append(
                     tiers.Offer(
@@ -179,6 +173,21 @@ class Planner:
                     )
                 )
         return tiers.advise(offers, [(t.id, t.title) for t in toolbox.TOOLS], chosen.budget)
+
+    def on_a_photo(
+        self,
+        card: catalogue.Card,
+        parameters: Mapping[str, toolbox.Value],
+        chosen: settings.Settings,
+    ) -> tuple[routing.Candidate, routing.Way, str]:
+        """How a model would run on the photo that tiers are about, and what is too much of it."""
+        provider = self._provider() or CPU
+        found = self._candidate(card, provider, tiers.WIDTH, tiers.HEIGHT, parameters)
+        facts = routing.Facts(
+            (), "", None, None, _memory(chosen.memory), self._vram(provider, chosen.vram)
+        )
+        preference = routing.Preference(budget_seconds=chosen.budget)
+        return found, *routing.best_way(found, facts, preference)
 
     def hub_declared(self, card: catalogue.Card, file: catalogue.CardFile) -> str:
         """The SHA-256 that the hub declared for a file whose card knows none, and that word."""

@@ -274,16 +274,30 @@ class Server:
             self._enlist(Task(peer, work, message.tool, files))
             return True
         elif isinstance(message, wire.Download):
-            threading.Thread(target=self._download, args=(peer, message), daemon=True).start()
+
+            def fetch() -> str:
+                self._jobs.download(message, peer.send, peer.stopped)
+                return f"{message.model} is here and verified."
+
+            threading.Thread(target=self._see_to, args=(peer, fetch), daemon=True).start()
             return True
+        elif isinstance(message, wire.Tend):
+
+            def tend() -> str:
+                return self._jobs.tend(message, peer.send, peer.stopped)
+
+            threading.Thread(target=self._see_to, args=(peer, tend), daemon=True).start()
+            return True
+        elif isinstance(message, wire.AskModels):
+            peer.send(self._jobs.models())
         elif isinstance(message, wire.AskDoctor):
             if not message.wait or (self._jobs.planner.profile and not message.again):
-                peer.send(wire.DoctorReply(self._jobs.profile(), self._jobs.advice()))
+                peer.send(self._jobs.machine())
             else:
 
                 def measure(stopped: Callable[[], bool]) -> wire.DoctorReply:
                     self._jobs.probe(stopped)
-                    return wire.DoctorReply(self._jobs.profile(), self._jobs.advice())
+                    return self._jobs.machine()
 
                 self._enlist(Task(peer, measure))
                 return True
@@ -358,16 +372,16 @@ class Server:
             if task.peer.gone.is_set():
                 self._drop_files(task)
 
-    def _download(self, peer: Peer, message: wire.Download) -> None:
+    def _see_to(self, peer: Peer, work: Callable[[], str]) -> None:
+        """Do what needs no runner; ``work`` returns what is said at the end."""
         reply: Any
         try:
-            self._jobs.download(message, peer.send, peer.stopped)
-            reply = wire.Done(f"{message.model} is here and verified.")
+            reply = wire.Done(work())
         except NssError as error:
             reply = wire.Failed(error.code, str(error))
         except Exception as error:
             sys.excepthook(type(error), error, error.__traceback__)
-            reply = wire.Failed(CouldNotBeDone.code, f"The download failed ({error}).")
+            reply = wire.Failed(CouldNotBeDone.code, f"That could not be done ({error}).")
         peer.busy.release()
         peer.send(reply)
 

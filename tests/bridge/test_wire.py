@@ -14,6 +14,10 @@ from shared_core.bridge.wire import PixelFile, Plan, Progress, StartJob, WireErr
 
 FILE = PixelFile("runtime", "px-1-" + "0" * 32, 3, 4, "u16", "bgra", "linear")
 PLAN = Plan("real", "m", "CPUExecutionProvider", "fits", 40.0, 10, 0, "NAFNet")
+MODEL = wire.Model(
+    *("m", "deblur", "NAFNet", "standard", 1, True, False, False, "missing", "It is not here."),
+    *(9, 9, 0, False, "", "", 4.5, "", "MIT", "https://example.org", "yes", "", False),
+)
 MESSAGES = [
     wire.Hello(1, "krita", "5.2.9"),
     wire.Welcome(1, "0.1", 7),
@@ -26,6 +30,8 @@ MESSAGES = [
     wire.Cancel(),
     wire.Download("m", {"HF_ENDPOINT": "http://127.0.0.1"}),
     wire.Failed("bad-input", "no"),
+    wire.Tend("verify", ("a", "b")),
+    wire.ModelsReply("/m", 5, "", (MODEL, replace(MODEL, seconds=None)), {"old": 3}, 0),
     wire.DoctorReply(None),
 ]
 
@@ -50,6 +56,13 @@ def test_wrong_fields_are_refused(change, says):
     body = json.loads(wire.encode(MESSAGES[2])) | change
     with pytest.raises(WireError, match=says):
         wire.decode(json.dumps(body).encode())
+
+
+def test_every_item_of_a_list_is_checked():
+    body = json.loads(wire.encode(wire.Tend("verify", ("a", "b"))))
+    for models, says in (("ab", "models has"), (["a", 3], r"models\[1\] has")):
+        with pytest.raises(WireError, match=f"{says} the wrong type"):
+            wire.decode(json.dumps(body | {"models": models}).encode())
 
 
 def test_missing_field():

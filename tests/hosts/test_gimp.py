@@ -442,15 +442,15 @@ def await_window(inside: Any, title: str, seconds: float = 30) -> str:
     raise AssertionError(f"there is no window {title!r}")
 
 
-def open_tool(inside: Any, title: str) -> None:
-    """Filters ▸ NSS ▸ the tool with the keyboard; waits for the dialog."""
+def open_tool(inside: Any, title: str, dialog: str = "") -> None:
+    """Filters ▸ NSS ▸ the tool with the keyboard; waits for its dialog, or for another one."""
     # GIMP sorts the entries of a menu by their names.
     place = sorted([*(tool.title for tool in toolbox.TOOLS), "Receipts", "Set Up"]).index(title)
     for keys in (["alt+r"], ["End", "Right"], ["Down"] * place, ["Return"]):
         if keys:
             inside.also(["xdotool", "key", *keys])
             time.sleep(0.7)
-    await_window(inside, f"^NSS: {title}")
+    await_window(inside, dialog or f"^NSS: {title}")
     time.sleep(1.5)
 
 

@@ -19,7 +19,7 @@ QtCore: Any = import_module(f"PyQt{QT}.QtCore")
 def test_menu_entries(editor: Any) -> None:
     made = editor.activeWindow().made
     tools = [f"nss_{tool.id.replace('-', '_')}" for tool in toolbox.TOOLS]
-    assert list(made) == ["nss_menu", *tools, "nss_setup_open"]
+    assert list(made) == ["nss_menu", *tools, "nss_models_open", "nss_setup_open"]
     assert made["nss_menu"][1] == "filter"
     assert made["nss_deblur"][1] == "filter/nss_menu"
     assert made["nss_deblur"][0].text() == "Deblur…"

@@ -34,6 +34,8 @@ SRGB = ("RGBA", "U8", "sRGB-elle-V2-srgbtrc.icc")
 GREY = ("GRAYA", "U8", "Gray-D50-elle-V2-srgbtrc.icc")
 WIDTH, HEIGHT = 48, 32
 ESCAPED: list[str] = []
+# The one that serves the models of the surroundings.
+HUBS: list[Hub] = []
 
 
 @pytest.fixture(scope="session")
@@ -42,6 +44,7 @@ def surroundings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder = tmp_path_factory.mktemp("krita")
     contract_models.write_catalogue(folder / "cards", folder / "hub")
     with Hub(folder / "hub") as hub:
+        HUBS.append(hub)
         os.environ |= {
             "NSS_HOME": str(folder / "home"),
             "NSS_CARDS": str(folder / "cards"),

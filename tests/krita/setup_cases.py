@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -10,8 +11,8 @@ from typing import Any
 import pytest
 from desk import QT, Desk, wait
 
-from shared_core.bridge import paths
-from shared_core.bridge.setup import guide
+from shared_core.bridge import paths, wire
+from shared_core.bridge.setup import environment, guide
 
 QtWidgets: Any = import_module(f"PyQt{QT}.QtWidgets")
 FIRST = guide.View(
@@ -132,6 +133,31 @@ def test_the_panel_waits_for_the_worker(desk: Desk) -> None:
         named.with_suffix(".away").rename(named)
     wait(lambda: desk.widget("plan").text().startswith("Classical"))
     assert desk.widget("apply").isEnabled()
+
+
+def test_an_older_worker_is_told_and_used_all_the_same(editor: Any) -> None:
+    """In a panel of its own, since the session's has been asked for the set-up already."""
+    where = paths.paths()
+    named = where.worker_python.read_bytes()
+    folder = environment.new_folder(where)
+    program = environment.program(folder)
+    program.parent.mkdir()
+    program.symlink_to(sys.executable)
+    stamp = environment.Stamp("0.0.1", wire.PROTOCOL, "", "cpu", "", "3.13")
+    environment.write_stamp(folder, stamp)
+    environment.name_worker(where, program)
+    try:
+        extension = import_module("nss_krita.extension")
+        panel = extension.NssExtension(editor).make_docker()
+        panel._poll()
+        box = panel.findChild(QtWidgets.QWidget, "nss_setup")
+        assert box is not None and not box.isHidden()
+        assert box._guide.poll().title == "Update the worker"
+        assert panel.findChild(QtWidgets.QWidget, "nss_layer").text() != "The worker is not set up."
+        panel.stop()
+    finally:
+        where.worker_python.write_bytes(named)
+        environment.delete(folder)
 
 
 def test_the_menu_shows_how_it_stands(desk: Desk) -> None:

@@ -10,17 +10,31 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parent
-CASES = ("adapter_cases.py", "kinds_cases.py", "setup_cases.py")
+CASES = {
+    "tools": ("adapter_cases.py", "kinds_cases.py", "setup_cases.py"),
+    "models": ("models_cases.py",),
+}
 
 
+@pytest.mark.parametrize("cases", CASES)
 @pytest.mark.parametrize("qt", [5, 6])
-def test_adapter(qt: int) -> None:
+def test_adapter(qt: int, cases: str) -> None:
     """Runs the cases; their report is the message of a failure."""
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("NSS_", "HF_", "QT_"))}
     environment |= {"NSS_TEST_QT": str(qt), "QT_QPA_PLATFORM": "offscreen"}
     environment["PYTHONPATH"] = str(HERE)
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "desk", *CASES],
+        [
+            sys.executable,
+            "-m",
+            "pytest",
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            "-p",
+            "desk",
+            *CASES[cases],
+        ],
         cwd=HERE,
         env=environment,
         capture_output=True,

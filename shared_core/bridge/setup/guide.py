@@ -228,7 +228,6 @@ class Guide:
             else:
                 self._said = str(event.get("done") or event.get("failed") or "")
                 self._work = None
-                self._pythons = None
                 return self.poll()
         share, text = self._progress
         stop = Action(CANCEL, "Cancel", "Stops; nothing is left behind.")
@@ -251,11 +250,11 @@ class Guide:
             return what + text, actions
         size = self._size(python)
         text = (
-            f"{what}For that {python.title} makes an environment in your own folder, and packages "
-            f"of {size} come from {index.settings().host}, each checked by its SHA-256. Nothing "
-            "of yours is sent."
+            f"{what}{python.title} makes an environment for it in your own folder, and {size} of "
+            f"packages come from {index.settings().host}, each checked by its SHA-256. Nothing of "
+            "yours is sent."
         )
-        return text, self._installing("Set Up", size)
+        return text, self._installing("Set Up", size, python)
 
     def _without_python(self) -> tuple[str, list[Action]]:
         look = Action(LOOK, "Look Again", "Looks for a Python that was installed meanwhile.")
@@ -276,9 +275,10 @@ class Guide:
         )
         return text, [get, look]
 
-    def _installing(self, label: str, size: str) -> list[Action]:
+    def _installing(self, label: str, size: str, python: Python) -> list[Action]:
+        made = f"Makes the worker's environment with {python.program}."
         return [
-            Action(INSTALL, f"{label} ({size})", "Makes the worker's environment anew."),
+            Action(INSTALL, f"{label} ({size})", made),
             Action(
                 FROM_FOLDER,
                 "From a Folder …",
@@ -306,7 +306,7 @@ class Guide:
             return self._without_python()
         size = self._size(python, stamp.flavour)
         text = f"Its packages have changed too: {size} to download. Settings and models stay."
-        return text, self._installing("Update", size)
+        return text, self._installing("Update", size, python)
 
     def _newer(self, state: environment.State, python: Python | None) -> tuple[str, list[Action]]:
         assert state.stamp is not None
@@ -320,7 +320,8 @@ class Guide:
         stamp = state.stamp
         assert stamp is not None
         flavour = locks.flavour(stamp.flavour)
-        text = f"Version {stamp.version} with Python {stamp.python}, for {flavour.title}."
+        runs = "for the processor" if flavour.id == locks.CPU else f"with {flavour.title}"
+        text = f"Version {stamp.version} on Python {stamp.python}, {runs}."
         actions = []
         for proposed in proposals(_profile(self._paths), sys.platform):
             fitting = self._python_for(proposed.id)
@@ -343,7 +344,8 @@ class Guide:
             actions.append(Action(f"{FLAVOUR}{locks.CPU}", "Back to the Processor", back))
         if python is not None:
             label = f"Repair ({self._size(python, stamp.flavour)})"
-            actions.append(Action(INSTALL, label, "Makes the worker's environment anew."))
+            made = f"Makes the worker's environment anew, with {python.program}."
+            actions.append(Action(INSTALL, label, made))
         keeps = "Deletes the worker's environment; settings and models stay."
         actions.append(Action(REMOVE, "Remove", keeps))
         return text, actions
@@ -353,7 +355,7 @@ class Guide:
         if python is None:
             return text, []
         size = self._size(python)
-        return text, self._installing("Set Up Its Own", size)[:2]
+        return text, self._installing("Set Up Its Own", size, python)[:2]
 
     def _size(self, python: Python, flavour: str = locks.CPU) -> str:
         count = locks.download_bytes(flavour, python.platform, python.version) or 0

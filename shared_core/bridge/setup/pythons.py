@@ -54,7 +54,7 @@ class Python:
     @property
     def title(self) -> str:
         """What users are told of it."""
-        return f"Python {self.version[0]}.{self.version[1]} ({self.program})"
+        return f"Python {self.version[0]}.{self.version[1]}"
 
 
 def usable(answer: Mapping[str, Any]) -> Python | None:

@@ -30,7 +30,7 @@ GOOD: dict[str, Any] = {
 def test_a_good_one() -> None:
     found = pythons.usable(GOOD)
     assert found == pythons.Python("/usr/bin/python3", (3, 13), "linux-x86_64", True)
-    assert found.title == "Python 3.13 (/usr/bin/python3)"
+    assert found.title == "Python 3.13"
 
 
 @pytest.mark.parametrize(

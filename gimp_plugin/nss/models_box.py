@@ -1,0 +1,283 @@
+"""The models in GIMP: which there are, what is here of them, and all that can be done.
+
+It draws what the bridge's counter says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import gi
+
+gi.require_version("Gtk", "3.0")
+
+from choosers import folder_chosen  # noqa: E402
+from consent_box import markup, wrapped  # noqa: E402
+from gi.repository import GLib, Gtk, Pango  # noqa: E402
+from vendored import consent, shop  # noqa: E402
+
+if TYPE_CHECKING:
+    from shared_core.bridge.shop import counter, views
+else:
+    counter, views = shop()
+
+_POLL_MS = 150
+_SPACING = 6
+_LIST_HEIGHT, _FACTS_HEIGHT, _DETAILS_HEIGHT = 180, 130, 160
+_TITLE, _STATE, _SIZE, _MODEL = range(4)
+_HEADS = ("Model", "State", "Size")
+
+
+class ModelsBox:
+    """What the counter says; ``widget`` goes into a window, ``window`` is that of its choosers."""
+
+    def __init__(self, followed: counter.Counter, window: Any) -> None:
+        self._counter = followed
+        self._window = window
+        self._view: views.View | None = None
+        self._chosen = ""
+        self._drawing = False
+        self._timer = 0
+        self.widget = Gtk.Box(
+            orientation=Gtk.Orientation.VERTICAL, spacing=_SPACING, border_width=12
+        )
+        self._build()
+        self.widget.show_all()
+        for widget in self._hidden:
+            widget.set_no_show_all(True)
+            widget.hide()
+
+    def begin(self) -> None:
+        """Follow the counter from now on."""
+        self._counter.look()
+        self._timer = GLib.timeout_add(_POLL_MS, self._poll)
+        self._poll()
+
+    def look(self) -> None:
+        """Whoever comes back sees what has changed meanwhile."""
+        self._counter.look()
+
+    def end(self) -> None:
+        """Follow nothing any more, and end what is being done."""
+        GLib.source_remove(self._timer)
+        self._counter.stop()
+
+    # What it consists of
+
+    def _build(self) -> None:
+        self._machine = wrapped("")
+        self._details = Gtk.TextView(editable=False, cursor_visible=False, monospace=True)
+        _name(self._details, "This machine in detail")
+        self._more = Gtk.Expander(label="A_bout This Machine", use_underline=True)
+        self._more.add(_scrolled(self._details, _DETAILS_HEIGHT))
+        self._facts = wrapped("")
+        self._facts.set_selectable(True)
+        self._facts.set_valign(Gtk.Align.START)
+        _name(self._facts, "About the chosen model")
+        self._about = _scrolled(self._facts, _FACTS_HEIGHT)
+        self._of_row = _Buttons(self._row_clicked)
+        self._asked = wrapped("")
+        self._answers = _Buttons(self._all_clicked)
+        self._question = Gtk.Frame()
+        inside = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=_SPACING, border_width=6)
+        inside.pack_start(self._asked, False, False, 0)
+        inside.pack_start(self._answers.widget, False, False, 0)
+        self._question.add(inside)
+        self._doing = wrapped("")
+        self._bar = Gtk.ProgressBar()
+        _name(self._bar, "Progress")
+        self._cancel = Gtk.Button.new_with_mnemonic("_Cancel")
+        self._cancel.set_tooltip_text("Stops; what has come already is kept.")
+        self._cancel.connect("clicked", lambda *_: self._counter.cancel())
+        self._work = Gtk.Box(spacing=_SPACING)
+        self._bar.set_valign(Gtk.Align.CENTER)
+        self._work.pack_start(self._bar, True, True, 0)
+        self._work.pack_start(self._cancel, False, False, 0)
+        self._said = wrapped("")
+        self._said.set_selectable(True)
+        self._disk = wrapped("")
+        self._of_all = _Buttons(self._all_clicked)
+        for part, grows in (
+            (self._machine, False),
+            (self._more, False),
+            (self._build_list(), True),
+            (self._about, False),
+            (self._of_row.widget, False),
+            (self._question, False),
+            (self._doing, False),
+            (self._work, False),
+            (self._said, False),
+            (self._disk, False),
+            (self._of_all.widget, False),
+        ):
+            self.widget.pack_start(part, grows, True, 0)
+        self._hidden = (
+            self._more,
+            self._about,
+            self._of_row.widget,
+            self._question,
+            self._doing,
+            self._work,
+            self._said,
+        )
+
+    def _build_list(self) -> Any:
+        self._rows = Gtk.TreeStore(str, str, str, str)
+        self._list = Gtk.TreeView(model=self._rows, enable_search=True)
+        _name(self._list, "Models by tool")
+        for place, head in enumerate(_HEADS):
+            cell = Gtk.CellRendererText()
+            column = Gtk.TreeViewColumn(head, cell, text=place)
+            if place == _TITLE:
+                cell.set_property("ellipsize", Pango.EllipsizeMode.END)
+                column.set_expand(True)
+            if place == _SIZE:
+                cell.set_property("xalign", 1.0)
+            self._list.append_column(column)
+        self._list.get_selection().connect("changed", self._picked)
+        return _scrolled(self._list, _LIST_HEIGHT)
+
+    # Following the counter
+
+    def _poll(self) -> bool:
+        view = self._counter.poll()
+        before, self._view = self._view, view
+        if view.doing is not None and view.doing.share is None:
+            self._bar.pulse()
+        if view == before:
+            return True
+        _say(self._machine, view.machine)
+        self._more.set_visible(bool(view.details))
+        if before is None or view.details != before.details:
+            self._details.get_buffer().set_text(view.details)
+        if before is None or view.groups != before.groups:
+            self._show_groups(view)
+        self._show_question(view)
+        self._show_doing(view)
+        _say(self._said, views.told(view.said, view.failed))
+        _say(self._disk, view.disk)
+        self._of_all.show_actions(view.actions, enabled=view.doing is None)
+        self._show_choice()
+        return True
+
+    def _show_groups(self, view: views.View) -> None:
+        """Draw the list anew; what was chosen and folded stays so."""
+        closed = {line[_TITLE] for line in self._rows if not self._list.row_expanded(line.path)}
+        self._drawing = True
+        self._rows.clear()
+        chosen = None
+        for group in view.groups:
+            head = self._rows.append(None, [group.title, "", "", ""])
+            for row in group.rows:
+                place = self._rows.append(head, [row.title, row.state, row.size, row.id])
+                if row.id == self._chosen:
+                    chosen = self._rows.get_path(place)
+            if group.title not in closed:
+                self._list.expand_row(self._rows.get_path(head), False)
+        if chosen is None:
+            self._chosen = ""
+        else:
+            self._list.get_selection().select_path(chosen)
+        self._drawing = False
+
+    def _show_choice(self) -> None:
+        view = self._view
+        row = view.row(self._chosen) if view is not None else None
+        asked = view is not None and view.question is not None
+        self._about.set_visible(row is not None)
+        self._of_row.widget.set_visible(row is not None and not asked)
+        if view is not None and row is not None:
+            lines = (consent.Line(row.title), *row.lines)
+            self._facts.set_markup("\n".join(map(markup, lines)))
+            self._of_row.show_actions(row.actions, enabled=view.doing is None)
+
+    def _show_question(self, view: views.View) -> None:
+        self._question.set_visible(view.question is not None)
+        if view.question is not None:
+            self._question.set_label(view.question.title)
+            self._asked.set_markup("\n".join(map(markup, view.question.lines)))
+            self._answers.show_actions(view.question.actions)
+
+    def _show_doing(self, view: views.View) -> None:
+        self._work.set_visible(view.doing is not None)
+        _say(self._doing, view.doing.text if view.doing else "")
+        if view.doing is not None and view.doing.share is not None:
+            self._bar.set_fraction(view.doing.share)
+
+    # What is clicked
+
+    def _picked(self, selection: Any) -> None:
+        if self._drawing:
+            return
+        rows, place = selection.get_selected()
+        self._chosen = rows[place][_MODEL] if place is not None else ""
+        self._counter.dismiss()
+        self._show_choice()
+        self._poll()
+
+    def _row_clicked(self, action: views.Action) -> None:
+        self._begin(action, self._chosen)
+
+    def _all_clicked(self, action: views.Action) -> None:
+        self._begin(action, "")
+
+    def _begin(self, action: views.Action, model: str) -> None:
+        folder = ""
+        if action.chooses:
+            title = views.plain(action.label)
+            folder = folder_chosen(self._window, title, fill=action.chooses == "fill")
+            if not folder:
+                return
+        self._counter.begin(action.id, model, folder)
+        self._poll()
+
+
+class _Buttons:
+    """Actions as buttons, two in a row; made anew only where they change."""
+
+    def __init__(self, clicked: Callable[[views.Action], None]) -> None:
+        self._clicked = clicked
+        self._shown: tuple[views.Action, ...] = ()
+        self.widget = Gtk.Grid(
+            row_spacing=_SPACING, column_spacing=_SPACING, column_homogeneous=True
+        )
+
+    def show_actions(self, actions: tuple[views.Action, ...], enabled: bool = True) -> None:
+        """Show these, and whether they can be clicked now."""
+        if actions != self._shown:
+            self._shown = actions
+            for old in self.widget.get_children():
+                old.destroy()
+            for place, action in enumerate(actions):
+                self.widget.attach(self._button(action), place % 2, place // 2, 1, 1)
+        for button in self.widget.get_children():
+            button.set_sensitive(enabled)
+
+    def _button(self, action: views.Action) -> Any:
+        button = Gtk.Button.new_with_mnemonic(action.label)
+        button.set_tooltip_text(action.help)
+        button.set_hexpand(True)
+        button.get_child().set_ellipsize(Pango.EllipsizeMode.END)
+        button.connect("clicked", lambda *_: self._clicked(action))
+        button.show()
+        return button
+
+
+def _say(label: Any, text: str) -> None:
+    """Show a text, or nothing at all where there is none."""
+    label.set_text(text)
+    label.set_visible(bool(text))
+
+
+def _scrolled(child: Any, height: int) -> Any:
+    scrolled = Gtk.ScrolledWindow(shadow_type=Gtk.ShadowType.IN)
+    scrolled.set_policy(Gtk.PolicyType.NEVER, Gtk.PolicyType.AUTOMATIC)
+    scrolled.set_min_content_height(height)
+    scrolled.add(child)
+    return scrolled
+
+
+def _name(widget: Any, name: str) -> None:
+    """What a screen reader calls it."""
+    widget.get_accessible().set_name(name)

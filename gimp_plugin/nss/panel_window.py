@@ -1,0 +1,81 @@
+"""The one window of NSS in GIMP: this machine and the models, the image's receipts, settings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gi
+
+gi.require_version("GimpUi", "3.0")
+gi.require_version("Gtk", "3.0")
+
+import receipts  # noqa: E402
+from gi.repository import GimpUi, Gtk  # noqa: E402
+from models_box import ModelsBox  # noqa: E402
+from settings_box import SettingsBox  # noqa: E402
+from vendored import paths, shop  # noqa: E402
+
+_WIDTH, _HEIGHT = 460, 720
+
+
+def show(image: Any, version: str) -> None:
+    """Show the window until it is closed, which ends what it does; what has come is kept."""
+    GimpUi.init("nss-panel")
+    PanelWindow(image, version).run()
+
+
+class PanelWindow:
+    """A notebook in a dialog that is not modal; GIMP goes on beside it."""
+
+    def __init__(self, image: Any, version: str) -> None:
+        places = paths.paths()
+        counter, _ = shop()
+        self._image = image
+        self._dialog = GimpUi.Dialog(title="NSS", role="nss-panel")
+        self._dialog.add_button("C_lose", Gtk.ResponseType.CLOSE)
+        self._dialog.set_default_size(_WIDTH, _HEIGHT)
+        self._models = ModelsBox(counter.Counter(places, "GIMP", version), self._dialog)
+        self._settings = SettingsBox(places.settings, self._models.look)
+        self._receipts = Gtk.Box(orientation=Gtk.Orientation.VERTICAL)
+        self._pages = Gtk.Notebook()
+        for page, title in (
+            (self._models.widget, "Models"),
+            (self._receipts, "Receipts"),
+            (self._settings.widget, "Settings"),
+        ):
+            self._pages.append_page(page, Gtk.Label(label=title))
+        self._pages.connect("switch-page", self._turned)
+        self._dialog.get_content_area().pack_start(self._pages, True, True, 0)
+        self._dialog.connect("focus-in-event", self._back)
+        self._pages.show()
+        self._receipts.show()
+        self._settings.widget.show_all()
+
+    def run(self) -> None:
+        """Until it is closed."""
+        self._models.begin()
+        try:
+            self._dialog.run()
+        finally:
+            self._models.end()
+            self._dialog.destroy()
+
+    def _back(self, *_: object) -> bool:
+        self._models.look()
+        return False
+
+    def _turned(self, _: Any, page: Any, place: int) -> None:
+        """The image may have other layers than when the page was seen last."""
+        if page is self._receipts:
+            for old in page.get_children():
+                old.destroy()
+            found = receipts.of_image(self._image) if _there(self._image) else []
+            page.pack_start(receipts.box(found), True, True, 0)
+            page.show_all()
+        elif page is self._settings.widget:
+            self._settings.look()
+
+
+def _there(image: Any) -> bool:
+    """Whether the image is still open."""
+    return image is not None and bool(image.is_valid())

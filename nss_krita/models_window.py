@@ -1,0 +1,348 @@
+"""The window of the models: which there are, what is here of them, and all that can be done.
+
+It draws what the bridge's counter says, and never keeps Krita waiting. One counter serves the
+windows of all of Krita's main windows.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .consent_box import let_shrink, paragraph
+from .log import guarded
+from .qt import QtCore, QtWidgets, Signal
+from .receipts_box import wrapped
+from .vendored import consent, shop
+
+if TYPE_CHECKING:
+    from shared_core.bridge.shop import counter, views
+else:
+    counter, views = shop()
+
+_POLL_MS = 150
+_STEPS = 1000
+_WIDTH, _HEIGHT = 440, 680
+_LEAST_WIDTH = 260
+_FACTS_HEIGHT, _DETAILS_HEIGHT = 150, 160
+_MODEL = QtCore.Qt.ItemDataRole.UserRole
+
+
+class ModelsWindow(QtWidgets.QDialog):
+    """Not modal; closing it stops nothing. ``changed``: a tool's plan may be another one now."""
+
+    changed = Signal()
+
+    def __init__(self, shared: counter.Counter, parent: Any) -> None:
+        super().__init__(parent)
+        self.setObjectName("nss_models")
+        self.setWindowTitle("NSS: Models")
+        self._counter = shared
+        self._view: views.View | None = None
+        self._chosen = ""
+        self._build()
+        self.setMinimumWidth(_LEAST_WIDTH)
+        self.resize(_WIDTH, _HEIGHT)
+        self._timer = QtCore.QTimer(self)
+        self._timer.setInterval(_POLL_MS)
+        self._timer.timeout.connect(self._poll)
+
+    def open(self) -> None:
+        """Show it, in front; without taking Krita's input."""
+        self.show()
+        self.raise_()
+        self.activateWindow()
+
+    def showEvent(self, event: Any) -> None:
+        """Follow the counter for as long as it is seen."""
+        super().showEvent(event)
+        self._counter.look()
+        self._timer.start()
+        self._poll()
+
+    def hideEvent(self, event: Any) -> None:
+        """Nobody looks; what is being done goes on."""
+        super().hideEvent(event)
+        self._timer.stop()
+
+    def changeEvent(self, event: Any) -> None:
+        """Whoever comes back sees what has changed meanwhile."""
+        super().changeEvent(event)
+        if event.type() == QtCore.QEvent.Type.ActivationChange and self.isActiveWindow():
+            self._counter.look()
+
+    def tell(self, sentence: str) -> None:
+        """Where a failed slot's sentence goes."""
+        self._show_said(sentence, failed=True)
+
+    def stop(self) -> None:
+        """Follow nothing any more; before Krita quits."""
+        self._timer.stop()
+
+    # What it consists of
+
+    def _build(self) -> None:
+        column = QtWidgets.QVBoxLayout(self)
+        column.addLayout(self._build_machine())
+        column.addWidget(self._build_list(), 1)
+        column.addLayout(self._build_choice())
+        column.addWidget(self._build_question())
+        column.addLayout(self._build_progress())
+        column.addLayout(self._build_all())
+
+    def _build_machine(self) -> Any:
+        self._machine = wrapped("nss_models_machine")
+        self._more = QtWidgets.QPushButton("De&tails")
+        self._more.setObjectName("nss_models_more")
+        self._more.setCheckable(True)
+        self._more.setAutoDefault(False)
+        self._more.setToolTip("<p>All that was measured of this machine.</p>")
+        self._details = QtWidgets.QPlainTextEdit()
+        self._details.setObjectName("nss_models_details")
+        self._details.setAccessibleName("This machine in detail")
+        self._details.setReadOnly(True)
+        self._details.setFixedHeight(_DETAILS_HEIGHT)
+        self._details.setVisible(False)
+        self._more.toggled.connect(self._details.setVisible)
+        line = QtWidgets.QHBoxLayout()
+        line.addWidget(self._machine, 1)
+        line.addWidget(self._more, 0, QtCore.Qt.AlignmentFlag.AlignTop)
+        column = QtWidgets.QVBoxLayout()
+        column.addLayout(line)
+        column.addWidget(self._details)
+        return column
+
+    def _build_list(self) -> Any:
+        self._list = QtWidgets.QTreeWidget()
+        self._list.setObjectName("nss_models_list")
+        self._list.setAccessibleName("Models by tool")
+        self._list.setHeaderLabels(["Model", "State", "Size"])
+        self._list.setUniformRowHeights(True)
+        self._list.setRootIsDecorated(True)
+        self._list.setMinimumHeight(120)
+        header = self._list.header()
+        header.setStretchLastSection(False)
+        mode = QtWidgets.QHeaderView.ResizeMode
+        header.setSectionResizeMode(0, mode.Stretch)
+        header.setSectionResizeMode(1, mode.ResizeToContents)
+        header.setSectionResizeMode(2, mode.ResizeToContents)
+        self._list.currentItemChanged.connect(self._pick)
+        return self._list
+
+    def _build_choice(self) -> Any:
+        self._facts = QtWidgets.QTextBrowser()
+        self._facts.setObjectName("nss_models_facts")
+        self._facts.setAccessibleName("About the chosen model")
+        self._facts.setOpenExternalLinks(True)
+        self._facts.setFixedHeight(_FACTS_HEIGHT)
+        self._row_buttons = _Buttons(self._row_clicked)
+        self._row_buttons.setObjectName("nss_models_of_row")
+        box = QtWidgets.QVBoxLayout()
+        box.addWidget(self._facts)
+        box.addWidget(self._row_buttons)
+        return box
+
+    def _build_question(self) -> Any:
+        self._question = QtWidgets.QGroupBox()
+        self._question.setObjectName("nss_models_question")
+        self._asked = QtWidgets.QLabel()
+        self._asked.setObjectName("nss_models_asked")
+        self._asked.setWordWrap(True)
+        self._asked.setTextFormat(QtCore.Qt.TextFormat.RichText)
+        self._asked.setTextInteractionFlags(QtCore.Qt.TextInteractionFlag.TextBrowserInteraction)
+        self._asked.setOpenExternalLinks(True)
+        self._answers = _Buttons(self._all_clicked)
+        column = QtWidgets.QVBoxLayout(self._question)
+        column.addWidget(self._asked)
+        column.addWidget(self._answers)
+        self._question.setVisible(False)
+        return self._question
+
+    def _build_progress(self) -> Any:
+        self._doing = wrapped("nss_models_doing")
+        self._bar = QtWidgets.QProgressBar()
+        self._bar.setObjectName("nss_models_progress")
+        self._bar.setAccessibleName("Progress")
+        self._bar.setTextVisible(False)
+        self._bar.setMaximumHeight(10)
+        self._cancel = QtWidgets.QPushButton("&Cancel")
+        self._cancel.setObjectName("nss_models_cancel")
+        self._cancel.setAutoDefault(False)
+        self._cancel.setToolTip("<p>Stops; what has come already is kept.</p>")
+        self._cancel.clicked.connect(self._cancel_clicked)
+        self._said = wrapped("nss_models_said")
+        line = QtWidgets.QHBoxLayout()
+        line.addWidget(self._bar, 1)
+        line.addWidget(self._cancel)
+        column = QtWidgets.QVBoxLayout()
+        column.addWidget(self._doing)
+        column.addLayout(line)
+        column.addWidget(self._said)
+        for widget in (self._doing, self._bar, self._cancel, self._said):
+            widget.setVisible(False)
+        return column
+
+    def _build_all(self) -> Any:
+        self._disk = wrapped("nss_models_disk")
+        self._all_buttons = _Buttons(self._all_clicked)
+        column = QtWidgets.QVBoxLayout()
+        column.addWidget(self._disk)
+        column.addWidget(self._all_buttons)
+        return column
+
+    # Following the counter
+
+    @guarded
+    def _poll(self, *_: object) -> None:
+        view = self._counter.poll()
+        before, self._view = self._view, view
+        if view == before:
+            return
+        self._machine.setText(view.machine)
+        self._machine.setVisible(bool(view.machine))
+        self._more.setVisible(bool(view.details))
+        if before is None or view.details != before.details:
+            self._details.setPlainText(view.details)
+        if before is None or view.groups != before.groups:
+            self._show_groups(view)
+            if before is not None and before.groups:
+                self.changed.emit()
+        self._disk.setText(view.disk)
+        self._disk.setVisible(bool(view.disk))
+        self._show_question(view)
+        self._show_doing(view)
+        self._show_said(view.said, view.failed)
+        self._show_choice()
+        self._all_buttons.show_actions(view.actions, enabled=view.doing is None)
+
+    def _show_groups(self, view: views.View) -> None:
+        """Draw the list anew; what was chosen, folded and seen stays so."""
+        closed = {
+            item.text(0)
+            for item in map(self._list.topLevelItem, range(self._list.topLevelItemCount()))
+            if not item.isExpanded()
+        }
+        place = self._list.verticalScrollBar().value()
+        self._list.blockSignals(True)
+        self._list.clear()
+        for group in view.groups:
+            head = QtWidgets.QTreeWidgetItem(self._list, [group.title])
+            head.setFirstColumnSpanned(True)
+            head.setExpanded(group.title not in closed)
+            for row in group.rows:
+                item = QtWidgets.QTreeWidgetItem(head, [row.title, row.state, row.size])
+                item.setData(0, _MODEL, row.id)
+                item.setToolTip(0, row.title)
+                item.setTextAlignment(2, int(QtCore.Qt.AlignmentFlag.AlignRight))
+                if row.id == self._chosen:
+                    self._list.setCurrentItem(item)
+        self._list.verticalScrollBar().setValue(place)
+        self._list.blockSignals(False)
+        if view.row(self._chosen) is None:
+            self._chosen = ""
+
+    def _show_choice(self) -> None:
+        view = self._view
+        row = view.row(self._chosen) if view is not None else None
+        asked = view is not None and view.question is not None
+        self._facts.setVisible(row is not None)
+        self._row_buttons.setVisible(row is not None and not asked)
+        if view is not None and row is not None:
+            title = consent.Line(row.title)
+            self._set_facts("".join(map(paragraph, (title, *row.lines))))
+            self._row_buttons.show_actions(row.actions, enabled=view.doing is None)
+
+    def _set_facts(self, text: str) -> None:
+        if self._facts.property("nss_text") != text:
+            self._facts.setHtml(text)
+            self._facts.setProperty("nss_text", text)
+
+    def _show_question(self, view: views.View) -> None:
+        self._question.setVisible(view.question is not None)
+        if view.question is not None:
+            self._question.setTitle(view.question.title)
+            self._asked.setText("".join(map(paragraph, view.question.lines)))
+            self._answers.show_actions(view.question.actions)
+
+    def _show_doing(self, view: views.View) -> None:
+        doing = view.doing
+        for widget in (self._doing, self._bar, self._cancel):
+            widget.setVisible(doing is not None)
+        if doing is not None:
+            self._doing.setText(doing.text)
+            self._bar.setRange(0, 0 if doing.share is None else _STEPS)
+            self._bar.setValue(round((doing.share or 0.0) * _STEPS))
+
+    def _show_said(self, sentence: str, failed: bool) -> None:
+        self._said.setText(views.told(sentence, failed))
+        self._said.setVisible(bool(sentence))
+
+    # What is clicked
+
+    @guarded
+    def _pick(self, item: Any, _before: Any) -> None:
+        model = item.data(0, _MODEL) if item is not None else None
+        self._chosen = str(model or "")
+        self._counter.dismiss()
+        self._show_choice()
+        self._poll()
+
+    @guarded
+    def _cancel_clicked(self, *_: object) -> None:
+        self._counter.cancel()
+        self._poll()
+
+    @guarded
+    def _row_clicked(self, action: views.Action) -> None:
+        self._begin(action, self._chosen)
+
+    @guarded
+    def _all_clicked(self, action: views.Action) -> None:
+        self._begin(action, "")
+
+    def _begin(self, action: views.Action, model: str) -> None:
+        folder = ""
+        if action.chooses:
+            title = views.plain(action.label)
+            folder = str(QtWidgets.QFileDialog.getExistingDirectory(self, title))
+            if not folder:
+                return
+        self._counter.begin(action.id, model, folder)
+        self._poll()
+
+
+class _Buttons(QtWidgets.QWidget):
+    """Actions as buttons, two in a row; made anew only where they change."""
+
+    def __init__(self, clicked: Any) -> None:
+        super().__init__()
+        self._clicked = clicked
+        self._shown: tuple[views.Action, ...] = ()
+        self._grid = QtWidgets.QGridLayout(self)
+        self._grid.setContentsMargins(0, 0, 0, 0)
+
+    def show_actions(self, actions: tuple[views.Action, ...], enabled: bool = True) -> None:
+        """Show these, and whether they can be clicked now."""
+        if actions != self._shown:
+            self._shown = actions
+            while self._grid.count():
+                old = self._grid.takeAt(0).widget()
+                old.hide()
+                old.deleteLater()
+            for place, action in enumerate(actions):
+                self._grid.addWidget(self._button(action), place // 2, place % 2)
+        for place in range(self._grid.count()):
+            self._grid.itemAt(place).widget().setEnabled(enabled)
+
+    def _button(self, action: views.Action) -> Any:
+        button = QtWidgets.QPushButton(_mnemonic(action.label))
+        button.setObjectName(f"nss_models_{action.id}")
+        button.setToolTip(f"<p>{action.help}</p>")
+        button.setAutoDefault(False)
+        let_shrink(button)
+        button.clicked.connect(lambda *_, chosen=action: self._clicked(chosen))
+        return button
+
+
+def _mnemonic(label: str) -> str:
+    """A label as Qt has it: the letter after the underscore is the one to press."""
+    return label.replace("&", "&&").replace("_", "&", 1)

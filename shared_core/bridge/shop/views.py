@@ -1,0 +1,300 @@
+"""What an editor shows of the models, as plain data: every word of it, and what can be done.
+
+Labels have a mnemonic, marked by an underscore as GTK has it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from .. import consent, toolbox, wire
+from ..consent import Line
+
+DOWNLOAD, VERIFY, REMOVE = "download", "verify", "remove"
+IMPORT, EXPORT, MOVE, MEASURE = "import", "export", "move", "measure"
+AGREE, OTHER, DISMISS = "agree", "other", "dismiss"
+
+# Whoever is shown a state has the word; the sign only helps to find it.
+_STATES = {
+    "installed": "✓ ready",
+    "unchecked": "✓ here, checked before its next use",
+    "missing": "not downloaded",
+    "partial": "◐ here in part",
+    "bad": "✗ cannot be used",
+}
+_COMMERCIAL = {"yes": "allowed", "no": "not allowed", "unclear": "in doubt"}
+_HELPERS = "Small helpers"
+_FROM_NSS = "✓ a part of NSS"
+
+
+@dataclass(frozen=True)
+class Action:
+    """Something that can be done. ``chooses`` says what for: a "folder" to read or to "fill"."""
+
+    id: str
+    label: str
+    help: str
+    chooses: str = ""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One model: its place in the list, and all that is told of it when it is chosen."""
+
+    id: str
+    title: str
+    state: str
+    size: str
+    lines: tuple[Line, ...]
+    actions: tuple[Action, ...]
+
+
+@dataclass(frozen=True)
+class Group:
+    """The models of one tool."""
+
+    title: str
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True)
+class Question:
+    """Something that is asked in place before it is done; ``actions`` are the answers to it."""
+
+    title: str
+    lines: tuple[Line, ...]
+    actions: tuple[Action, ...]
+
+
+@dataclass(frozen=True)
+class Doing:
+    """What is being done; ``share`` (0..1) is None while nobody knows how far it is."""
+
+    text: str
+    share: float | None = None
+
+
+@dataclass(frozen=True)
+class View:
+    """All that is to be shown. Without ``groups`` ``said`` tells why there are none.
+
+    ``machine`` is one line, ``details`` many. ``said`` is what came of what was done last, and
+    ``failed`` whether it went wrong.
+    """
+
+    machine: str
+    details: str
+    groups: tuple[Group, ...]
+    disk: str
+    actions: tuple[Action, ...]
+    question: Question | None = None
+    doing: Doing | None = None
+    said: str = ""
+    failed: bool = False
+
+    def row(self, model: str) -> Row | None:
+        """The model with this id."""
+        return next((row for group in self.groups for row in group.rows if row.id == model), None)
+
+
+NOT_NOW = Action(DISMISS, "_Not Now", "Nothing is done.")
+_REMOVING = (Action(AGREE, "_Remove", "Deletes the files."), NOT_NOW)
+MEASURING = Action(MEASURE, "_Measure This Machine", "Takes some seconds; the editor goes on.")
+LOOKING = "Looking at this machine …"
+FOR_ALL = (
+    Action(
+        IMPORT,
+        "_Import from a Folder…",
+        "Takes over models from a folder, such as a USB stick; they are known by their SHA-256.",
+        "folder",
+    ),
+    Action(
+        EXPORT,
+        "_Export to a Folder…",
+        "Copies all models that are here, for a machine without network.",
+        "fill",
+    ),
+    Action(VERIFY, "Verify _All", "Reads every file and compares its SHA-256."),
+    Action(
+        MOVE,
+        "M_ove to Another Folder…",
+        "Keeps all models in another folder from now on, for instance on a larger disk.",
+        "fill",
+    ),
+)
+
+
+def plain(label: str) -> str:
+    """A label without its mnemonic, and without the dots that announce a question."""
+    return label.replace("_", "", 1).rstrip("…")
+
+
+def told(sentence: str, failed: bool) -> str:
+    """What came of something, as it is shown; what went wrong has a sign beside its words."""
+    return f"⚠ {sentence}" if failed and sentence else sentence
+
+
+def groups(reply: wire.ModelsReply, commercial_only: bool) -> tuple[Group, ...]:
+    """All models by tool, the preferred of each first; only those for commercial use if asked.
+
+    What is here is shown in any case.
+    """
+    shown = [
+        one
+        for one in reply.models
+        if not commercial_only or one.commercial == "yes" or one.disk_bytes
+    ]
+    found = []
+    for tool in toolbox.TOOLS:
+        models = sorted((one for one in shown if one.tool == tool.id), key=_order)
+        if models:
+            found.append(Group(tool.title, tuple(map(_row, models))))
+    helpers = sorted((one for one in shown if not one.tool), key=_order)
+    if helpers:
+        found.append(Group(_HELPERS, tuple(map(_row, helpers))))
+    if reply.strangers:
+        known = tuple(_stranger(name, size) for name, size in reply.strangers.items())
+        found.append(Group("No longer known", known))
+    return tuple(found)
+
+
+def disk(reply: wire.ModelsReply) -> str:
+    """What the models take, where they are, and how much room there is."""
+    if reply.trouble:
+        return reply.trouble
+    used = sum(one.disk_bytes for one in reply.models) + sum(reply.strangers.values())
+    text = f"{_size(used)} in {reply.folder}, where {_size(reply.free_bytes)} are free."
+    if reply.unfinished_bytes:
+        text += f" Unfinished downloads have {_size(reply.unfinished_bytes)} more."
+    return text
+
+
+def machine(reply: wire.DoctorReply) -> tuple[str, str]:
+    """What this machine can run, in a line and in all detail."""
+    if reply.profile is None:
+        return "This machine has not been measured yet.", ""
+    return reply.line, reply.report
+
+
+def to_download(model: wire.Model, models: Iterable[wire.Model], host: str) -> Question:
+    """What is to be agreed to before a download."""
+    offer = wire.Offer(
+        model.id,
+        model.title,
+        model.missing_bytes,
+        model.licence,
+        model.licence_link,
+        model.commercial,
+        model.terms,
+        model.hub_declared,
+        _instead(model, models),
+    )
+    actions = [Action(AGREE, "_Download", "Begins the download.")]
+    if offer.instead is not None:
+        text = consent.switch(offer.instead)
+        actions.append(Action(OTHER, f"_{text}", consent.switch_help(offer.instead)))
+    lines = consent.lines(model.tool, offer, host)
+    return Question(f"{consent.question(offer)}?", lines, (*actions, NOT_NOW))
+
+
+def instead_of(model: wire.Model, models: Iterable[wire.Model]) -> str:
+    """The id of the model that allows commercial use where this one does not, else ""."""
+    found = _instead(model, models)
+    return found.model if found else ""
+
+
+def to_remove(model: wire.Model | None, name: str) -> Question:
+    """What is to be agreed to before a model's files are deleted."""
+    if model is None:
+        lines = (Line("No tool can use it any more."),)
+        return Question(f"Remove {name}?", lines, _REMOVING)
+    size = _size(model.disk_bytes)
+    back = "It can be downloaded again." if not model.own else "NSS keeps no other copy of it."
+    return Question(f"Remove {model.title} ({size})?", (Line(back, warning=model.own),), _REMOVING)
+
+
+def _row(model: wire.Model) -> Row:
+    return Row(
+        model.id,
+        model.title,
+        _state(model),
+        _size(model.bytes),
+        tuple(_lines(model)),
+        tuple(_actions(model)),
+    )
+
+
+def _state(model: wire.Model) -> str:
+    if model.coming:
+        return "… coming in"
+    if model.shipped and model.state in ("installed", "unchecked"):
+        return _FROM_NSS
+    return _STATES.get(model.state, model.state)
+
+
+def _lines(model: wire.Model) -> Iterable[Line]:
+    if model.state == "bad":
+        yield Line(model.reason, warning=True)
+    if model.own:
+        yield Line("Your own model.")
+    gain = toolbox.tool(model.tool).gain if model.tool else ""
+    if gain:
+        yield Line(f"With it, {gain}.")
+    if not model.tool:
+        yield Line("Other models need it; it comes along with them.")
+    elif not model.by_itself:
+        yield Line("Runs only where you choose it as the tool's model.")
+    if model.against:
+        yield Line(f"On this machine, for a photo of 12 megapixels: {model.against}.")
+    elif model.seconds is not None:
+        took = wire.duration(model.seconds)
+        yield Line(f"On this machine about {took} for a photo of 12 megapixels.")
+    yield Line(f"Licence: {model.licence or 'unknown'}.", model.licence_link)
+    use = f"Commercial use: {_COMMERCIAL[model.commercial]}. {model.terms}".strip()
+    yield Line(use, warning=model.commercial != "yes")
+    if model.disk_bytes and not model.shipped:
+        used = f"last used {model.used}" if model.used else "not used yet"
+        came = f"came {model.arrived}, " if model.arrived else ""
+        yield Line(f"Takes {_size(model.disk_bytes)} on the disk; {came}{used}.")
+
+
+def _actions(model: wire.Model) -> Iterable[Action]:
+    if model.shipped:
+        return
+    if model.missing_bytes and not model.own and not model.coming:
+        label = "_Go On with the Download…" if model.state == "partial" else "_Download…"
+        yield Action(DOWNLOAD, label, "Says first what it is, and asks.")
+    if model.disk_bytes:
+        yield Action(VERIFY, "Veri_fy", "Reads its files and compares their SHA-256.")
+        yield Action(REMOVE, "_Remove…", "Deletes its files, after a question.")
+
+
+def _stranger(name: str, size: int) -> Row:
+    told = Line("No card knows this model any more, so that no tool can use it.")
+    remove = Action(REMOVE, "_Remove…", "Deletes its files, after a question.")
+    return Row(name, name, "not used", _size(size), (told,), (remove,))
+
+
+def _order(model: wire.Model) -> tuple[object, ...]:
+    """The user's own first, then by rank; what has to be chosen comes after what runs by itself."""
+    return (not model.own, not model.by_itself, model.rank, model.id)
+
+
+def _instead(model: wire.Model, models: Iterable[wire.Model]) -> wire.Instead | None:
+    if model.commercial == "yes" or not model.tool:
+        return None
+    clean: Sequence[wire.Model] = [
+        one
+        for one in models
+        if one.tool == model.tool
+        and one.commercial == "yes"
+        and one.by_itself
+        and not (one.own or one.shipped or one.state == "bad")
+    ]
+    found = min(clean, key=_order, default=None)
+    return wire.Instead(found.id, found.title, found.id, found.missing_bytes) if found else None
+
+
+def _size(count: int) -> str:
+    return wire.megabytes(count) if count else "0 MB"
