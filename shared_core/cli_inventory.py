@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import date, datetime, timezone
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from .bridge import settings, wire
 from .bridge.errors import UsageError
@@ -19,6 +19,9 @@ from .catalog.card import Card
 from .catalog.staging import Leftover
 from .catalog.store import ModelState, Presence, Store
 from .cli_terminal import Screen, print_json, worker_client
+
+# Columns that a table with every column takes, and what is printed to a file.
+_WIDE_ENOUGH, _WIDE = 120, 200
 
 
 def chosen(cards: Mapping[str, Card], ids: Sequence[str]) -> list[Card]:
@@ -152,31 +155,37 @@ def _print_table(entries: Sequence[inventory.Entry]) -> None:
     from rich.table import Table
 
     # For whoever is no terminal nothing is cut.
-    console = Console() if sys.stdout.isatty() else Console(width=200)
+    console = Console() if sys.stdout.isatty() else Console(width=_WIDE)
+    wide = console.width >= _WIDE_ENOUGH
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for head in ("model", "for", "tier"):
-        table.add_column(head, no_wrap=True)
-    table.add_column("size", no_wrap=True, justify="right")
-    for head in ("state", "last used"):
-        table.add_column(head, no_wrap=True)
-    table.add_column("commercial use", no_wrap=True)
-    table.add_column("licence", overflow="fold")
+    heads = ("model", "for", "tier", "size", "state", "last used", "commercial", "licence")
+    shown = [head for head in heads if wide or head not in ("for", "tier", "licence")]
+    for head in shown:
+        justify: Literal["left", "right"] = "right" if head == "size" else "left"
+        table.add_column(head, no_wrap=head != "licence", overflow="fold", justify=justify)
+    tool = ""
     for entry in sorted(entries, key=lambda one: (one.card.tool, one.card.rank, one.card.id)):
         card, state = entry.card, entry.state
+        if card.tool != tool and not wide:
+            table.add_row(card.tool, style="bold")
+        tool = card.tool
         here = state.presence.value
         if state.presence is Presence.PARTIAL:
             here += f", {size(state.bytes_here)}"
-        table.add_row(
-            card.id,
-            card.tool,
-            card.tier.value,
-            size(card.file_bytes),
-            here,
-            state.used or ("never" if entry.disk_bytes else ""),
-            card.commercial_use.value,
-            card.licence,
-        )
+        cells = {
+            "model": card.id if wide else f"  {card.id}",
+            "for": tool,
+            "tier": card.tier.value,
+            "size": size(card.file_bytes),
+            "state": here,
+            "last used": state.used or ("never" if entry.disk_bytes else ""),
+            "commercial": card.commercial_use.value,
+            "licence": card.licence,
+        }
+        table.add_row(*(cells[head] for head in shown))
     console.print(table)
+    if not wide:
+        print("The licence of each: nss models show MODEL, or a wider window.")
     print()
 
 

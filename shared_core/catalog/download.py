@@ -51,8 +51,8 @@ def free_space(folder: Path, needed: int, title: str) -> None:
     if free < needed + _SPARE_BYTES:
         raise CouldNotBeDone(
             f"{title} needs {megabytes(needed)} more in {folder} and {megabytes(_SPARE_BYTES)} to "
-            f"spare, and {megabytes(free)} are free there; free some space, or move NSS_HOME to a "
-            "larger disk."
+            f"spare, and {megabytes(free)} are free there; free some space, or keep the models on "
+            "another disk with nss models move."
         )
 
 

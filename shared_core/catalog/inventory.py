@@ -40,8 +40,15 @@ def take(store: Store, cards: Iterable[Card]) -> list[Entry]:
 
 
 def unused(entries: Sequence[Entry], days: int, today: date) -> list[Entry]:
-    """The models here that have not been used for ``days``; not what a model in use needs."""
-    idle = {entry.card.id for entry in entries if (entry.idle_days(today) or 0) >= days}
+    """The models here that have not been used for ``days`` and can be had again.
+
+    Not what a model in use needs, and nothing that the user brought from elsewhere than the Hub.
+    """
+    idle = {
+        entry.card.id
+        for entry in entries
+        if entry.card.hosted and (entry.idle_days(today) or 0) >= days
+    }
     needed = {
         need
         for entry in entries

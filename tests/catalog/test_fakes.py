@@ -127,11 +127,13 @@ def test_huggingface_hubs_own_download_works_with_the_hub(tmp_path: Path) -> Non
     (path.parent / "config.json").write_text('{"a": 1}', encoding="utf-8")
     script = (
         "import sys\n"
-        "from huggingface_hub import HfApi, hf_hub_download\n"
+        "from huggingface_hub import HfApi, hf_hub_download, snapshot_download\n"
         "repo, revision, folder = sys.argv[1:]\n"
         "info = HfApi().model_info(repo, revision=revision, files_metadata=True)\n"
         "assert info.sha == revision == HfApi().model_info(repo).sha\n"
         "names = [file.rfilename for file in info.siblings]\n"
+        "assert HfApi().list_repo_files(repo, revision=revision) == names\n"
+        "snapshot_download(repo, revision=revision, local_dir=folder + '-all')\n"
         "for file in HfApi().get_paths_info(repo, names, revision=revision):\n"
         "    [same] = [s for s in info.siblings if s.rfilename == file.path]\n"
         "    assert (file.size, file.lfs, file.blob_id) == (same.size, same.lfs, same.blob_id)\n"
@@ -160,8 +162,9 @@ def test_huggingface_hubs_own_download_works_with_the_hub(tmp_path: Path) -> Non
         assert done.returncode == 0, done.stderr
     for file in card.files:
         assert f"{file.path} {file.size} {file.sha256}" in done.stdout
-        got = (tmp_path / "got" / file.path).read_bytes()
-        assert got == (path.parent / file.path).read_bytes()
+        for folder in ("got", "got-all"):
+            got = (tmp_path / folder / file.path).read_bytes()
+            assert got == (path.parent / file.path).read_bytes()
     assert (tmp_path / "got/config.json").read_text(encoding="utf-8") == '{"a": 1}'
 
 

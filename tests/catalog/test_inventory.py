@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -56,6 +57,14 @@ def test_what_a_model_in_use_needs_is_not_idle(shelves: Shelves) -> None:
     path.write_text('needs = ["words"]\n' + path.read_text("utf-8"), "utf-8")
     assert idle(shelves, 90) == []
     assert sorted(idle(shelves, 1)) == ["main", "words"]
+
+
+def test_what_cannot_be_had_again_is_not_idle(shelves: Shelves) -> None:
+    lived(shelves, "mine", arrived=500, used=None)
+    entries = inventory.take(shelves.store, shelves.cards.values())
+    assert len(inventory.unused(entries, 90, TODAY)) == 1
+    own = [replace(entry, card=replace(entry.card, repo="")) for entry in entries]
+    assert inventory.unused(own, 90, TODAY) == []
 
 
 def test_disk_use_counts_all_that_lies_there(shelves: Shelves) -> None:

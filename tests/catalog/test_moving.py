@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +21,7 @@ from shared_core.catalog.moving import move
 from shared_core.catalog.shelf import Shelf
 from shared_core.catalog.store import Presence
 from tests.catalog.small_store import Shelves
+from tests.conftest import ROOT
 
 FILES = {"vocab.json": b"{}" * 5000, "deep/merges.txt": b"a b\n" * 5000}
 
@@ -94,6 +98,44 @@ def test_between_two_real_disks(shelves: Shelves, shm: Path) -> None:
         pytest.skip("both folders are on one disk")
     carry(shelves, shm / "models")
     all_there(shelves, shm / "models")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="SIGKILL")
+def test_a_move_killed_at_any_moment_loses_nothing(shelves: Shelves, shm: Path) -> None:
+    if shm.stat().st_dev == shelves.root.stat().st_dev:
+        pytest.skip("both folders are on one disk")
+    for number in range(8):
+        shelves.install(f"large-{number}", {"a": bytes([number]) * 4_000_000})
+    script = (
+        "import sys\nfrom pathlib import Path\nfrom shared_core.bridge.paths import paths\n"
+        "from shared_core.catalog import cards\nfrom shared_core.catalog.moving import move\n"
+        "known = cards.load(Path(sys.argv[1])).values()\nprint('begins', flush=True)\n"
+        "move(paths(), known, Path(sys.argv[2]))\n"
+    )
+    old, new = shelves.root, shm / "models"
+    environment = {**os.environ, "NSS_HOME": str(shelves.folder / "home")}
+    killed = 0
+    for moment in (0.005, 0.02, 0.04, 0.08, 0.12, 0.2, 60):
+        child = subprocess.Popen(
+            [sys.executable, "-c", script, shelves.folder / "cards", new],
+            cwd=ROOT,
+            env=environment,
+            stdout=subprocess.PIPE,
+        )
+        assert child.stdout is not None
+        child.stdout.readline()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            child.wait(moment)
+        child.kill()
+        killed += child.wait() != 0
+        child.stdout.close()
+        assert shelves.root in (old, new)
+        for card in shelves.cards.values():
+            state = shelves.store.check(card)
+            assert state.presence is Presence.INSTALLED, f"{card.id} at {moment}: {state.reason}"
+    assert killed > 0
+    all_there(shelves, new)
+    assert not old.exists()
 
 
 def test_an_unfinished_download_goes_along(shelves: Shelves, tmp_path: Path) -> None:

@@ -322,10 +322,10 @@ class _Handler(BaseHTTPRequestHandler):
         return self._bytes(path, data, {"ETag": f'"{etag}"', "Accept-Ranges": "bytes"})
 
     def _api(self, path: str) -> None:
-        """``model_info`` of a repository with its files, and ``get_paths_info`` of some of them."""
+        """``model_info`` of a repository, all its files, and ``get_paths_info`` of some of them."""
         hub = self.server.hub
         rest = path.removeprefix("/api/models/")
-        match = re.fullmatch(r"([^/]+/[^/]+?)(?:/(revision|paths-info)/([^/]+))?", rest)
+        match = re.fullmatch(r"([^/]+/[^/]+?)(?:/(revision|paths-info|tree)/([^/]+))?", rest)
         if match is None or not (hub.folder / match[1]).is_dir():
             return self._plain(404, b"", {"X-Error-Code": "RepoNotFound"})
         fault = hub.take_fault(path, _HEAD_FAULTS)
@@ -343,6 +343,8 @@ class _Handler(BaseHTTPRequestHandler):
             length = int(self.headers.get("Content-Length", 0))
             asked = parse_qs(self.rfile.read(length).decode())["paths"]
             body = [_tree_entry(name, files[name]) for name in asked if name in files]
+        elif match[2] == "tree":
+            body = [_tree_entry(name, file) for name, file in files.items()]
         else:
             siblings = [_sibling(name, file) for name, file in files.items()]
             body = {"id": match[1], "sha": revision, "siblings": siblings}
