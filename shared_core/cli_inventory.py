@@ -158,10 +158,13 @@ def _print_table(entries: Sequence[inventory.Entry]) -> None:
     console = Console() if sys.stdout.isatty() else Console(width=_WIDE)
     wide = console.width >= _WIDE_ENOUGH
     table = Table(box=None, pad_edge=False, header_style="bold")
-    heads = ("model", "for", "tier", "size", "state", "last used", "commercial", "licence")
-    shown = [head for head in heads if wide or head not in ("for", "tier", "licence")]
+    heads = (
+        *("model", "for", "tier", "size", "on disk", "state", "last used", "commercial"),
+        "licence",
+    )
+    shown = [head for head in heads if wide or head not in ("for", "tier", "on disk", "licence")]
     for head in shown:
-        justify: Literal["left", "right"] = "right" if head == "size" else "left"
+        justify: Literal["left", "right"] = "right" if head in ("size", "on disk") else "left"
         table.add_column(head, no_wrap=head != "licence", overflow="fold", justify=justify)
     tool = ""
     for entry in sorted(entries, key=lambda one: (one.card.tool, one.card.rank, one.card.id)):
@@ -177,6 +180,7 @@ def _print_table(entries: Sequence[inventory.Entry]) -> None:
             "for": tool,
             "tier": card.tier.value,
             "size": size(card.file_bytes),
+            "on disk": size(entry.disk_bytes) if entry.disk_bytes else "",
             "state": here,
             "last used": state.used or ("never" if entry.disk_bytes else ""),
             "commercial": card.commercial_use.value,

@@ -28,6 +28,8 @@ _BUSY = (408, 429, 500, 502, 503, 504)
 # In a row without this much more of the file; the waits between them double.
 _TRIES = 5
 _STEP_BYTES = 256 * 1024
+# What comes slower than this many bytes in so many times the line's time-out stands still.
+_LEAST_BYTES, _LEAST_TIMEOUTS = 1000, 3
 _FIRST_WAIT = float(os.environ.get("NSS_BACKOFF_SECONDS", "1"))
 _LONGEST_WAIT = 60.0
 _DISK_FULL = (errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC))
@@ -40,6 +42,10 @@ _T = TypeVar("_T")
 
 class _StartAnew(Exception):
     """The server does not continue where the .part ends."""
+
+
+class _Trickle(Exception):
+    """So little comes that it would never end, though the line never times out."""
 
 
 def free_space(folder: Path, needed: int, title: str) -> None:
@@ -228,7 +234,7 @@ def _with_patience(
             if tries == 1 and here() == held:
                 # Nothing has come yet: there is no network, rather than one that comes and goes.
                 raise CouldNotBeDone(f"{what}: {trouble}") from error
-        except (httpx2.HTTPError, httpx2.StreamError, ValueError) as error:
+        except (httpx2.HTTPError, httpx2.StreamError, _Trickle, ValueError) as error:
             fault = error
             trouble = (
                 f"the connection to {_endpoint(hub)} broke off after {here()} of {file.size} "
@@ -255,8 +261,15 @@ def _once(hub: Any, card: Card, file: CardFile, target: _Part) -> None:
                 target.start_anew()
                 if response.status_code != 200:
                     raise _StartAnew
+            begun, since = target.length, time.monotonic()
             for chunk in response.iter_bytes():
                 target.add(chunk)
+                if target.length - begun >= _LEAST_BYTES:
+                    begun, since = target.length, time.monotonic()
+                elif time.monotonic() - since > _LEAST_TIMEOUTS * seconds:
+                    raise _Trickle(
+                        f"{target.length - begun} bytes came in {_LEAST_TIMEOUTS * seconds} s"
+                    )
     if target.length < file.size:
         raise CouldNotBeDone(
             f"{card.title} cannot be downloaded: {file.path} ended after {target.length} of "

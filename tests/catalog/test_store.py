@@ -349,6 +349,7 @@ def test_faults_that_take_patience_are_given_up(world: World) -> None:
         NAFNET: ("silent", "broke off after 0 of"),
         SCUNET: ("truncate", "broke off after 0 of"),
         DRUNET: ("500", "out of order (status 500, 5 tries)"),
+        "modnet": ("trickle", "bytes came in 3 s"),
     }
     for model, (kind, _) in faults.items():
         world.hub.fault(world.cards[model].main_file.path, kind, at=0)

@@ -42,6 +42,7 @@ KINDS = (
     "reset",  # the connection is reset after `at` bytes
     "choppy",  # the connection ends after `at` more bytes
     "slow",  # `at` bytes per second; nothing while `paused` is set
+    "trickle",  # after `at` bytes a few bytes a second, without end
     "html",  # a web page, called one
     "html-disguised",  # a web page, called bytes
     "json",  # a JSON message
@@ -230,6 +231,7 @@ _BODY_FAULTS = (
     "reset",
     "choppy",
     "slow",
+    "trickle",
     "ignore-range",
     "wrong-range",
 )
@@ -405,11 +407,13 @@ class _Handler(BaseHTTPRequestHandler):
         if kind == "slow":
             return self._slowly(data[start:], at)
         # A connection is broken at a place of the file, which a resumed one may be beyond.
-        broken = kind in ("truncate", "truncate-anew", "stall", "reset")
+        broken = kind in ("truncate", "truncate-anew", "stall", "reset", "trickle")
         end = max(at, start) if broken else len(data)
         if kind == "choppy":
             end = min(start + at, len(data))
         self._send(data[start:end])
+        if kind == "trickle":
+            self._slowly(data[end:], 20)
         if kind == "stall":
             self.server.hub.healed.wait(120)
         if kind == "reset":
