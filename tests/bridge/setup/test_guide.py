@@ -21,7 +21,7 @@ import pytest
 from workshop import Workshop, this_python, uv_wheel, worker, write_locks
 
 from shared_core.bridge.paths import Paths
-from shared_core.bridge.setup import environment, guide
+from shared_core.bridge.setup import advice, environment
 from shared_core.bridge.setup.environment import Condition
 from shared_core.install import plugins
 
@@ -231,10 +231,10 @@ def test_proposals(tmp_path: Path, vendors: list[str], system: str, ids: list[st
     (tmp_path / "opt/rocm").mkdir(parents=True)
     cards = [{"name": f"{v} card", "vendor": v, "usable": True} for v in vendors]
     cards.append({"name": "llvmpipe", "vendor": "NVIDIA", "usable": False})
-    found = guide.proposals({"adapters": cards}, system, tmp_path)
+    found = advice.proposals({"adapters": cards}, system, tmp_path)
     assert [proposal.id for proposal in found] == ids
-    assert guide.proposals({"adapters": cards}, "linux", tmp_path / "no") == [
-        p for p in guide.proposals({"adapters": cards}, "linux", tmp_path) if p.id != "rocm"
+    assert advice.proposals({"adapters": cards}, "linux", tmp_path / "no") == [
+        p for p in advice.proposals({"adapters": cards}, "linux", tmp_path) if p.id != "rocm"
     ]
 
 
