@@ -10,12 +10,13 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import stat
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..bridge.errors import CouldNotBeDone
+from ..bridge.errors import Cancelled, CouldNotBeDone
 from .card import Card, CardFile
 from .copying import holds, put
 from .manifest import file_key, is_whole, lstat, sha256_of, stamp
@@ -28,7 +29,7 @@ _LARGEST_INDEX = 1 << 20
 LINKED, COPIED, HERE = "linked", "copied", "already here"
 
 OnProgress = Callable[[Progress], None]
-Cancelled = Callable[[], bool]
+Stopped = Callable[[], bool]
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ def look(
     cards: Mapping[str, Card],
     folder: Path,
     on_progress: OnProgress = lambda progress: None,
-    cancelled: Cancelled = lambda: False,
+    cancelled: Stopped = lambda: False,
 ) -> Found:
     """Compare the files below ``folder`` with those of all cards; only likely ones are read.
 
@@ -64,7 +65,7 @@ def look(
     if not folder.is_dir():
         raise CouldNotBeDone(f"There is no folder {folder}. Connect its disk, or correct the name.")
     found = Found()
-    files = list(_files(folder, found.unreadable))
+    files = _files(folder, found.unreadable, cancelled)
     declared = _declared(path for path in files if path.name == INDEX)
     wanted: dict[tuple[int, str], list[tuple[Card, CardFile]]] = {}
     for card in cards.values():
@@ -72,13 +73,11 @@ def look(
             sha256 = store.declared(card, file) or declared.get(_origin(card, file), "")
             wanted.setdefault((file.size, sha256), []).append((card, file))
     sizes = {size for size, sha256 in wanted if sha256}
-    likely = {path: path.stat().st_size for path in files if path.stat().st_size in sizes}
-    total, before = sum(likely.values()), 0
+    total, before = sum(size for size in files.values() if size in sizes), 0
     seen: set[tuple[int, str]] = set()
-    for path in files:
-        size = likely.get(path)
+    for path, size in files.items():
         sha256 = ""
-        if size is not None:
+        if size in sizes:
 
             def report(here: int, before: int = before, path: Path = path) -> None:
                 on_progress(Progress(before + here, total, path.name))
@@ -89,7 +88,7 @@ def look(
             except OSError as error:
                 found.unreadable.append(f"{path} ({error.strerror or error})")
                 continue
-        key = (size or 0, sha256)
+        key = (size, sha256)
         if sha256 and key in wanted:
             # A second file with the same bytes is known, and not needed.
             if key not in seen:
@@ -104,7 +103,7 @@ def bring(
     store: Store,
     match: Match,
     on_progress: OnProgress = lambda progress: None,
-    cancelled: Cancelled = lambda: False,
+    cancelled: Stopped = lambda: False,
 ) -> str:
     """Put one file into its place, verified: LINKED, COPIED or HERE.
 
@@ -137,6 +136,7 @@ def bring(
             cancelled,
             link=True,
         )
+        shelf.part(file).unlink(missing_ok=True)
         stamps = {file.path: stamp(target.stat(), match.sha256)}
         shelf.keep(stamps, declared, f"folder {match.source.parent}")
     return LINKED if linked else COPIED
@@ -147,7 +147,7 @@ def export(
     cards: Sequence[Card],
     folder: Path,
     on_progress: OnProgress = lambda progress: None,
-    cancelled: Cancelled = lambda: False,
+    cancelled: Stopped = lambda: False,
 ) -> None:
     """Copy models into ``folder``, one folder each, and write the index of all that is there.
 
@@ -174,7 +174,7 @@ def export(
     _write_index(folder, cards, hashes)
 
 
-def _hashes(store: Store, card: Card, cancelled: Cancelled) -> dict[str, str]:
+def _hashes(store: Store, card: Card, cancelled: Stopped) -> dict[str, str]:
     """The SHA-256 of each of the model's files, all of which must be here and right."""
     shelf = Shelf(store.root, card)
     manifest = shelf.checked(cancelled)
@@ -235,7 +235,7 @@ def _read_index(path: Path) -> dict[str, Any]:
     return {}
 
 
-def _declared(indexes: Iterator[Path]) -> dict[tuple[str, ...], str]:
+def _declared(indexes: Iterable[Path]) -> dict[tuple[str, ...], str]:
     """The hashes that the hub declared to whoever exported, by where each file comes from."""
     found = {}
     for path in indexes:
@@ -251,17 +251,27 @@ def _origin(card: Card, file: CardFile) -> tuple[str, ...]:
     return card.repo, card.revision, file.path
 
 
-def _files(folder: Path, unreadable: list[str]) -> Iterator[Path]:
-    """All files below ``folder``; links to files count, links to folders do not."""
+def _files(folder: Path, unreadable: list[str], cancelled: Stopped) -> dict[Path, int]:
+    """All files below ``folder`` with their sizes; links to files count, links to folders do not.
+
+    Raises ``Cancelled``.
+    """
+    found = {}
 
     def on_error(error: OSError) -> None:
         unreadable.append(f"{error.filename} ({error.strerror})")
 
     for here, folders, names in os.walk(folder, onerror=on_error):
+        if cancelled():
+            raise Cancelled("The import was cancelled.")
         folders.sort()
         for name in sorted(names):
             path = Path(here, name)
-            if path.is_file():
-                yield path
-            else:
-                unreadable.append(f"{path} (no file)")
+            try:
+                info = path.stat()
+            except OSError as error:
+                on_error(error)
+                continue
+            if stat.S_ISREG(info.st_mode):
+                found[path] = info.st_size
+    return found

@@ -100,11 +100,20 @@ def test_what_lies_on_another_disk_is_copied(shelves: Shelves, stick: Path) -> N
     whole(shelves)
 
 
+def test_what_a_download_had_of_it_goes(shelves: Shelves, stick: Path) -> None:
+    card = shelves.cards["words"]
+    part = parcel.Shelf(shelves.root, card).part(card.files[0])
+    placed(part.parent, {part.name: FILES["vocab.json"][:100]})
+    brought(shelves, stick)
+    whole(shelves)
+
+
 def test_a_link_is_followed(shelves: Shelves, stick: Path, tmp_path: Path) -> None:
     cache = tmp_path / "cache"
     cache.mkdir()
     (cache / "vocab.json").symlink_to(stick / "z/second copy")
     (cache / "nowhere").symlink_to(stick / "nothing")
+    (cache / "elsewhere").symlink_to(stick)
     found = parcel.look(shelves.store, shelves.cards, cache)
     assert [str(one.source) for one in found.matches] == [str(cache / "vocab.json")]
     assert len(found.unreadable) == 1 and "nowhere" in found.unreadable[0]
