@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from . import cli_consent
+from . import cli_consent, cli_own
 from .bridge import launch
 from .bridge.errors import BadInput, UsageError
 from .bridge.paths import paths
@@ -37,6 +37,7 @@ def register(sub: Any) -> None:
     action("list", show_list, "List the models: size, licence, state, use of the disk.")
     show = action("show", _show, "Say all that is known of a model, and from where.")
     show.add_argument("id", metavar="MODEL")
+    cli_own.register(action)
     get = action("get", _get, "Download, verify and try a model.")
     get.add_argument("id", metavar="MODEL", nargs="?")
     verify = action("verify", _verify, "Hash the files of models anew.")
@@ -114,7 +115,11 @@ def _remove(options: argparse.Namespace) -> int:
     if not options.ids:
         raise UsageError(f"Name the model to remove; the models are {', '.join(cards)}.")
     wanted = tending.remove(store, cards, options.ids)
-    say(options, {card.id: store.state(card) for card in wanted})
+    left = wanted if options.json else [card for card in wanted if not card.own]
+    for card in wanted:
+        if card not in left:
+            print(f"{card.id}: removed")
+    say(options, {card.id: store.state(card) for card in left})
     return 0
 
 

@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 from .errors import CouldNotBeDone
 from .settings import USUAL, Limits
 
-PROTOCOL = 3
+PROTOCOL = 4
 MAX_MESSAGE = 1 << 20
 MAX_SIDE = 1 << 20
 
@@ -397,6 +397,142 @@ class ModelsReply:
 
 
 @dataclass(frozen=True)
+class AskHub:
+    """What are these files of a repository at a revision: how large, under which licence?
+
+    The first is the model; data that is named after it is found by itself.
+    """
+
+    repo: str
+    revision: str
+    files: tuple[str, ...]
+    environment: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class HubReply:
+    """The answer to ``AskHub``: all the files that there are to fetch, and their bytes."""
+
+    files: tuple[str, ...]
+    size: int
+    licence: str
+    host: str
+
+    def consent(self) -> str:
+        """What the user consents to before the files are fetched."""
+        size, licence = megabytes(self.size), self.licence or "not declared"
+        return f"Download {self.files[0]}, {size}, licence {licence}, from {self.host}"
+
+
+@dataclass(frozen=True)
+class FetchFiles:
+    """Fetch and verify files of a repository, to be examined; the user has consented."""
+
+    repo: str
+    revision: str
+    files: tuple[str, ...]
+    environment: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """The files are here; ``file`` is the model's path, ``model`` the id that it would have."""
+
+    file: str
+    model: str
+
+
+@dataclass(frozen=True)
+class Examine:
+    """Find out how ``tool`` can use the model in ``file``, and try it; nothing is stored.
+
+    ``file`` is a whole path; ``model`` the id that ``Fetched`` gave, for files from the Hub. The
+    user's corrections are in ``told``, by the names of the findings. ``tile`` is a part of the
+    user's picture of at most 512 pixels a side to try it on; without one it is a known picture.
+    """
+
+    tool: str
+    file: str
+    model: str = ""
+    repo: str = ""
+    revision: str = ""
+    title: str = ""
+    licence: str = ""
+    commercial: Literal["yes", "no", "unclear"] = "unclear"
+    told: dict[str, str] = field(default_factory=dict)
+    tile: PixelFile | None = None
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was understood of a model: its value in words, how sure it is, and why.
+
+    ``sure`` is declared (by the file), measured, likely, assumed (the usual was taken), either (it
+    makes no difference) or told (by the user). ``choices`` are the values to offer for a
+    correction; where ``free`` is true others may do too. With less than two choices and not
+    ``free`` there is nothing to correct.
+    """
+
+    name: str
+    title: str
+    value: str
+    sure: str
+    why: str
+    choices: tuple[str, ...] = ()
+    free: bool = False
+
+    @property
+    def open(self) -> bool:
+        """Whether the user can correct it."""
+        return self.free or len(self.choices) > 1
+
+
+@dataclass(frozen=True)
+class Examined:
+    """The answer to ``Examine`` where the model fits.
+
+    ``png`` is the preview in base 64, before and after side by side, "" where the trial run failed,
+    which ``doubts`` then say. ``card``, ``file`` and ``trial`` go into ``AddModel``.
+    """
+
+    findings: tuple[Finding, ...]
+    doubts: tuple[str, ...]
+    summary: str
+    title: str
+    card: str
+    file: str
+    trial: dict[str, Any]
+    png: str = ""
+    width: int = 0
+    height: int = 0
+
+
+@dataclass(frozen=True)
+class AddModel:
+    """Store a model as it was examined: all three are those of ``Examined``."""
+
+    card: str
+    file: str
+    trial: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Added:
+    """The model is here, verified and tried, under this id."""
+
+    model: str
+    text: str
+
+
+@dataclass(frozen=True)
+class SwitchModel:
+    """Have a model of the user's used by itself, or only where it is chosen by its name."""
+
+    model: str
+    on: bool
+
+
+@dataclass(frozen=True)
 class Done:
     """A request without a result of its own has been carried out."""
 
@@ -470,6 +606,11 @@ REQUESTS: tuple[type, ...] = (
     Download,
     Tend,
     AskModels,
+    AskHub,
+    FetchFiles,
+    Examine,
+    AddModel,
+    SwitchModel,
     AskStatus,
     AskDoctor,
     TryAgain,
@@ -481,6 +622,10 @@ REPLIES: tuple[type, ...] = (
     Queued,
     Progress,
     JobDone,
+    HubReply,
+    Fetched,
+    Examined,
+    Added,
     Done,
     ModelsReply,
     StatusReply,

@@ -41,7 +41,7 @@ _TRIED, _WHOLE = (160, 192), (256, 256)
 _SURE, _LIKELY = 1.0, 0.3
 _HARDER = 3.0
 # What a name is worth, and what the file's own operators are.
-_NAME, _CERTAIN = 1.0, 40.0
+_NAME, _CERTAIN = 1.5, 40.0
 _SAME = 0.01
 # So much worse than the untouched picture, and it is no restoration.
 _WORSE = 4.0
@@ -70,15 +70,17 @@ class Tried:
 
     known: Known
     scores: list[Score] = field(default_factory=list)
-    offered: dict[str, set[str]] = field(default_factory=dict)
+    offered: dict[str, list[str]] = field(default_factory=dict)
     left_out: int = 0
     blind: bool = False
     exact: bool = True
 
     def offer(self, reading: Reading) -> None:
-        """Remember what was tried of each field."""
+        """Remember what each field may be."""
         for name, text in reading.texts.items():
-            self.offered.setdefault(name, set()).add(text)
+            found = self.offered.setdefault(name, [])
+            if text not in found:
+                found.append(text)
 
 
 def try_all(
@@ -101,10 +103,8 @@ def try_all(
         arrays = probe.run(source.specs, Shown(picture.shown, picture.hole, picture.sigma))
         if arrays is None:
             continue
-        tried.offer(source)
         for output in structure.given:
             for made in readings.of_outputs(tool, output, sizes, source, told):
-                tried.offer(made)
                 error = judging.error(tool, made.specs[0], arrays[output.index], picture)
                 if error is not None:
                     decibels = 10 * math.log10(max(error, 1e-9))
@@ -114,6 +114,11 @@ def try_all(
                         Score(decibels + unlikely, decibels, unlikely, source, made)
                     )
     tried.scores.sort(key=lambda score: score.total)
+    for source in readings.of_inputs(tool, structure.inputs, {}):
+        tried.offer(source)
+    for output in structure.given if tried.scores else ():
+        for made in readings.of_outputs(tool, output, sizes, tried.scores[0].source, {}):
+            tried.offer(made)
     if tried.scores and tool == "remove-background":
         best = min(score.decibels for score in tried.scores)
         tried.blind = best > _worst(tool, picture)
@@ -139,7 +144,8 @@ def findings(tried: Tried, told: Mapping[str, str], said: Found) -> list[Finding
     best = tried.scores[0]
     found = []
     for name, text in best.texts.items():
-        choices = _choices(name, tried)
+        # The one that is taken first.
+        choices = tuple(dict.fromkeys((text, *tried.offered[name])))
         if name in told:
             sure, why = TOLD, "as you say"
         else:
@@ -147,6 +153,8 @@ def findings(tried: Tried, told: Mapping[str, str], said: Found) -> list[Finding
             sure, why = _judged(name, text, best, others, said, tried)
         if name == VALUES and len(choices) > 1:
             choices = tuple(dict.fromkeys((*choices, *CHOICES)))
+        if name == OUTPUT_ORDER and sure == ASSUMED and text == best.texts.get(ORDER):
+            why = "as that of the picture"
         found.append(Finding(name, text, sure, why, choices, name in _FREE))
     return found
 
@@ -181,12 +189,6 @@ def _judged(
     if abs(margin) < _SAME and tried.exact:
         return EITHER, "tried: it makes no difference, so the usual is taken"
     return ASSUMED, "tried: nothing tells it from the others, so the usual is taken"
-
-
-def _choices(name: str, tried: Tried) -> tuple[str, ...]:
-    """The values of a field that were tried, the best first."""
-    found = dict.fromkeys(score.texts[name] for score in tried.scores if name in score.texts)
-    return tuple(found)
 
 
 def doubts(tried: Tried, tool: str) -> list[str]:

@@ -20,6 +20,7 @@ from .fields import (
     CHANNELS,
     CONSTANTS,
     DECLARED,
+    EITHER,
     LIKELY,
     MAXIMUM,
     MEASURED,
@@ -99,7 +100,7 @@ def understand(
         *switches,
         *cuts,
     ]
-    known = {finding.name for finding in found if finding.open}
+    known = {finding.name for finding in found if finding.open or finding.sure == TOLD}
     for field in told:
         if field not in known:
             raise UsageError(
@@ -239,7 +240,7 @@ def _tiles(sizes: Sizes, multiple: int, told: Mapping[str, str]) -> tuple[Rule, 
     side = -(-side // multiple) * multiple
     least = min(side, -(-sizes.least // multiple) * multiple)
     tile = TileRule(side, _overlap(side, sizes), multiple, False, sizes.scale, None, least)
-    sure, why = (TOLD, "as you say") if TILE in told else (ASSUMED, "this is the usual")
+    sure, why = (TOLD, "as you say") if TILE in told else (EITHER, "less takes less memory")
     return Rule(tile), [Finding(TILE, str(side), sure, why, free=True)]
 
 

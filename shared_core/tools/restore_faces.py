@@ -265,9 +265,17 @@ def _aligned(picture: Picture, place: _Place) -> Pixels:
 
 def _reconstructed(work: Work, model: Model, square: Pixels) -> Pixels:
     """What the model makes of an aligned face, in 0..1, by the contract on its card."""
+    return redrawn(model, asker(work, model), square)
+
+
+def redrawn(model: Model, ask: contract.Ask, square: Pixels) -> Pixels:
+    """An aligned face (512, 512, 3) as the model draws it, in 0..1.
+
+    Raises ``WrongOutput`` where it does not resemble the face.
+    """
     height, width = network_size(model) or square.shape[:2]
     shown = contract.Shown(_sized(square, height, width))
-    face = contract.enhanced(model.card, asker(work, model), shown)
+    face = contract.enhanced(model.card, ask, shown)
     face = _sized(face, *square.shape[:2])
     _check_likeness(square, face)
     return np.ascontiguousarray(np.clip(face, 0, 1), np.float32)

@@ -30,6 +30,7 @@ from shared_core.device import profile as device
 from . import showcase
 from .attempts import Attempts, RealFailed, Run, Send, Stopped, pixels_of, question
 from .journal import Fault, Journal
+from .own_models import OwnModels
 from .planner import CPU, Planner, missing_onnxruntime
 from .stages import SILENCE_SECONDS
 
@@ -56,6 +57,7 @@ class JobRunner:
         self.planner.onnxruntime_trouble = missing_onnxruntime()
         self._child: Child | None = None
         self._guard = threading.Lock()
+        self.own_models = OwnModels(where, journal, lambda: self.planner.cards)
         self._attempts = Attempts(journal, self.planner, where.log, self._runner, self.rest)
         self._probe_wanted = True
         self._died_before = journal.recover()

@@ -260,6 +260,7 @@ class Server:
 
     def _answer(self, peer: Peer, message: Any) -> bool:
         """Answer at once, or start what takes time and return True."""
+        own_models = self._jobs.own_models
         if isinstance(message, wire.AskPlan):
             peer.send(wire.PlanReply(self._jobs.planner.plan(message)))
             if self._jobs.wants_probe():
@@ -275,21 +276,26 @@ class Server:
             return True
         elif isinstance(message, wire.Download):
 
-            def fetch() -> str:
+            def fetch() -> wire.Done:
                 self._jobs.download(message, peer.send, peer.stopped)
-                return f"{message.model} is here and verified."
+                return wire.Done(f"{message.model} is here and verified.")
 
-            threading.Thread(target=self._see_to, args=(peer, fetch), daemon=True).start()
+            self._see_to(peer, fetch)
             return True
         elif isinstance(message, wire.Tend):
 
-            def tend() -> str:
-                return self._jobs.tend(message, peer.send, peer.stopped)
+            def tend() -> wire.Done:
+                return wire.Done(self._jobs.tend(message, peer.send, peer.stopped))
 
-            threading.Thread(target=self._see_to, args=(peer, tend), daemon=True).start()
+            self._see_to(peer, tend)
             return True
         elif isinstance(message, wire.AskModels):
             peer.send(self._jobs.models())
+        elif isinstance(message, (wire.AskHub, wire.FetchFiles, wire.Examine, wire.AddModel)):
+            self._see_to(peer, lambda: own_models.carry_out(message, peer.send, peer.stopped))
+            return True
+        elif isinstance(message, wire.SwitchModel):
+            peer.send(own_models.switch(message))
         elif isinstance(message, wire.AskDoctor):
             if not message.wait or (self._jobs.planner.profile and not message.again):
                 peer.send(self._jobs.machine())
@@ -372,18 +378,22 @@ class Server:
             if task.peer.gone.is_set():
                 self._drop_files(task)
 
-    def _see_to(self, peer: Peer, work: Callable[[], str]) -> None:
-        """Do what needs no runner; ``work`` returns what is said at the end."""
-        reply: Any
-        try:
-            reply = wire.Done(work())
-        except NssError as error:
-            reply = wire.Failed(error.code, str(error))
-        except Exception as error:
-            sys.excepthook(type(error), error, error.__traceback__)
-            reply = wire.Failed(CouldNotBeDone.code, f"That could not be done ({error}).")
-        peer.busy.release()
-        peer.send(reply)
+    def _see_to(self, peer: Peer, work: Callable[[], Any]) -> None:
+        """Do what needs no runner, in a thread of its own, and answer with what it gives."""
+
+        def run() -> None:
+            reply: Any
+            try:
+                reply = work()
+            except NssError as error:
+                reply = wire.Failed(error.code, str(error))
+            except Exception as error:
+                sys.excepthook(type(error), error, error.__traceback__)
+                reply = wire.Failed(CouldNotBeDone.code, f"That could not be done ({error}).")
+            peer.busy.release()
+            peer.send(reply)
+
+        threading.Thread(target=run, daemon=True).start()
 
 
 def main() -> None:

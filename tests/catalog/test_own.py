@@ -198,7 +198,7 @@ def test_the_whole_way_is_labelled_as_the_user_s_own(home: Home, tmp_path: Path)
     assert "SHA-256" in plan["reason"]
     (models / card.id / "smooth.onnx").unlink()
     plan = home.json("plan", "denoise", photo)
-    assert plan["path"] == "classical" and plan["download"] != card.id
+    assert plan["path"] == "classical" and (plan["offer"] or {}).get("model") != card.id
     home.nss("models", "remove", card.id)
     assert not (models / card.id).exists()
     assert card.id not in [row["id"] for row in home.json("models", "list")["models"]]

@@ -30,6 +30,8 @@ KERNELS = np.array(
         [[0, 1 / 5, 0], [1 / 5, 1 / 5, 1 / 5], [0, 1 / 5, 0]],
     ]
 )
+# So far is everything drawn to middle grey, so that no other range passes for the right one.
+FADED = 0.08
 # Times the noise level as a share of the range, how much of the smoothing counts.
 SMOOTHER = 10.0
 # What a face model is told of how far it may go.
@@ -44,7 +46,8 @@ class Contract:
     "plane" (a fourth channel), "map" (a picture of its own), "number" (a vector of one) or "one"
     (a tensor of one by one), as a share of 0..``sigma_high``. ``more`` is the number of further
     outputs. ``residual``: what comes out is to be taken from the picture. ``weight``: a second
-    input, one double, darkens what is made, the more the smaller it is.
+    input, one double, darkens what is made, the more the smaller it is. ``opaque``: the operators
+    at both ends say nothing of the contract. ``margin``: so many pixels on each side are only seen.
     """
 
     layout: str = "NCHW"
@@ -68,6 +71,8 @@ class Contract:
     more: int = 0
     residual: bool = False
     weight: bool = False
+    opaque: bool = False
+    margin: int = 0
 
     @property
     def given(self) -> tuple[float, float]:
@@ -92,6 +97,8 @@ class Contract:
 def decoded(graph: Graph, contract: Contract, tensor: str) -> str:
     """``tensor`` as the contract's picture comes in, as float32 NCHW, RGB in 0..1, clipped."""
     values = tensor if contract.dtype == "float32" else graph.cast(tensor, "float32")
+    if contract.opaque:
+        values = graph.node("Max", values, graph.number(-1e9))
     if contract.layout == "NHWC":
         values = graph.node("Transpose", values, perm=[0, 3, 1, 2])
     if contract.mean:
@@ -117,6 +124,8 @@ def encoded(graph: Graph, contract: Contract, rgb: str) -> str:
     values = graph.reversed_channels(rgb) if order == "BGR" else rgb
     low, high = contract.given
     values = graph.scaled(values, high - low, 0.0 if contract.residual else low)
+    if contract.opaque:
+        values = graph.node("Min", values, graph.number(1e9))
     if (contract.given_layout or contract.layout) == "NHWC":
         values = graph.node("Transpose", values, perm=[0, 2, 3, 1])
     dtype = contract.given_dtype or contract.dtype
@@ -164,6 +173,9 @@ def enhancer(contract: Contract, metadata: dict[str, str] | None = None) -> byte
         made = graph.node("Mul", made, share)
     if contract.residual:
         made = graph.node("Sub", rgb, made)
+    if contract.margin:
+        for axis in (2, 3):
+            made = graph.sliced(made, axis, contract.margin, -contract.margin)
     if contract.scale > 1:
         scales = graph.weight(np.array([1, 1, contract.scale, contract.scale], np.float32))
         made = graph.node(
@@ -194,7 +206,8 @@ def _enhanced(graph: Graph, rgb: str, count: int) -> str:
     padded = graph.node("Pad", rgb, pads, mode="edge")
     kernels = KERNELS if count == 3 else KERNELS[:1]
     weight = graph.weight(kernels.astype(np.float32)[:, None])
-    return graph.node("Conv", padded, weight, group=count)
+    smooth = graph.node("Conv", padded, weight, group=count)
+    return graph.scaled(smooth, 1 - FADED, FADED / 2)
 
 
 def expected_enhanced(
@@ -209,6 +222,7 @@ def expected_enhanced(
             for x in range(3):
                 share = KERNELS[channel if channels == 3 else 0, y, x]
                 made[..., channel] += share * p[y : y + height, x : x + width, channel]
+    made = (1 - FADED) * made + FADED / 2
     if sigma is not None:
         made = rgb + SMOOTHER * sigma / 255 * (made - rgb)
     return made.repeat(scale, axis=0).repeat(scale, axis=1)
