@@ -18,6 +18,7 @@ from test_krita import EDITOR, staged
 PARTS = {
     "menu": ("krita-menu.png", slice(5, 605), slice(0, 840)),
     "result": ("krita-docker.png", slice(5, 924), slice(0, 1280)),
+    "consent": ("krita-consent.png", slice(5, 924), slice(0, 1280)),
 }
 
 

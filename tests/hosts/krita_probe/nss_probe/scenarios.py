@@ -522,5 +522,14 @@ def pictures(found):
     yield 7500
     found["after"] = panel.state()
     os.system("import -window root /tmp/probe/result.png")
+    node.setVisible(True)
+    doc.refreshProjection()
+    yield activate(doc, node)
+    trigger("restore_faces")
+    yield panel.dock.settled
+    hide_pointer()
+    yield 800
+    found["consent"] = panel.state()
+    os.system("import -window root /tmp/probe/consent.png")
     found["done"] = True
     yield from leave()
