@@ -130,7 +130,7 @@ def _plan(options: argparse.Namespace) -> int:
     plan = client.ask(ask_plan(order, *_size(options)), wire.PlanReply).plan
     client.close()
     if options.json:
-        print_json(asdict(plan))
+        print_json({**asdict(plan), "download": plan.download, "host": consent.hub_host()})
     else:
         print(plan.sentence())
         if plan.offer:
@@ -191,6 +191,8 @@ def _check_receipt_target(target: Path, pictures: Sequence[Path | None]) -> None
 
 
 def _doctor(options: argparse.Namespace) -> int:
+    if options.privacy:
+        return _privacy(options)
     client = worker_client()
     with Screen() as screen:
         question = wire.AskDoctor(wait=not options.no_probe, again=options.again)
@@ -203,6 +205,17 @@ def _doctor(options: argparse.Namespace) -> int:
         print("This machine has not been measured yet; nss doctor without --no-probe does it.")
     else:
         print(reply.report)
+    return 0
+
+
+def _privacy(options: argparse.Namespace) -> int:
+    from . import cli_privacy
+    from .catalog import privacy
+
+    if options.json:
+        print_json(privacy.data(paths()))
+    else:
+        print(cli_privacy.text(paths()))
     return 0
 
 
@@ -305,6 +318,11 @@ def _parser() -> argparse.ArgumentParser:
     sub = with_json(command("doctor", _doctor, "Say what this machine can run."))
     sub.add_argument("--no-probe", action="store_true", help="do not wait for the measurement")
     sub.add_argument("--again", action="store_true", help="measure anew")
+    sub.add_argument(
+        "--privacy",
+        action="store_true",
+        help="say instead what was ever contacted, and what is kept on this machine",
+    )
 
     sub = command("settings", cli_settings.show_or_change, "Show or change your settings.")
     cli_settings.register(sub)

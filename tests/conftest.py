@@ -37,10 +37,14 @@ def images() -> Path:
 
 @dataclass
 class Home:
-    """A user's home for ``nss``: state below ``folder``, an environment for its commands."""
+    """A user's home for ``nss``: state below ``folder``, an environment for its commands.
+
+    ``prefix`` is a command that runs them, such as one without a network.
+    """
 
     folder: Path
     environment: dict[str, str] = field(default_factory=dict)
+    prefix: tuple[str, ...] = ()
 
     def nss(self, *arguments: str | Path, ok: bool = True, timeout: float = 120) -> Any:
         """Run the command; the finished process, whose exit code must be 0 where ``ok``.
@@ -48,7 +52,7 @@ class Home:
         No command may ever show a traceback.
         """
         done = subprocess.run(
-            [sys.executable, "-m", "shared_core.cli", *map(str, arguments)],
+            [*self.prefix, sys.executable, "-m", "shared_core.cli", *map(str, arguments)],
             env=self.environment,
             capture_output=True,
             text=True,

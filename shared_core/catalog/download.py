@@ -14,11 +14,14 @@ import re
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, TypeVar
 
+from ..bridge import contacts
 from ..bridge.errors import Cancelled, CouldNotBeDone
+from ..bridge.paths import Paths, paths
 from ..bridge.wire import duration, megabytes
 from .cards import Card, CardFile
 
@@ -38,6 +41,9 @@ _WEB_PAGE = re.compile(rb"\s*<(!doctype|html|\?xml)", re.IGNORECASE)
 _LFS_POINTER = b"version https://git-lfs"
 
 _T = TypeVar("_T")
+
+# What the requests of this thread are for; without it none can be sent.
+_errand: ContextVar[contacts.Errand] = ContextVar("errand")
 
 
 class _StartAnew(Exception):
@@ -63,6 +69,7 @@ def free_space(folder: Path, needed: int, title: str) -> None:
 
 
 def transfer(
+    where: Paths,
     card: Card,
     file: CardFile,
     part: Path,
@@ -71,8 +78,9 @@ def transfer(
 ) -> None:
     """Bring ``part`` to ``file.size`` bytes, continuing what it already holds.
 
-    The bytes are not verified here. ``on_bytes`` hears how many are in ``part``. Raises
-    ``CouldNotBeDone`` with one sentence for the user, or ``Cancelled``; ``part`` stays then.
+    The bytes are not verified here. What is contacted is noted in ``where``. ``on_bytes`` hears how
+    many are in ``part``. Raises ``CouldNotBeDone`` with one sentence for the user, or
+    ``Cancelled``; ``part`` stays then.
     """
     hub = _hub()
     try:
@@ -82,14 +90,15 @@ def transfer(
         with part.open("r+b" if part.exists() else "w+b") as stream:
             target = _Part(stream, card, file, on_bytes, cancelled)
             if target.length < file.size:
-                _with_patience(
-                    hub,
-                    card,
-                    file,
-                    lambda: _once(hub, card, file, target),
-                    cancelled,
-                    lambda: target.length,
-                )
+                with _sent_on(_of_file(where, card, file)):
+                    _with_patience(
+                        hub,
+                        card,
+                        file,
+                        lambda: _once(hub, card, file, target),
+                        cancelled,
+                        lambda: target.length,
+                    )
             os.fsync(stream.fileno())
     except OSError as error:
         if error.errno in _DISK_FULL:
@@ -103,7 +112,7 @@ def transfer(
         ) from error
 
 
-def declared_sha256(card: Card, file: CardFile, cancelled: Callable[[], bool]) -> str:
+def declared_sha256(where: Paths, card: Card, file: CardFile, cancelled: Callable[[], bool]) -> str:
     """The SHA-256 that the hub declares for a file whose card knows none, at the card's revision.
 
     Large files have one (Git LFS, Xet). Raises ``CouldNotBeDone`` where the hub declares none,
@@ -115,7 +124,8 @@ def declared_sha256(card: Card, file: CardFile, cancelled: Callable[[], bool]) -
         with _inspected(hub, card, file):
             return hub.get_hf_file_metadata(_url(hub, card, file), headers=_headers(hub))
 
-    offered = _with_patience(hub, card, file, ask, cancelled)
+    with _sent_on(_of_file(where, card, file)):
+        offered = _with_patience(hub, card, file, ask, cancelled)
     _compare(card, file, offered)
     sha256 = _declared(offered)
     if not sha256:
@@ -137,7 +147,8 @@ def ask_hub(about: str, ask: Callable[[Any], _T]) -> _T:
 
     hub = _hub()
     try:
-        return ask(hub)
+        with _sent_on(contacts.Errand(paths(), about)):
+            return ask(hub)
     except OfflineModeIsEnabled as error:
         why = "HF_HUB_OFFLINE is set; unset it"
         raise CouldNotBeDone(f"The hub cannot be asked about {about}: {why}.") from error
@@ -159,11 +170,35 @@ def _hub() -> Any:
     # Read once, when huggingface_hub is imported.
     os.environ["HF_HUB_DISABLE_XET"] = "1"
     os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+    os.environ["HF_HUB_DISABLE_UPDATE_CHECK"] = "1"
     os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
     import huggingface_hub.constants
     import huggingface_hub.utils
 
+    client = huggingface_hub.utils.get_session()
+    hooks = client.event_hooks
+    if _note not in hooks["request"]:
+        client.event_hooks = {**hooks, "request": [*hooks["request"], _note]}
     return huggingface_hub
+
+
+def _note(request: Any) -> None:
+    """Every request, each of a redirect too, is noted before it is sent."""
+    account = "Authorization" in request.headers
+    _errand.get().sending(request.url.host, scheme=request.url.scheme, account=account)
+
+
+@contextmanager
+def _sent_on(errand: contacts.Errand) -> Iterator[None]:
+    told = _errand.set(errand)
+    try:
+        yield
+    finally:
+        _errand.reset(told)
+
+
+def _of_file(where: Paths, card: Card, file: CardFile) -> contacts.Errand:
+    return contacts.Errand(where, f"{card.title} ({card.id}): {file.path}")
 
 
 def _with_patience(
@@ -261,15 +296,20 @@ def _once(hub: Any, card: Card, file: CardFile, target: _Part) -> None:
                 target.start_anew()
                 if response.status_code != 200:
                     raise _StartAnew
-            begun, since = target.length, time.monotonic()
-            for chunk in response.iter_bytes():
-                target.add(chunk)
-                if target.length - begun >= _LEAST_BYTES:
-                    begun, since = target.length, time.monotonic()
-                elif time.monotonic() - since > _LEAST_TIMEOUTS * seconds:
-                    raise _Trickle(
-                        f"{target.length - begun} bytes came in {_LEAST_TIMEOUTS * seconds} s"
-                    )
+            held = target.length
+            try:
+                begun, since = held, time.monotonic()
+                for chunk in response.iter_bytes():
+                    target.add(chunk)
+                    if target.length - begun >= _LEAST_BYTES:
+                        begun, since = target.length, time.monotonic()
+                    elif time.monotonic() - since > _LEAST_TIMEOUTS * seconds:
+                        raise _Trickle(
+                            f"{target.length - begun} bytes came in {_LEAST_TIMEOUTS * seconds} s"
+                        )
+            finally:
+                with suppress(CouldNotBeDone):
+                    _errand.get().received(response.url.host, target.length - held)
     if target.length < file.size:
         raise CouldNotBeDone(
             f"{card.title} cannot be downloaded: {file.path} ended after {target.length} of "

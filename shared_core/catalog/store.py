@@ -368,7 +368,9 @@ class Store:
             info = lstat(shelf.place(file))
             if info is not None and not shelf.fault_of(file, manifest):
                 return
-            expected = manifest.expected(card, file) or declared_sha256(card, file, cancelled)
+            expected = manifest.expected(card, file) or declared_sha256(
+                self._paths, card, file, cancelled
+            )
             declared = {} if file.sha256 else {file_key(card, file): expected}
             if (
                 info is not None
@@ -382,7 +384,7 @@ class Store:
             held = size_of(part)
             while True:
                 on_stage(DOWNLOADING)
-                transfer(card, known, part, report, cancelled)
+                transfer(self._paths, card, known, part, report, cancelled)
                 on_stage(VERIFYING)
                 try:
                     stamps = shelf.adopt(file, expected, cancelled)

@@ -22,6 +22,9 @@ from numpy.typing import NDArray
 from ..bridge.errors import Cancelled, CouldNotBeDone
 from .memory import available_bytes, usable_threads
 
+# Beside the reports that ``shared_core`` switches off: on Windows events go to the system's traces.
+ort.disable_telemetry_events()
+
 CPU = "CPUExecutionProvider"
 
 # A model's metadata could choose the session's options otherwise, a profile's file among them.

@@ -46,3 +46,14 @@ def test_it_would_be(tmp_path: Path) -> None:
     if not found:
         pytest.skip("this onnxruntime gathers nothing here")
     assert any("onnxruntime" in name for name in found)
+
+
+def test_events_of_windows_are_switched_off_before_any_session() -> None:
+    script = (
+        "import onnxruntime\n"
+        "called = []\n"
+        "onnxruntime.disable_telemetry_events = lambda: called.append(1)\n"
+        "import shared_core.engine.session\n"
+        "assert called == [1]\n"
+    )
+    subprocess.run([sys.executable, "-c", script], cwd=ROOT, check=True)

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .. import __version__, client, wire
+from .. import __version__, client, contacts, wire
 from ..errors import Cancelled, CouldNotBeDone, NssError
 from ..launch import scrubbed
 from ..locks import locked_now
@@ -208,6 +208,8 @@ def _fill(
     env |= {name: str(scratch) for name in ("TMPDIR", "TEMP", "TMP", "UV_CACHE_DIR")}
     source = str(wheels) if wheels is not None else where.host
     shell = _Shell(env, log_of(paths), stopped, source)
+    for host in where.hosts:
+        contacts.Errand(paths, "the worker's packages, by pip or uv").sending(host)
     own = environment.program(folder)
     uv = None
     if not python.brings_pip:

@@ -42,6 +42,13 @@ class Index:
         """What users are told: the host of the first address."""
         return urlsplit(self.addresses[0]).hostname or self.addresses[0]
 
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """The hosts that are asked over a network."""
+        asked = self.addresses if self.online else ()
+        found = (urlsplit(address).hostname for address in asked)
+        return tuple(dict.fromkeys(host for host in found if host))
+
 
 def settings(
     environ: Mapping[str, str] | None = None,

@@ -16,7 +16,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from .. import wire
+from .. import contacts, wire
 from ..errors import CouldNotBeDone, NssError
 from ..launch import scrubbed
 from ..paths import Paths, private_folder
@@ -141,6 +141,9 @@ def fetch_python(paths: Paths, tell: flow.Tell, stopped: flow.Stopped) -> Python
 
     whole = False
     try:
+        for host in where.hosts:
+            contacts.Errand(paths, "the installer uv").sending(host)
+        contacts.Errand(paths, "Python for the worker, by uv").sending("github.com")
         program = fetch.uv(tools, where, fetch.pinned(), stopped, fetched)
         tell(0.5, f"Fetching Python {FETCHED_PYTHON}")
         env = index.environment(where) | {"UV_CACHE_DIR": str(tools / "cache")}
