@@ -17,7 +17,7 @@ from shared_core.bridge import receipt
 from shared_core.bridge.toolbox import TOOLS, Returns, tool
 from shared_core.catalog import cards
 from shared_core.imagefile import read
-from tests.conftest import ROOT
+from tests.conftest import ROOT, a_home
 
 WIDTH, HEIGHT = 96, 80
 FACE = "yunet-2023mar"
@@ -174,6 +174,29 @@ def test_real(shared_models, photo, selection, tmp_path, tool_id):
     assert made["actual"]["tiles"] >= 1
     if "seed" in CASES[tool_id].parameters:
         assert made["seed"] == 5
+
+
+@pytest.fixture(scope="module")
+def imported(shared_models, tmp_path_factory):
+    """A home on a machine without network, with the models from an exported folder."""
+    folder = tmp_path_factory.mktemp("imported")
+    models = sorted({case.models[0] for case in CASES.values()})
+    shared_models.get(*models)
+    shared_models.home.nss("models", "export", folder / "stick", *models, FACE)
+    with a_home(folder) as home:
+        home.environment["NSS_CARDS"] = shared_models.home.environment["NSS_CARDS"]
+        told = home.json("models", "import", folder / "stick")
+        assert {one["state"] for one in told["models"]} == {"installed"}, told
+        yield home
+
+
+@pytest.mark.parametrize("tool_id", CASES)
+def test_real_without_network(imported, photo, selection, tmp_path, tool_id):
+    out = tmp_path / ("result.txt" if tool(tool_id).returns is Returns.TEXT else "result.png")
+    made = run(imported, tool_id, photo, selection, out, "real")
+    check_kind(tool_id, made, photo, out)
+    assert (made["path"], made["fault"]) == ("real", None)
+    assert made["model"]["id"] == CASES[tool_id].models[0]
 
 
 def test_every_model_that_has_to_be_chosen_is_run_here():

@@ -96,7 +96,19 @@ def look(
                 seen.add(key)
         elif path.name != INDEX:
             found.others.append(path)
+    found.matches = _meant(store, found.matches)
     return found
+
+
+def _meant(store: Store, matches: Sequence[Match]) -> list[Match]:
+    """Without the files of models of which nothing is here but what other models have as well."""
+    meant = {
+        match.card.id
+        for match in matches
+        if match.file == match.card.main_file or store.state(match.card).bytes_here
+    }
+    shared = {match.sha256 for match in matches if match.card.id in meant}
+    return [match for match in matches if match.card.id in meant or match.sha256 not in shared]
 
 
 def bring(

@@ -79,6 +79,20 @@ def test_files_are_found_by_their_bytes_and_told(shelves: Shelves, stick: Path) 
     assert found.unreadable == []
 
 
+def test_a_file_in_common_does_not_begin_another_model(shelves: Shelves, stick: Path) -> None:
+    other = shelves.offer("other", {"o": b"o", "vocab.json": FILES["vocab.json"]})
+    found = parcel.look(shelves.store, shelves.cards, stick)
+    assert {match.card.id for match in found.matches} == {"words"}
+    # It does go on with one that has begun, and a part alone is no less than that.
+    placed(shelves.store.folder(other), {"o": b"o"})
+    found = parcel.look(shelves.store, shelves.cards, stick)
+    assert [match.card.id for match in found.matches].count("other") == 1
+    (stick / "a/b/c/0001.bin").unlink()
+    (stick / "z/second copy").unlink()
+    found = parcel.look(shelves.store, shelves.cards, stick)
+    assert [match.file.path for match in found.matches] == ["deep/merges.txt"]
+
+
 def test_what_lies_on_the_same_disk_is_linked(shelves: Shelves, stick: Path) -> None:
     assert set(brought(shelves, stick).values()) == {parcel.LINKED}
     whole(shelves)
