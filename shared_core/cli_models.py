@@ -98,7 +98,7 @@ def _get(options: argparse.Namespace) -> int:
 
 
 def _show(options: argparse.Namespace) -> int:
-    [card] = chosen(catalogue.load(), [options.id])
+    [card] = chosen(own.known(paths()), [options.id])
     store = Store(paths())
     recorded = {file.path: store.declared(card, file) for file in card.files}
     if options.json:

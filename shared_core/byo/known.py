@@ -37,6 +37,9 @@ _FINER = 2
 _DISCS, _LARGE = 400, 16
 _SKIN = (0.86, 0.67, 0.55)
 
+_SEED = 11
+_MOST_SIDE = 512
+
 # What is done to a picture, in levels of 255 and in pixels.
 NOISE = 25.0
 BLUR = 1.5
@@ -106,9 +109,18 @@ def _eight_bits(picture: NDArray[np.floating]) -> Floats:
     return np.asarray(np.rint(np.clip(picture, 0, 1) * 255) / 255, np.float32)
 
 
-def scene(height: int, width: int, seed: int = 11) -> Floats:
-    """Discs of all sizes in front of each other, with fine texture, under uneven light."""
-    rng = np.random.default_rng(seed)
+def scene(height: int, width: int) -> Floats:
+    """Discs of all sizes in front of each other, with fine texture, under uneven light.
+
+    Beyond so many pixels a side it goes on as its own reflection.
+    """
+    drawn = _discs(min(height, _MOST_SIDE), min(width, _MOST_SIDE))
+    beyond = ((0, height - drawn.shape[0]), (0, width - drawn.shape[1]), (0, 0))
+    return np.pad(drawn, beyond, "symmetric")
+
+
+def _discs(height: int, width: int) -> Floats:
+    rng = np.random.default_rng(_SEED)
     tall, wide = _FINER * height, _FINER * width
     canvas = np.empty((tall, wide, 3), np.float32)
     canvas[:] = _COLOURS[0]

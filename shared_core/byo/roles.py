@@ -166,6 +166,10 @@ def _reading(
         elif planes and tool == "denoise" and not told:
             told = True
             specs.append(replace(_spec(value, *planes[0]), channels=(SIGMA,), range=(0.0, 1.0)))
+        elif tool == "colorize" and _pictures(value) and value not in others:
+            # Places for hints of colours, and where they are; there are none.
+            layout_of, count = _pictures(value)[0]
+            specs.append(replace(_spec(value, layout_of, count), value=0.0))
         elif value in others and _is_number(value):
             noise = tool == "denoise" and not told and not _WEIGHT.search(value.name)
             told = told or noise

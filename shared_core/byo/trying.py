@@ -42,6 +42,8 @@ _SURE, _LIKELY = 1.0, 0.3
 _HARDER = 3.0
 # What a name is worth, and what the file's own operators are.
 _NAME, _CERTAIN = 1.5, 40.0
+# Of several outputs the first counts, unless a later one is clearly better.
+_LATER, _LAST = 0.5, 2.0
 _SAME = 0.01
 # So much worse than the untouched picture, and it is no restoration.
 _WORSE = 4.0
@@ -103,12 +105,12 @@ def try_all(
         arrays = probe.run(source.specs, Shown(picture.shown, picture.hole, picture.sigma))
         if arrays is None:
             continue
-        for output in structure.given:
+        for place, output in enumerate(structure.given):
             for made in readings.of_outputs(tool, output, sizes, source, told):
                 error = judging.error(tool, made.specs[0], arrays[output.index], picture)
                 if error is not None:
                     decibels = 10 * math.log10(max(error, 1e-9))
-                    unlikely = source.penalty + made.penalty
+                    unlikely = source.penalty + made.penalty + min(_LATER * place, _LAST)
                     unlikely += _surprise(source, said) + _surprise(made, said)
                     tried.scores.append(
                         Score(decibels + unlikely, decibels, unlikely, source, made)

@@ -34,6 +34,7 @@ TOLD = {
     "bytes": Contract(dtype="uint8", high=255.0),
     "bytes to 0..1": Contract(dtype="uint8", high=255.0, given_dtype="float32", given_high=1.0),
     "half precision": Contract(dtype="float16"),
+    "weights of 8 bits": Contract(small=True),
     "multiples of 8": Contract(multiple=8),
     "multiples of 16": Contract(multiple=16),
     "multiples of 32": Contract(multiple=32),
@@ -254,6 +255,41 @@ def test_colours(tmp_path: Path, taken: str, unit: float) -> None:
     if unit != 1:
         told = look(tmp_path, data, "colorize", output_values="128")
         assert told.outputs[0].std == (128.0, 128.0)
+
+
+@pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
+def test_a_file_that_leaves_even_the_channels_open(tmp_path: Path, layout: str) -> None:
+    graph = Graph()
+    seen = "pixels"
+    if layout == "NHWC":
+        seen = graph.node("Transpose", seen, perm=[0, 3, 1, 2])
+    made = graph.depthwise(seen, BOX)
+    if layout == "NHWC":
+        made = graph.node("Transpose", made, perm=[0, 2, 3, 1])
+    graph.call("out", made)
+    shape = ["batch_size", "one", "two", "three"]
+    data = graph.bytes([Tensor("pixels", "float32", shape)], [Tensor("out", "float32", shape)])
+    found = look(tmp_path, data, "denoise")
+    assert found.inputs[0].layout == found.outputs[0].layout == layout
+    assert found.inputs[0].channels == ("R", "G", "B")
+
+
+def test_places_for_hints_stay_empty(tmp_path: Path) -> None:
+    graph = Graph()
+    light = graph.scaled("light", 0.4, -20.0)
+    more = graph.node("Add", graph.node("Concat", light, light, axis=1), "hints")
+    graph.call("out", graph.node("Add", more, "where"))
+    sides = ("H", "W")
+    data = graph.bytes(
+        [
+            Tensor(n, "float32", [1, c, *sides])
+            for n, c in (("light", 1), ("hints", 2), ("where", 1))
+        ],
+        [Tensor("out", "float32", [1, 2, *sides])],
+    )
+    found = look(tmp_path, data, "colorize")
+    assert [spec.value for spec in found.inputs] == [None, 0.0, 0.0]
+    assert found.inputs[0].channels == ("L",)
 
 
 @pytest.mark.parametrize("high", [1.0, 255.0])

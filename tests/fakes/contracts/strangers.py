@@ -48,6 +48,7 @@ class Contract:
     outputs. ``residual``: what comes out is to be taken from the picture. ``weight``: a second
     input, one double, darkens what is made, the more the smaller it is. ``opaque``: the operators
     at both ends say nothing of the contract. ``margin``: so many pixels on each side are only seen.
+    ``small``: the weights are whole numbers of 8 bits.
     """
 
     layout: str = "NCHW"
@@ -73,6 +74,7 @@ class Contract:
     weight: bool = False
     opaque: bool = False
     margin: int = 0
+    small: bool = False
 
     @property
     def given(self) -> tuple[float, float]:
@@ -161,7 +163,7 @@ def enhancer(contract: Contract, metadata: dict[str, str] | None = None) -> byte
         inputs.append(Tensor("sigma", contract.dtype, shapes[contract.sigma]))
         level = "sigma"
     rgb = decoded(graph, contract, source)
-    made = _enhanced(graph, rgb, count)
+    made = _enhanced(graph, rgb, count, contract.small)
     if level:
         if contract.dtype != "float32":
             level = graph.cast(level, "float32")
@@ -201,11 +203,14 @@ def enhancer(contract: Contract, metadata: dict[str, str] | None = None) -> byte
     return proto.SerializeToString()
 
 
-def _enhanced(graph: Graph, rgb: str, count: int) -> str:
+def _enhanced(graph: Graph, rgb: str, count: int, small: bool) -> str:
     pads = graph.weight(np.array([0, 0, 1, 1, 0, 0, 1, 1], np.int64))
     padded = graph.node("Pad", rgb, pads, mode="edge")
     kernels = KERNELS if count == 3 else KERNELS[:1]
     weight = graph.weight(kernels.astype(np.float32)[:, None])
+    if small:
+        whole = graph.weight(np.rint(720 * kernels[:, None]).astype(np.uint8))
+        weight = graph.node("DequantizeLinear", whole, graph.number(1 / 720))
     smooth = graph.node("Conv", padded, weight, group=count)
     return graph.scaled(smooth, 1 - FADED, FADED / 2)
 
