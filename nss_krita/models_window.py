@@ -208,7 +208,7 @@ class ModelsWindow(QtWidgets.QDialog):
                 self.changed.emit()
         self._disk.setText(view.disk)
         self._disk.setVisible(bool(view.disk))
-        self._show_question(view)
+        self._show_question(view, before is not None and before.question is not None)
         self._show_doing(view)
         self._show_said(view.said, view.failed)
         self._show_choice()
@@ -256,12 +256,17 @@ class ModelsWindow(QtWidgets.QDialog):
             self._facts.setHtml(text)
             self._facts.setProperty("nss_text", text)
 
-    def _show_question(self, view: views.View) -> None:
+    def _show_question(self, view: views.View, was_asked: bool) -> None:
         self._question.setVisible(view.question is not None)
+        if view.question is None and was_asked:
+            self._list.setFocus()
         if view.question is not None:
             self._question.setTitle(view.question.title)
             self._asked.setText("".join(map(paragraph, view.question.lines)))
             self._answers.show_actions(view.question.actions)
+            if not was_asked:
+                # Whoever presses Return without reading agrees to nothing.
+                self._answers.focus_last()
 
     def _show_doing(self, view: views.View) -> None:
         doing = view.doing
@@ -332,6 +337,10 @@ class _Buttons(QtWidgets.QWidget):
                 self._grid.addWidget(self._button(action), place // 2, place % 2)
         for place in range(self._grid.count()):
             self._grid.itemAt(place).widget().setEnabled(enabled)
+
+    def focus_last(self) -> None:
+        """Have the keyboard on the last one."""
+        self._grid.itemAt(self._grid.count() - 1).widget().setFocus()
 
     def _button(self, action: views.Action) -> Any:
         button = QtWidgets.QPushButton(_mnemonic(action.label))

@@ -52,6 +52,7 @@ class ModelsBox:
         """Follow the counter from now on."""
         self._counter.look()
         self._timer = GLib.timeout_add(_POLL_MS, self._poll)
+        self._list.grab_focus()
         self._poll()
 
     def look(self) -> None:
@@ -153,7 +154,7 @@ class ModelsBox:
             self._details.get_buffer().set_text(view.details)
         if before is None or view.groups != before.groups:
             self._show_groups(view)
-        self._show_question(view)
+        self._show_question(view, before is not None and before.question is not None)
         self._show_doing(view)
         _say(self._said, views.told(view.said, view.failed))
         _say(self._disk, view.disk)
@@ -192,12 +193,17 @@ class ModelsBox:
             self._facts.set_markup("\n".join(map(markup, lines)))
             self._of_row.show_actions(row.actions, enabled=view.doing is None)
 
-    def _show_question(self, view: views.View) -> None:
+    def _show_question(self, view: views.View, was_asked: bool) -> None:
         self._question.set_visible(view.question is not None)
+        if view.question is None and was_asked:
+            self._list.grab_focus()
         if view.question is not None:
             self._question.set_label(view.question.title)
             self._asked.set_markup("\n".join(map(markup, view.question.lines)))
             self._answers.show_actions(view.question.actions)
+            if not was_asked:
+                # Whoever presses Return without reading agrees to nothing.
+                self._answers.focus_last()
 
     def _show_doing(self, view: views.View) -> None:
         self._work.set_visible(view.doing is not None)
@@ -253,6 +259,11 @@ class _Buttons:
                 self.widget.attach(self._button(action), place % 2, place // 2, 1, 1)
         for button in self.widget.get_children():
             button.set_sensitive(enabled)
+
+    def focus_last(self) -> None:
+        """Have the keyboard on the last one."""
+        # Children come in the reverse order.
+        self.widget.get_children()[0].grab_focus()
 
     def _button(self, action: views.Action) -> Any:
         button = Gtk.Button.new_with_mnemonic(action.label)

@@ -263,8 +263,7 @@ class Server:
         own_models = self._jobs.own_models
         if isinstance(message, wire.AskPlan):
             peer.send(wire.PlanReply(self._jobs.planner.plan(message)))
-            if self._jobs.wants_probe():
-                self._enlist(Task(None, self._jobs.probe))
+            self._measure_once()
         elif isinstance(message, wire.StartJob):
             name = peer.name
 
@@ -291,6 +290,7 @@ class Server:
             return True
         elif isinstance(message, wire.AskModels):
             peer.send(self._jobs.models())
+            self._measure_once()
         elif isinstance(message, (wire.AskHub, wire.FetchFiles, wire.Examine, wire.AddModel)):
             self._see_to(peer, lambda: own_models.carry_out(message, peer.send, peer.stopped))
             return True
@@ -318,6 +318,11 @@ class Server:
         else:
             raise UsageError(f"{type(message).__name__} is not a request.")
         return False
+
+    def _measure_once(self) -> None:
+        """Measure this machine in the background, where that was not done yet."""
+        if self._jobs.wants_probe():
+            self._enlist(Task(None, self._jobs.probe))
 
     def _status(self) -> wire.StatusReply:
         with self._wake:

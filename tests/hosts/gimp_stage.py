@@ -48,8 +48,13 @@ class Stage:
         return profile
 
     @contextlib.contextmanager
-    def mounts(self, name: str, seconds: float, variants: Any) -> Iterator[dict[str, Any]]:
-        """A catalogue of contract models and the hub that serves them, as options of a run."""
+    def mounts(
+        self, name: str, seconds: float, variants: Any, **more: Any
+    ) -> Iterator[dict[str, Any]]:
+        """A catalogue of contract models and the hub that serves them, as options of a run.
+
+        With ``more``, which goes to the catalogue, the hub is among them, to be taken out.
+        """
         catalogue = self.folder / f"{name}-catalogue"
         contract_models.write_catalogue(
             catalogue / "cards",
@@ -57,9 +62,11 @@ class Stage:
             variants,
             seconds=seconds,
             gflop_per_megapixel=dict.fromkeys(variants, 0.1),
+            **more,
         )
         with Hub(catalogue / "hub") as hub:
             yield {
+                **({"hub": hub} if more else {}),
                 "profile": self.profile(name),
                 "binds": {self.folder / f"{name}-out": "/out"},
                 "readonly": {

@@ -107,7 +107,8 @@ RUNS = {
 def test_procedures(main: Run) -> None:
     """Every tool is below Filters ▸ NSS with the toolbox's arguments."""
     labels_found = {notes["label"] for notes in main.found["procedures"].values()}
-    assert labels_found == {"Receipts…", "Set Up…", *(f"{tool.title}…" for tool in toolbox.TOOLS)}
+    others = {"Panel…", "Receipts…", "Set Up…"}
+    assert labels_found == {*others, *(f"{tool.title}…" for tool in toolbox.TOOLS)}
     for notes in main.found["procedures"].values():
         assert notes["menu"] == ["<Image>/Filters/NSS"]
     for tool in toolbox.TOOLS:
@@ -445,7 +446,8 @@ def await_window(inside: Any, title: str, seconds: float = 30) -> str:
 def open_tool(inside: Any, title: str, dialog: str = "") -> None:
     """Filters ▸ NSS ▸ the tool with the keyboard; waits for its dialog, or for another one."""
     # GIMP sorts the entries of a menu by their names.
-    place = sorted([*(tool.title for tool in toolbox.TOOLS), "Receipts", "Set Up"]).index(title)
+    others = ("Panel", "Receipts", "Set Up")
+    place = sorted([*(tool.title for tool in toolbox.TOOLS), *others]).index(title)
     for keys in (["alt+r"], ["End", "Right"], ["Down"] * place, ["Return"]):
         if keys:
             inside.also(["xdotool", "key", *keys])

@@ -78,9 +78,12 @@ class Stage:
         folders: dict[Path, str],
         environment: dict[str, str],
         timeout: float = 500,
+        setting: str = "",
     ) -> tuple[Any, Any, Profile]:
         """One start of Krita; what the probe found, how Krita ended, and the user's folders."""
         profile = self.profile(scenario)
+        with (profile.home / ".config" / "kritarc").open("a", encoding="utf-8") as file:
+            file.write(f"\n{setting}")
         done = self.editor.xvfb(
             ["krita", "--nosplash"],
             profile=profile,

@@ -20,8 +20,9 @@ from ..paths import Paths
 from . import views
 from .views import Doing, Question, View
 
-# While another program downloads a model its progress is looked at so often.
+# How often it is looked what comes by itself: another program's download, the first measurement.
 _AGAIN_SECONDS = 3.0
+_MEASURED_SECONDS = 60.0
 _ALL = ""
 
 
@@ -45,6 +46,7 @@ class Counter:
         self._groups: tuple[views.Group, ...] = ()
         self._looking = self._again = False
         self._looked = 0.0
+        self._begun = time.monotonic()
         self._said, self._failed = "", False
 
     @property
@@ -56,10 +58,17 @@ class Counter:
         """What is to be shown now."""
         while not self._calls.empty():
             self._calls.get()()
-        coming = self._models and any(one.coming for one in self._models.models)
-        if coming and not self.busy and time.monotonic() - self._looked > _AGAIN_SECONDS:
+        now = time.monotonic()
+        if self._expects(now) and not self.busy and now - self._looked > _AGAIN_SECONDS:
             self.look()
         return self._view()
+
+    def _expects(self, now: float) -> bool:
+        """Whether something may change by itself."""
+        if self._models is None or self._machine is None:
+            return False
+        measuring = self._machine.profile is None and now - self._begun < _MEASURED_SECONDS
+        return measuring or any(one.coming for one in self._models.models)
 
     def look(self) -> None:
         """Ask how things stand; whatever was shown may have changed since."""

@@ -4,16 +4,15 @@ import os
 
 from krita import Extension, Krita
 
-from . import deaths, driver, eyes, scenarios
-
-_OWN = {"deaths": deaths.deaths, "eyes": eyes.eyes}
+from . import deaths, driver, eyes, models, scenarios
 
 
 class Probe(Extension):
     def setup(self):
         name = os.environ.get("NSS_PROBE")
         if name:
-            driver.play(_OWN.get(name) or getattr(scenarios, name))
+            places = (scenarios, models, deaths, eyes)
+            driver.play(next(getattr(place, name) for place in places if hasattr(place, name)))
 
     def createActions(self, window):
         pass

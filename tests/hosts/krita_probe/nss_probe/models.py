@@ -1,0 +1,166 @@
+"""The window of the models, used through its widgets, and photographed."""
+
+import json
+import os
+import time
+
+from .driver import OUT, QtCore, QtWidgets, app, menu_path, window
+
+NAFNET, DRUNET, SCUNET = "nafnet-gopro-opencv", "drunet-color", "scunet-real-psnr"
+CORNER = 60, 40
+SIZE = 460, 760
+
+
+class Shop:
+    """The window; buttons are those that can be seen."""
+
+    def __init__(self):
+        self.window = window().findChild(QtWidgets.QDialog, "nss_models")
+
+    def __getattr__(self, name):
+        found = self.window.findChild(QtWidgets.QWidget, f"nss_models_{name}")
+        if found is None:
+            raise AttributeError(name)
+        return found
+
+    def items(self):
+        role = QtCore.Qt.ItemDataRole.UserRole
+        for place in range(self.list.topLevelItemCount()):
+            head = self.list.topLevelItem(place)
+            for number in range(head.childCount()):
+                yield head.child(number).data(0, role), head.child(number)
+
+    def choose(self, model):
+        item = dict(self.items())[model]
+        self.list.setCurrentItem(item)
+        self.list.scrollToItem(item)
+
+    def state(self, model):
+        return dict(self.items())[model].text(1)
+
+    def button(self, name, inside=None):
+        found = (inside or self.window).findChildren(QtWidgets.QPushButton, f"nss_models_{name}")
+        return next((one for one in found if one.isVisible()), None)
+
+    def ready(self, name, inside=None):
+        def there():
+            found = self.button(name, inside)
+            return found is not None and found.isEnabled()
+
+        return there
+
+    def idle(self):
+        return not self.cancel.isVisible()
+
+    def notes(self, model):
+        return {
+            "state": self.state(model),
+            "said": self.said.text() if self.said.isVisible() else "",
+            "doing": self.doing.text() if self.doing.isVisible() else "",
+            "asked": self.asked.text() if self.question.isVisible() else "",
+            "facts": self.facts.toPlainText(),
+            "modal": QtWidgets.QApplication.activeModalWidget() is not None,
+        }
+
+
+def press(shop, name, inside=None):
+    yield shop.ready(name, inside)
+    shop.button(name, inside).click()
+    yield 300
+
+
+def agree(shop, name="download"):
+    yield from press(shop, name)
+    yield from press(shop, "agree", shop.question)
+
+
+def opened(found):
+    path, action = menu_path("nss_models_open")
+    found["path"] = path
+    action.trigger()
+    shop = Shop()
+    yield lambda: shop.list.topLevelItemCount() > 0
+    shop.window.setGeometry(*CORNER, *SIZE)
+    found["window"] = [shop.window.isModal(), shop.window.isVisible(), shop.machine.text()]
+    found["heads"] = [
+        shop.list.topLevelItem(place).text(0) for place in range(shop.list.topLevelItemCount())
+    ]
+    return shop
+
+
+def picked(folder):
+    QtWidgets.QFileDialog.getExistingDirectory = lambda *_: folder
+
+
+def models(found):
+    """Consent, progress, cancel and going on, a wrong file, a removal, a folder; quitting amid."""
+    shop = yield from opened(found)
+    shop.choose(NAFNET)
+    yield from press(shop, "download")
+    found["asked"] = shop.notes(NAFNET)
+    yield from press(shop, "dismiss", shop.question)
+    yield 800
+    found["dismissed"] = shop.notes(NAFNET)
+    yield from agree(shop)
+    yield lambda: " of " in shop.doing.text() and "left" in shop.doing.text()
+    found["coming"] = shop.notes(NAFNET)
+    begun = time.monotonic()
+    shop.cancel.click()
+    yield shop.idle
+    found["cancelled"] = {**shop.notes(NAFNET), "seconds": time.monotonic() - begun}
+    yield lambda: "in part" in shop.state(NAFNET)
+    yield from agree(shop)
+    yield lambda: "ready" in shop.state(NAFNET)
+    found["ready"] = shop.notes(NAFNET)
+    shop.choose(SCUNET)
+    yield from agree(shop)
+    yield lambda: shop.idle() and bool(shop.said.text())
+    found["wrong"] = shop.notes(SCUNET)
+    shop.choose(NAFNET)
+    picked("/tmp/stick")
+    yield from press(shop, "export")
+    yield lambda: shop.idle() and "copied into" in shop.said.text()
+    yield from agree(shop, "remove")
+    yield lambda: "not downloaded" in shop.state(NAFNET)
+    found["removed"] = shop.notes(NAFNET)
+    (OUT / "offline").touch()
+    yield from press(shop, "import")
+    yield lambda: "ready" in shop.state(NAFNET)
+    found["imported"] = shop.notes(NAFNET)
+    shop.choose(DRUNET)
+    yield from agree(shop)
+    yield lambda: " of " in shop.doing.text()
+    found["done"] = True
+    (OUT / "found.json").write_text(json.dumps(found), encoding="utf-8")
+    app.action("file_quit").trigger()
+
+
+def shoot(name):
+    """The whole display; the window of the models is cut out of it."""
+    os.system(f"import -window root /tmp/probe/{name}.png")
+
+
+def models_pictures(found):
+    """The list, the consent, the progress, and the error of a file that is not the right one."""
+    shop = yield from opened(found)
+    yield lambda: "measured yet" not in shop.machine.text()
+    yield 500
+    found["machine"] = shop.machine.text()
+    found["place"] = [*CORNER, *SIZE]
+    shop.choose(NAFNET)
+    yield 800
+    shoot("models")
+    yield from press(shop, "download")
+    yield 400
+    shoot("consent")
+    yield from press(shop, "agree", shop.question)
+    yield lambda: "left" in shop.doing.text()
+    yield 1500
+    shoot("progress")
+    yield lambda: shop.idle() and bool(shop.said.text())
+    yield 500
+    found["wrong"] = shop.notes(NAFNET)
+    shoot("error")
+    found["done"] = True
+    (OUT / "found.json").write_text(json.dumps(found), encoding="utf-8")
+    app.action("file_quit").trigger()
