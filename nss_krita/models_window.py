@@ -12,7 +12,7 @@ from .consent_box import let_shrink, paragraph
 from .log import guarded
 from .qt import QtCore, QtWidgets, Signal
 from .receipts_box import wrapped
-from .vendored import consent, shop
+from .vendored import shop
 
 if TYPE_CHECKING:
     from shared_core.bridge.shop import counter, views
@@ -21,9 +21,11 @@ else:
 
 _POLL_MS = 150
 _STEPS = 1000
-_WIDTH, _HEIGHT = 440, 680
+_WIDTH, _HEIGHT = 440, 740
 _LEAST_WIDTH = 260
-_FACTS_HEIGHT, _DETAILS_HEIGHT = 150, 160
+_LIST_HEIGHT, _LEAST_FACTS, _MOST_FACTS, _DETAILS_HEIGHT = 90, 90, 240, 160
+# Longer labels are broken where their size begins.
+_LONG_LABEL = 24
 _MODEL = QtCore.Qt.ItemDataRole.UserRole
 
 
@@ -85,8 +87,7 @@ class ModelsWindow(QtWidgets.QDialog):
         column.addLayout(self._build_machine())
         column.addWidget(self._build_list(), 1)
         column.addLayout(self._build_choice())
-        column.addWidget(self._build_question())
-        column.addLayout(self._build_progress())
+        self._build_progress(column)
         column.addLayout(self._build_all())
 
     def _build_machine(self) -> Any:
@@ -118,47 +119,31 @@ class ModelsWindow(QtWidgets.QDialog):
         self._list.setHeaderLabels(["Model", "State", "Size"])
         self._list.setUniformRowHeights(True)
         self._list.setRootIsDecorated(True)
-        self._list.setMinimumHeight(120)
+        self._list.setMinimumHeight(_LIST_HEIGHT)
         header = self._list.header()
         header.setStretchLastSection(False)
         mode = QtWidgets.QHeaderView.ResizeMode
         header.setSectionResizeMode(0, mode.Stretch)
-        header.setSectionResizeMode(1, mode.ResizeToContents)
+        header.setSectionResizeMode(1, mode.Stretch)
         header.setSectionResizeMode(2, mode.ResizeToContents)
         self._list.currentItemChanged.connect(self._pick)
         return self._list
 
     def _build_choice(self) -> Any:
-        self._facts = QtWidgets.QTextBrowser()
+        self._facts = _Facts()
         self._facts.setObjectName("nss_models_facts")
         self._facts.setAccessibleName("About the chosen model")
         self._facts.setOpenExternalLinks(True)
-        self._facts.setFixedHeight(_FACTS_HEIGHT)
-        self._row_buttons = _Buttons(self._row_clicked)
+        self._row_buttons = _Buttons(self._row_clicked, columns=1)
         self._row_buttons.setObjectName("nss_models_of_row")
         box = QtWidgets.QVBoxLayout()
         box.addWidget(self._facts)
         box.addWidget(self._row_buttons)
         return box
 
-    def _build_question(self) -> Any:
-        self._question = QtWidgets.QGroupBox()
-        self._question.setObjectName("nss_models_question")
-        self._asked = QtWidgets.QLabel()
-        self._asked.setObjectName("nss_models_asked")
-        self._asked.setWordWrap(True)
-        self._asked.setTextFormat(QtCore.Qt.TextFormat.RichText)
-        self._asked.setTextInteractionFlags(QtCore.Qt.TextInteractionFlag.TextBrowserInteraction)
-        self._asked.setOpenExternalLinks(True)
-        self._answers = _Buttons(self._all_clicked)
-        column = QtWidgets.QVBoxLayout(self._question)
-        column.addWidget(self._asked)
-        column.addWidget(self._answers)
-        self._question.setVisible(False)
-        return self._question
-
-    def _build_progress(self) -> Any:
+    def _build_progress(self, column: Any) -> None:
         self._doing = wrapped("nss_models_doing")
+        self._disk = wrapped("nss_models_disk")
         self._bar = QtWidgets.QProgressBar()
         self._bar.setObjectName("nss_models_progress")
         self._bar.setAccessibleName("Progress")
@@ -170,19 +155,18 @@ class ModelsWindow(QtWidgets.QDialog):
         self._cancel.setToolTip("<p>Stops; what has come already is kept.</p>")
         self._cancel.clicked.connect(self._cancel_clicked)
         self._said = wrapped("nss_models_said")
+        for label in (self._machine, self._doing, self._said, self._disk):
+            _no_higher(label)
         line = QtWidgets.QHBoxLayout()
         line.addWidget(self._bar, 1)
         line.addWidget(self._cancel)
-        column = QtWidgets.QVBoxLayout()
         column.addWidget(self._doing)
         column.addLayout(line)
         column.addWidget(self._said)
         for widget in (self._doing, self._bar, self._cancel, self._said):
             widget.setVisible(False)
-        return column
 
     def _build_all(self) -> Any:
-        self._disk = wrapped("nss_models_disk")
         self._all_buttons = _Buttons(self._all_clicked)
         column = QtWidgets.QVBoxLayout()
         column.addWidget(self._disk)
@@ -208,10 +192,9 @@ class ModelsWindow(QtWidgets.QDialog):
                 self.changed.emit()
         self._disk.setText(view.disk)
         self._disk.setVisible(bool(view.disk))
-        self._show_question(view, before is not None and before.question is not None)
         self._show_doing(view)
         self._show_said(view.said, view.failed)
-        self._show_choice()
+        self._show_choice(before is not None and before.question is not None)
         self._all_buttons.show_actions(view.actions, enabled=view.doing is None)
 
     def _show_groups(self, view: views.View) -> None:
@@ -240,33 +223,22 @@ class ModelsWindow(QtWidgets.QDialog):
         if view.row(self._chosen) is None:
             self._chosen = ""
 
-    def _show_choice(self) -> None:
+    def _show_choice(self, was_asked: bool = False) -> None:
         view = self._view
-        row = view.row(self._chosen) if view is not None else None
-        asked = view is not None and view.question is not None
-        self._facts.setVisible(row is not None)
-        self._row_buttons.setVisible(row is not None and not asked)
-        if view is not None and row is not None:
-            title = consent.Line(row.title)
-            self._set_facts("".join(map(paragraph, (title, *row.lines))))
-            self._row_buttons.show_actions(row.actions, enabled=view.doing is None)
-
-    def _set_facts(self, text: str) -> None:
+        assert view is not None
+        lines, actions = view.told(self._chosen)
+        for part in (self._facts, self._row_buttons):
+            part.setVisible(bool(lines))
+        text = "".join(map(paragraph, lines))
         if self._facts.property("nss_text") != text:
             self._facts.setHtml(text)
             self._facts.setProperty("nss_text", text)
-
-    def _show_question(self, view: views.View, was_asked: bool) -> None:
-        self._question.setVisible(view.question is not None)
-        if view.question is None and was_asked:
+        self._row_buttons.show_actions(actions, enabled=view.doing is None)
+        if view.question is not None and not was_asked:
+            # Whoever presses Return without reading agrees to nothing.
+            self._row_buttons.focus_last()
+        elif view.question is None and was_asked:
             self._list.setFocus()
-        if view.question is not None:
-            self._question.setTitle(view.question.title)
-            self._asked.setText("".join(map(paragraph, view.question.lines)))
-            self._answers.show_actions(view.question.actions)
-            if not was_asked:
-                # Whoever presses Return without reading agrees to nothing.
-                self._answers.focus_last()
 
     def _show_doing(self, view: views.View) -> None:
         doing = view.doing
@@ -288,8 +260,16 @@ class ModelsWindow(QtWidgets.QDialog):
         model = item.data(0, _MODEL) if item is not None else None
         self._chosen = str(model or "")
         self._counter.dismiss()
-        self._show_choice()
+        if self._view is not None:
+            self._show_choice(self._view.question is not None)
         self._poll()
+        QtCore.QTimer.singleShot(0, self._bring_into_sight)
+
+    @guarded
+    def _bring_into_sight(self, *_: object) -> None:
+        """What is told of a model takes room from the list."""
+        if self._list.currentItem() is not None:
+            self._list.scrollToItem(self._list.currentItem())
 
     @guarded
     def _cancel_clicked(self, *_: object) -> None:
@@ -315,11 +295,31 @@ class ModelsWindow(QtWidgets.QDialog):
         self._poll()
 
 
-class _Buttons(QtWidgets.QWidget):
-    """Actions as buttons, two in a row; made anew only where they change."""
+class _Facts(QtWidgets.QTextBrowser):
+    """Text that is to be seen at once where there is room for it, and else scrolls."""
 
-    def __init__(self, clicked: Any) -> None:
+    def __init__(self) -> None:
         super().__init__()
+        policy = QtWidgets.QSizePolicy.Policy
+        self.setSizePolicy(policy.Ignored, policy.Maximum)
+        self.setMinimumHeight(_LEAST_FACTS)
+        self.document().documentLayout().documentSizeChanged.connect(self._sized)
+
+    def sizeHint(self) -> Any:
+        """As high as the text is in the present width."""
+        height = int(self.document().size().height()) + 2 * self.frameWidth() + 2
+        return QtCore.QSize(self.width(), max(_LEAST_FACTS, min(_MOST_FACTS, height)))
+
+    def _sized(self, *_: object) -> None:
+        self.updateGeometry()
+
+
+class _Buttons(QtWidgets.QWidget):
+    """Actions as buttons; made anew only where they change."""
+
+    def __init__(self, clicked: Any, columns: int = 2) -> None:
+        super().__init__()
+        self._columns = columns
         self._clicked = clicked
         self._shown: tuple[views.Action, ...] = ()
         self._grid = QtWidgets.QGridLayout(self)
@@ -334,7 +334,9 @@ class _Buttons(QtWidgets.QWidget):
                 old.hide()
                 old.deleteLater()
             for place, action in enumerate(actions):
-                self._grid.addWidget(self._button(action), place // 2, place % 2)
+                self._grid.addWidget(
+                    self._button(action), place // self._columns, place % self._columns
+                )
         for place in range(self._grid.count()):
             self._grid.itemAt(place).widget().setEnabled(enabled)
 
@@ -343,13 +345,25 @@ class _Buttons(QtWidgets.QWidget):
         self._grid.itemAt(self._grid.count() - 1).widget().setFocus()
 
     def _button(self, action: views.Action) -> Any:
-        button = QtWidgets.QPushButton(_mnemonic(action.label))
+        label = _mnemonic(action.label)
+        if len(label) > _LONG_LABEL:
+            label = label.replace(" (", "\n(")
+        button = QtWidgets.QPushButton(label)
         button.setObjectName(f"nss_models_{action.id}")
         button.setToolTip(f"<p>{action.help}</p>")
         button.setAutoDefault(False)
         let_shrink(button)
         button.clicked.connect(lambda *_, chosen=action: self._clicked(chosen))
         return button
+
+
+def _no_higher(label: Any) -> None:
+    """Have a label of several lines take the room of its lines, and leave the rest to others."""
+    policy = QtWidgets.QSizePolicy(
+        QtWidgets.QSizePolicy.Policy.Preferred, QtWidgets.QSizePolicy.Policy.Maximum
+    )
+    policy.setHeightForWidth(True)
+    label.setSizePolicy(policy)
 
 
 def _mnemonic(label: str) -> str:

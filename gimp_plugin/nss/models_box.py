@@ -15,7 +15,7 @@ gi.require_version("Gtk", "3.0")
 from choosers import folder_chosen  # noqa: E402
 from consent_box import markup, wrapped  # noqa: E402
 from gi.repository import GLib, Gtk, Pango  # noqa: E402
-from vendored import consent, shop  # noqa: E402
+from vendored import shop  # noqa: E402
 
 if TYPE_CHECKING:
     from shared_core.bridge.shop import counter, views
@@ -24,7 +24,7 @@ else:
 
 _POLL_MS = 150
 _SPACING = 6
-_LIST_HEIGHT, _FACTS_HEIGHT, _DETAILS_HEIGHT = 180, 130, 160
+_LIST_HEIGHT, _FACTS_HEIGHT, _DETAILS_HEIGHT = 120, 240, 160
 _TITLE, _STATE, _SIZE, _MODEL = range(4)
 _HEADS = ("Model", "State", "Size")
 
@@ -75,16 +75,14 @@ class ModelsBox:
         self._facts = wrapped("")
         self._facts.set_selectable(True)
         self._facts.set_valign(Gtk.Align.START)
+        for side in ("start", "end", "top", "bottom"):
+            self._facts.set_property(f"margin-{side}", _SPACING)
         _name(self._facts, "About the chosen model")
-        self._about = _scrolled(self._facts, _FACTS_HEIGHT)
-        self._of_row = _Buttons(self._row_clicked)
-        self._asked = wrapped("")
-        self._answers = _Buttons(self._all_clicked)
-        self._question = Gtk.Frame()
-        inside = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=_SPACING, border_width=6)
-        inside.pack_start(self._asked, False, False, 0)
-        inside.pack_start(self._answers.widget, False, False, 0)
-        self._question.add(inside)
+        # All that is told is to be seen at once, where there is room for it.
+        self._about = _scrolled(self._facts, 0)
+        self._about.set_max_content_height(_FACTS_HEIGHT)
+        self._about.set_propagate_natural_height(True)
+        self._of_row = _Buttons(self._row_clicked, columns=1)
         self._doing = wrapped("")
         self._bar = Gtk.ProgressBar()
         _name(self._bar, "Progress")
@@ -105,7 +103,6 @@ class ModelsBox:
             (self._build_list(), True),
             (self._about, False),
             (self._of_row.widget, False),
-            (self._question, False),
             (self._doing, False),
             (self._work, False),
             (self._said, False),
@@ -117,7 +114,6 @@ class ModelsBox:
             self._more,
             self._about,
             self._of_row.widget,
-            self._question,
             self._doing,
             self._work,
             self._said,
@@ -154,12 +150,11 @@ class ModelsBox:
             self._details.get_buffer().set_text(view.details)
         if before is None or view.groups != before.groups:
             self._show_groups(view)
-        self._show_question(view, before is not None and before.question is not None)
         self._show_doing(view)
         _say(self._said, views.told(view.said, view.failed))
         _say(self._disk, view.disk)
         self._of_all.show_actions(view.actions, enabled=view.doing is None)
-        self._show_choice()
+        self._show_choice(before is not None and before.question is not None)
         return True
 
     def _show_groups(self, view: views.View) -> None:
@@ -182,28 +177,19 @@ class ModelsBox:
             self._list.get_selection().select_path(chosen)
         self._drawing = False
 
-    def _show_choice(self) -> None:
+    def _show_choice(self, was_asked: bool = False) -> None:
         view = self._view
-        row = view.row(self._chosen) if view is not None else None
-        asked = view is not None and view.question is not None
-        self._about.set_visible(row is not None)
-        self._of_row.widget.set_visible(row is not None and not asked)
-        if view is not None and row is not None:
-            lines = (consent.Line(row.title), *row.lines)
-            self._facts.set_markup("\n".join(map(markup, lines)))
-            self._of_row.show_actions(row.actions, enabled=view.doing is None)
-
-    def _show_question(self, view: views.View, was_asked: bool) -> None:
-        self._question.set_visible(view.question is not None)
-        if view.question is None and was_asked:
+        assert view is not None
+        lines, actions = view.told(self._chosen)
+        for part in (self._about, self._of_row.widget):
+            part.set_visible(bool(lines))
+        self._facts.set_markup("\n".join(map(markup, lines)))
+        self._of_row.show_actions(actions, enabled=view.doing is None)
+        if view.question is not None and not was_asked:
+            # Whoever presses Return without reading agrees to nothing.
+            self._of_row.focus_last()
+        elif view.question is None and was_asked:
             self._list.grab_focus()
-        if view.question is not None:
-            self._question.set_label(view.question.title)
-            self._asked.set_markup("\n".join(map(markup, view.question.lines)))
-            self._answers.show_actions(view.question.actions)
-            if not was_asked:
-                # Whoever presses Return without reading agrees to nothing.
-                self._answers.focus_last()
 
     def _show_doing(self, view: views.View) -> None:
         self._work.set_visible(view.doing is not None)
@@ -219,8 +205,17 @@ class ModelsBox:
         rows, place = selection.get_selected()
         self._chosen = rows[place][_MODEL] if place is not None else ""
         self._counter.dismiss()
-        self._show_choice()
+        if self._view is not None:
+            self._show_choice(self._view.question is not None)
         self._poll()
+        GLib.idle_add(self._bring_into_sight)
+
+    def _bring_into_sight(self) -> bool:
+        """What is told of a model takes room from the list."""
+        rows, place = self._list.get_selection().get_selected()
+        if place is not None:
+            self._list.scroll_to_cell(rows.get_path(place))
+        return False
 
     def _row_clicked(self, action: views.Action) -> None:
         self._begin(action, self._chosen)
@@ -240,9 +235,10 @@ class ModelsBox:
 
 
 class _Buttons:
-    """Actions as buttons, two in a row; made anew only where they change."""
+    """Actions as buttons; made anew only where they change."""
 
-    def __init__(self, clicked: Callable[[views.Action], None]) -> None:
+    def __init__(self, clicked: Callable[[views.Action], None], columns: int = 2) -> None:
+        self._columns = columns
         self._clicked = clicked
         self._shown: tuple[views.Action, ...] = ()
         self.widget = Gtk.Grid(
@@ -256,7 +252,9 @@ class _Buttons:
             for old in self.widget.get_children():
                 old.destroy()
             for place, action in enumerate(actions):
-                self.widget.attach(self._button(action), place % 2, place // 2, 1, 1)
+                self.widget.attach(
+                    self._button(action), place % self._columns, place // self._columns, 1, 1
+                )
         for button in self.widget.get_children():
             button.set_sensitive(enabled)
 

@@ -63,10 +63,15 @@ def test_the_window(shop: Any) -> None:
 
 def test_consent(shop: Any) -> None:
     found = shop[0]
-    asked = found["asked"]["asked"]
+    assert found["asked"]["asked"]
+    asked = found["asked"]["facts"]
     for words in ("With it, ", "Licence: MIT.", "127.0.0.1", "nothing is uploaded"):
         assert words in asked, asked
-    assert found["dismissed"] == {**found["dismissed"], "state": "not downloaded", "asked": ""}
+    assert found["dismissed"] == {
+        **found["dismissed"],
+        "state": "not downloaded",
+        "asked": False,
+    }
 
 
 def test_progress_cancel_and_going_on(shop: Any) -> None:

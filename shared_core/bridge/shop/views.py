@@ -40,7 +40,7 @@ class Action:
 
 @dataclass(frozen=True)
 class Row:
-    """One model: its place in the list, and all that is told of it when it is chosen."""
+    """One model: what stands in the list, and all that is told of it when it is chosen."""
 
     id: str
     title: str
@@ -60,9 +60,11 @@ class Group:
 
 @dataclass(frozen=True)
 class Question:
-    """Something that is asked in place before it is done; ``actions`` are the answers to it."""
+    """Something that is asked in place before it is done; ``actions`` are the answers to it.
 
-    title: str
+    It stands where else is told of the chosen model, and begins with what is asked.
+    """
+
     lines: tuple[Line, ...]
     actions: tuple[Action, ...]
 
@@ -93,6 +95,11 @@ class View:
     said: str = ""
     failed: bool = False
 
+    def told(self, model: str) -> tuple[tuple[Line, ...], tuple[Action, ...]]:
+        """What is said and can be done beside the list, while this model is chosen."""
+        told = self.question or self.row(model)
+        return (told.lines, told.actions) if told else ((), ())
+
     def row(self, model: str) -> Row | None:
         """The model with this id."""
         return next((row for group in self.groups for row in group.rows if row.id == model), None)
@@ -100,25 +107,25 @@ class View:
 
 NOT_NOW = Action(DISMISS, "_Not Now", "Nothing is done.")
 _REMOVING = (Action(AGREE, "_Remove", "Deletes the files."), NOT_NOW)
-MEASURING = Action(MEASURE, "_Measure This Machine", "Takes some seconds; the editor goes on.")
+MEASURING = Action(MEASURE, "_Measure Again", "Takes some seconds; the editor goes on.")
 LOOKING = "Looking at this machine …"
 FOR_ALL = (
     Action(
         IMPORT,
-        "_Import from a Folder…",
+        "_Import…",
         "Takes over models from a folder, such as a USB stick; they are known by their SHA-256.",
         "folder",
     ),
     Action(
         EXPORT,
-        "_Export to a Folder…",
+        "_Export…",
         "Copies all models that are here, for a machine without network.",
         "fill",
     ),
     Action(VERIFY, "Verify _All", "Reads every file and compares its SHA-256."),
     Action(
         MOVE,
-        "M_ove to Another Folder…",
+        "M_ove…",
         "Keeps all models in another folder from now on, for instance on a larger disk.",
         "fill",
     ),
@@ -195,7 +202,7 @@ def to_download(model: wire.Model, models: Iterable[wire.Model], host: str) -> Q
         text = consent.switch(offer.instead)
         actions.append(Action(OTHER, f"_{text}", consent.switch_help(offer.instead)))
     lines = consent.lines(model.tool, offer, host)
-    return Question(f"{consent.question(offer)}?", lines, (*actions, NOT_NOW))
+    return Question((_head(f"{consent.question(offer)}?"), *lines), (*actions, NOT_NOW))
 
 
 def instead_of(model: wire.Model, models: Iterable[wire.Model]) -> str:
@@ -207,11 +214,12 @@ def instead_of(model: wire.Model, models: Iterable[wire.Model]) -> str:
 def to_remove(model: wire.Model | None, name: str) -> Question:
     """What is to be agreed to before a model's files are deleted."""
     if model is None:
-        lines = (Line("No tool can use it any more."),)
-        return Question(f"Remove {name}?", lines, _REMOVING)
+        lines = _head(f"Remove {name}?"), Line("No tool can use it any more.")
+        return Question(lines, _REMOVING)
     size = _size(model.disk_bytes)
     back = "It can be downloaded again." if not model.own else "NSS keeps no other copy of it."
-    return Question(f"Remove {model.title} ({size})?", (Line(back, warning=model.own),), _REMOVING)
+    lines = _head(f"Remove {model.title} ({size})?"), Line(back, warning=model.own)
+    return Question(lines, _REMOVING)
 
 
 def _row(model: wire.Model) -> Row:
@@ -233,7 +241,12 @@ def _state(model: wire.Model) -> str:
     return _STATES.get(model.state, model.state)
 
 
+def _head(text: str) -> Line:
+    return Line(text, warning=True)
+
+
 def _lines(model: wire.Model) -> Iterable[Line]:
+    yield _head(model.title)
     if model.state == "bad":
         yield Line(model.reason, warning=True)
     if model.own:
@@ -273,7 +286,7 @@ def _actions(model: wire.Model) -> Iterable[Action]:
 def _stranger(name: str, size: int) -> Row:
     told = Line("No card knows this model any more, so that no tool can use it.")
     remove = Action(REMOVE, "_Remove…", "Deletes its files, after a question.")
-    return Row(name, name, "not used", _size(size), (told,), (remove,))
+    return Row(name, name, "not used", _size(size), (_head(name), told), (remove,))
 
 
 def _order(model: wire.Model) -> tuple[object, ...]:

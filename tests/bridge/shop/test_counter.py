@@ -90,7 +90,9 @@ def test_nothing_is_downloaded_before_it_is_agreed_to(
 ) -> None:
     desk.begin(views.AGREE)
     desk.begin(views.DOWNLOAD, "nafnet")
-    assert (question := desk.poll().question) and question.title == "Download NAFNet (92 MB)?"
+    assert (question := desk.poll().question) and question.lines[
+        0
+    ].text == "Download NAFNet (92 MB)?"
     desk.begin(views.DISMISS)
     assert desk.poll().question is None
     desk.begin(views.AGREE)
@@ -107,7 +109,9 @@ def test_nothing_is_downloaded_before_it_is_agreed_to(
 def test_the_other_model_is_asked_about_too(desk: counter.Counter, worker: Worker) -> None:
     desk.begin(views.DOWNLOAD, "gfpgan")
     desk.begin(views.OTHER)
-    assert (question := desk.poll().question) and question.title.startswith("Download Clean (")
+    assert (question := desk.poll().question) and question.lines[0].text.startswith(
+        "Download Clean ("
+    )
     assert worker.asked == []
     desk.begin(views.AGREE)
     until(desk, lambda v: bool(v.said))
@@ -158,7 +162,7 @@ def test_errors_are_their_sentence(desk: counter.Counter, worker: Worker) -> Non
 
 def test_a_removal_is_asked_about(desk: counter.Counter, worker: Worker) -> None:
     desk.begin(views.REMOVE, "nafnet")
-    assert (question := desk.poll().question) and question.title.startswith("Remove NAFNet")
+    assert (question := desk.poll().question) and question.lines[0].text.startswith("Remove NAFNet")
     assert worker.asked == []
     desk.begin(views.AGREE)
     until(desk, lambda v: bool(v.said))

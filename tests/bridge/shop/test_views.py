@@ -74,29 +74,32 @@ def test_state_and_what_can_be_done(
 
 def test_what_is_told_of_a_model() -> None:
     told = row(MODEL).lines
-    assert told[0].text.startswith("With it, ")
+    assert told[0] == views.Line("NAFNet", warning=True)
+    assert told[1].text.startswith("With it, ")
     assert "for a photo of 12 megapixels: would take about 3 min." in text(told)
     assert [line.link for line in told if line.text == "Licence: MIT."] == [MODEL.licence_link]
     assert "Commercial use: allowed. MIT allows it." in text(told)
     here = text(row(HERE).lines)
     assert "about 4.0 s for a photo of 12 megapixels" in here
     assert "Takes 92 MB on the disk; came 2026-03-01, last used 2026-03-04." in here
-    assert [line.text for line in row(RESTRICTED).lines if line.warning] == [
+    assert [line.text for line in row(RESTRICTED).lines[1:] if line.warning] == [
         "Commercial use: not allowed. No."
     ]
     bad = replace(HERE, state="bad", reason="File x is not the right one.")
-    assert row(bad).lines[0] == views.Line("File x is not the right one.", warning=True)
+    assert row(bad).lines[1] == views.Line("File x is not the right one.", warning=True)
     chosen = replace(MODEL, by_itself=False)
     assert "only where you choose it" in text(row(chosen).lines)
 
 
 def test_a_download_is_asked_about_with_all_that_counts() -> None:
     asked = views.to_download(RESTRICTED, (RESTRICTED, CLEAN), "huggingface.co")
-    assert asked.title == "Download GFPGAN (92 MB)?"
+    assert asked.lines[0].text == "Download GFPGAN (92 MB)?"
     told = text(asked.lines)
     for words in ("With it, ", "Licence: MIT.", "huggingface.co", "nothing is uploaded"):
         assert words in told
-    assert [line.text for line in asked.lines if line.warning] == ["Not for commercial use. No."]
+    assert [line.text for line in asked.lines[1:] if line.warning] == [
+        "Not for commercial use. No."
+    ]
     assert [one.id for one in asked.actions] == ["agree", "other", "dismiss"]
     assert asked.actions[1].label == "_Use Clean instead (92 MB)"
     assert views.instead_of(RESTRICTED, (RESTRICTED, CLEAN)) == "clean"
@@ -115,11 +118,11 @@ def test_what_is_no_alternative(changes: dict[str, object]) -> None:
 
 def test_a_removal_says_whether_it_can_be_undone() -> None:
     asked = views.to_remove(HERE, HERE.id)
-    assert asked.title == "Remove NAFNet (92 MB)?"
-    assert text(asked.lines) == "It can be downloaded again."
-    [line] = views.to_remove(replace(HERE, own=True), HERE.id).lines
+    assert asked.lines[0].text == "Remove NAFNet (92 MB)?"
+    assert text(asked.lines[1:]) == "It can be downloaded again."
+    [_, line] = views.to_remove(replace(HERE, own=True), HERE.id).lines
     assert line.warning and "no other copy" in line.text
-    assert views.to_remove(None, "old-one").title == "Remove old-one?"
+    assert views.to_remove(None, "old-one").lines[0].text == "Remove old-one?"
 
 
 def test_the_disk_in_a_line() -> None:
@@ -150,7 +153,7 @@ def test_letters_are_unique() -> None:
 
 
 def test_labels_without_their_marks() -> None:
-    assert views.plain("_Import from a Folder…") == "Import from a Folder"
+    assert views.plain("_Import…") == "Import"
     assert views.told("It failed.", True) == "⚠ It failed."
     assert views.told("It is done.", False) == "It is done."
     assert views.told("", True) == ""

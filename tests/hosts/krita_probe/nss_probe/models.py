@@ -57,7 +57,7 @@ class Shop:
             "state": self.state(model),
             "said": self.said.text() if self.said.isVisible() else "",
             "doing": self.doing.text() if self.doing.isVisible() else "",
-            "asked": self.asked.text() if self.question.isVisible() else "",
+            "asked": self.button("agree") is not None,
             "facts": self.facts.toPlainText(),
             "modal": QtWidgets.QApplication.activeModalWidget() is not None,
         }
@@ -71,7 +71,7 @@ def press(shop, name, inside=None):
 
 def agree(shop, name="download"):
     yield from press(shop, name)
-    yield from press(shop, "agree", shop.question)
+    yield from press(shop, "agree", shop.of_row)
 
 
 def opened(found):
@@ -98,7 +98,7 @@ def models(found):
     shop.choose(NAFNET)
     yield from press(shop, "download")
     found["asked"] = shop.notes(NAFNET)
-    yield from press(shop, "dismiss", shop.question)
+    yield from press(shop, "dismiss", shop.of_row)
     yield 800
     found["dismissed"] = shop.notes(NAFNET)
     yield from agree(shop)
@@ -153,7 +153,7 @@ def models_pictures(found):
     yield from press(shop, "download")
     yield 400
     shoot("consent")
-    yield from press(shop, "agree", shop.question)
+    yield from press(shop, "agree", shop.of_row)
     yield lambda: "left" in shop.doing.text()
     yield 1500
     shoot("progress")
