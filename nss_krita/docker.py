@@ -16,7 +16,7 @@ from .log import explain, guarded
 from .qt import QtCore, QtGui, QtWidgets, owned
 from .receipts_box import ReceiptsBox, wrapped
 from .runner import Outcome, Planner, Runner
-from .vendored import environment, errors, host, paths, settings, toolbox, wire, words
+from .vendored import environment, errors, host, paths, settings, shop_own, toolbox, wire, words
 
 DOCKER_ID = "nss_docker"
 _POLL_MS = 500
@@ -65,6 +65,7 @@ class NssDocker(DockWidget):
         self._setup: Any = None
         self._counter = counter
         self._models_window: Any = None
+        self._own_window: Any = None
         self._runner = runner
         self._planner = Planner(places, placing.version())
         self._paths = places
@@ -117,7 +118,19 @@ class NssDocker(DockWidget):
 
             self._models_window = ModelsWindow(self._counter(), self._window().qwindow())
             self._models_window.changed.connect(self._settings_changed)
+            self._models_window.own_wanted.connect(self._open_own)
         self._models_window.open()
+
+    @guarded
+    def _open_own(self, *_: object) -> None:
+        """Show the window in which a model of the user's own is added."""
+        if self._own_window is None:
+            from .own_window import OwnWindow
+
+            own, _ = shop_own()
+            desk = own.Desk(self._paths, "Krita", placing.version(), self._counter().look)
+            self._own_window = OwnWindow(desk, self._window().qwindow())
+        self._own_window.open()
 
     def open_setup(self) -> None:
         """What the menu's Set Up does: show the panel with how the worker stands."""
@@ -159,7 +172,7 @@ class NssDocker(DockWidget):
         """Touch nothing any more; before Krita quits. The widgets may be gone by then."""
         self._planner.stop()
         with contextlib.suppress(RuntimeError):
-            for part in (self._setup, self._models_window):
+            for part in (self._setup, self._models_window, self._own_window):
                 if part is not None:
                     part.stop()
             self._poll_timer.stop()

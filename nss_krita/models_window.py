@@ -33,6 +33,7 @@ class ModelsWindow(QtWidgets.QDialog):
     """Not modal; closing it stops nothing. ``changed``: a tool's plan may be another one now."""
 
     changed = Signal()
+    own_wanted = Signal()
 
     def __init__(self, shared: counter.Counter, parent: Any) -> None:
         super().__init__(parent)
@@ -130,11 +131,11 @@ class ModelsWindow(QtWidgets.QDialog):
         return self._list
 
     def _build_choice(self) -> Any:
-        self._facts = _Facts()
+        self._facts = Facts()
         self._facts.setObjectName("nss_models_facts")
         self._facts.setAccessibleName("About the chosen model")
         self._facts.setOpenExternalLinks(True)
-        self._row_buttons = _Buttons(self._row_clicked, columns=1)
+        self._row_buttons = ActionButtons("nss_models", self._row_clicked, columns=1)
         self._row_buttons.setObjectName("nss_models_of_row")
         box = QtWidgets.QVBoxLayout()
         box.addWidget(self._facts)
@@ -167,7 +168,7 @@ class ModelsWindow(QtWidgets.QDialog):
             widget.setVisible(False)
 
     def _build_all(self) -> Any:
-        self._all_buttons = _Buttons(self._all_clicked)
+        self._all_buttons = ActionButtons("nss_models", self._all_clicked)
         column = QtWidgets.QVBoxLayout()
         column.addWidget(self._disk)
         column.addWidget(self._all_buttons)
@@ -285,6 +286,9 @@ class ModelsWindow(QtWidgets.QDialog):
         self._begin(action, "")
 
     def _begin(self, action: views.Action, model: str) -> None:
+        if action.id == views.OWN:
+            self.own_wanted.emit()
+            return
         folder = ""
         if action.chooses:
             title = views.plain(action.label)
@@ -295,7 +299,7 @@ class ModelsWindow(QtWidgets.QDialog):
         self._poll()
 
 
-class _Facts(QtWidgets.QTextBrowser):
+class Facts(QtWidgets.QTextBrowser):
     """Text that is to be seen at once where there is room for it, and else scrolls."""
 
     def __init__(self) -> None:
@@ -314,11 +318,12 @@ class _Facts(QtWidgets.QTextBrowser):
         self.updateGeometry()
 
 
-class _Buttons(QtWidgets.QWidget):
+class ActionButtons(QtWidgets.QWidget):
     """Actions as buttons; made anew only where they change."""
 
-    def __init__(self, clicked: Any, columns: int = 2) -> None:
+    def __init__(self, name: str, clicked: Any, columns: int = 2) -> None:
         super().__init__()
+        self._name = name
         self._columns = columns
         self._clicked = clicked
         self._shown: tuple[views.Action, ...] = ()
@@ -349,7 +354,7 @@ class _Buttons(QtWidgets.QWidget):
         if len(label) > _LONG_LABEL:
             label = label.replace(" (", "\n(")
         button = QtWidgets.QPushButton(label)
-        button.setObjectName(f"nss_models_{action.id}")
+        button.setObjectName(f"{self._name}_{action.id}")
         button.setToolTip(f"<p>{action.help}</p>")
         button.setAutoDefault(False)
         let_shrink(button)

@@ -30,10 +30,16 @@ _HEADS = ("Model", "State", "Size")
 
 
 class ModelsBox:
-    """What the counter says; ``widget`` goes into a window, ``window`` is that of its choosers."""
+    """What the counter says; ``widget`` goes into a window, ``window`` is that of its choosers.
 
-    def __init__(self, followed: counter.Counter, window: Any) -> None:
+    ``own_wanted`` is called when the user wants to add a model of their own.
+    """
+
+    def __init__(
+        self, followed: counter.Counter, window: Any, own_wanted: Callable[[], None]
+    ) -> None:
         self._counter = followed
+        self._own_wanted = own_wanted
         self._window = window
         self._view: views.View | None = None
         self._chosen = ""
@@ -69,23 +75,23 @@ class ModelsBox:
     def _build(self) -> None:
         self._machine = wrapped("")
         self._details = Gtk.TextView(editable=False, cursor_visible=False, monospace=True)
-        _name(self._details, "This machine in detail")
+        named(self._details, "This machine in detail")
         self._more = Gtk.Expander(label="A_bout This Machine", use_underline=True)
-        self._more.add(_scrolled(self._details, _DETAILS_HEIGHT))
+        self._more.add(scrolled(self._details, _DETAILS_HEIGHT))
         self._facts = wrapped("")
         self._facts.set_selectable(True)
         self._facts.set_valign(Gtk.Align.START)
         for side in ("start", "end", "top", "bottom"):
             self._facts.set_property(f"margin-{side}", _SPACING)
-        _name(self._facts, "About the chosen model")
+        named(self._facts, "About the chosen model")
         # All that is told is to be seen at once, where there is room for it.
-        self._about = _scrolled(self._facts, 0)
+        self._about = scrolled(self._facts, 0)
         self._about.set_max_content_height(_FACTS_HEIGHT)
         self._about.set_propagate_natural_height(True)
-        self._of_row = _Buttons(self._row_clicked, columns=1)
+        self._of_row = Buttons(self._row_clicked, columns=1)
         self._doing = wrapped("")
         self._bar = Gtk.ProgressBar()
-        _name(self._bar, "Progress")
+        named(self._bar, "Progress")
         self._cancel = Gtk.Button.new_with_mnemonic("_Cancel")
         self._cancel.set_tooltip_text("Stops; what has come already is kept.")
         self._cancel.connect("clicked", lambda *_: self._counter.cancel())
@@ -96,7 +102,7 @@ class ModelsBox:
         self._said = wrapped("")
         self._said.set_selectable(True)
         self._disk = wrapped("")
-        self._of_all = _Buttons(self._all_clicked)
+        self._of_all = Buttons(self._all_clicked)
         for part, grows in (
             (self._machine, False),
             (self._more, False),
@@ -122,7 +128,7 @@ class ModelsBox:
     def _build_list(self) -> Any:
         self._rows = Gtk.TreeStore(str, str, str, str)
         self._list = Gtk.TreeView(model=self._rows, enable_search=True)
-        _name(self._list, "Models by tool")
+        named(self._list, "Models by tool")
         for place, head in enumerate(_HEADS):
             cell = Gtk.CellRendererText()
             column = Gtk.TreeViewColumn(head, cell, text=place)
@@ -133,7 +139,7 @@ class ModelsBox:
                 cell.set_property("xalign", 1.0)
             self._list.append_column(column)
         self._list.get_selection().connect("changed", self._picked)
-        return _scrolled(self._list, _LIST_HEIGHT)
+        return scrolled(self._list, _LIST_HEIGHT)
 
     # Following the counter
 
@@ -144,15 +150,15 @@ class ModelsBox:
             self._bar.pulse()
         if view == before:
             return True
-        _say(self._machine, view.machine)
+        say(self._machine, view.machine)
         self._more.set_visible(bool(view.details))
         if before is None or view.details != before.details:
             self._details.get_buffer().set_text(view.details)
         if before is None or view.groups != before.groups:
             self._show_groups(view)
         self._show_doing(view)
-        _say(self._said, views.told(view.said, view.failed))
-        _say(self._disk, view.disk)
+        say(self._said, views.told(view.said, view.failed))
+        say(self._disk, view.disk)
         self._of_all.show_actions(view.actions, enabled=view.doing is None)
         self._show_choice(before is not None and before.question is not None)
         return True
@@ -193,7 +199,7 @@ class ModelsBox:
 
     def _show_doing(self, view: views.View) -> None:
         self._work.set_visible(view.doing is not None)
-        _say(self._doing, view.doing.text if view.doing else "")
+        say(self._doing, view.doing.text if view.doing else "")
         if view.doing is not None and view.doing.share is not None:
             self._bar.set_fraction(view.doing.share)
 
@@ -224,6 +230,9 @@ class ModelsBox:
         self._begin(action, "")
 
     def _begin(self, action: views.Action, model: str) -> None:
+        if action.id == views.OWN:
+            self._own_wanted()
+            return
         folder = ""
         if action.chooses:
             title = views.plain(action.label)
@@ -234,7 +243,7 @@ class ModelsBox:
         self._poll()
 
 
-class _Buttons:
+class Buttons:
     """Actions as buttons; made anew only where they change."""
 
     def __init__(self, clicked: Callable[[views.Action], None], columns: int = 2) -> None:
@@ -273,13 +282,14 @@ class _Buttons:
         return button
 
 
-def _say(label: Any, text: str) -> None:
+def say(label: Any, text: str) -> None:
     """Show a text, or nothing at all where there is none."""
     label.set_text(text)
     label.set_visible(bool(text))
 
 
-def _scrolled(child: Any, height: int) -> Any:
+def scrolled(child: Any, height: int) -> Any:
+    """A widget that scrolls up and down where there is little room."""
     scrolled = Gtk.ScrolledWindow(shadow_type=Gtk.ShadowType.IN)
     scrolled.set_policy(Gtk.PolicyType.NEVER, Gtk.PolicyType.AUTOMATIC)
     scrolled.set_min_content_height(height)
@@ -287,6 +297,6 @@ def _scrolled(child: Any, height: int) -> Any:
     return scrolled
 
 
-def _name(widget: Any, name: str) -> None:
+def named(widget: Any, name: str) -> None:
     """What a screen reader calls it."""
-    widget.get_accessible().set_name(name)
+    widget.get_accessible().setnamed(name)

@@ -12,8 +12,9 @@ gi.require_version("Gtk", "3.0")
 import receipts  # noqa: E402
 from gi.repository import GimpUi, Gtk  # noqa: E402
 from models_box import ModelsBox  # noqa: E402
+from own_box import OwnBox  # noqa: E402
 from settings_box import SettingsBox  # noqa: E402
-from vendored import paths, shop  # noqa: E402
+from vendored import paths, shop, shop_own  # noqa: E402
 
 _WIDTH, _HEIGHT = 460, 720
 
@@ -34,12 +35,16 @@ class PanelWindow:
         self._dialog = GimpUi.Dialog(title="NSS", role="nss-panel")
         self._dialog.add_button("C_lose", Gtk.ResponseType.CLOSE)
         self._dialog.set_default_size(_WIDTH, _HEIGHT)
-        self._models = ModelsBox(counter.Counter(places, "GIMP", version), self._dialog)
+        followed = counter.Counter(places, "GIMP", version)
+        self._models = ModelsBox(followed, self._dialog, self._show_own)
+        own, _ = shop_own()
+        self._own = OwnBox(own.Desk(places, "GIMP", version, followed.look), self._dialog)
         self._settings = SettingsBox(places.settings, self._models.look)
         self._receipts = Gtk.Box(orientation=Gtk.Orientation.VERTICAL)
         self._pages = Gtk.Notebook()
         for page, title in (
             (self._models.widget, "Models"),
+            (self._own.widget, "Your Own"),
             (self._receipts, "Receipts"),
             (self._settings.widget, "Settings"),
         ):
@@ -54,11 +59,16 @@ class PanelWindow:
     def run(self) -> None:
         """Until it is closed."""
         self._models.begin()
+        self._own.begin()
         try:
             self._dialog.run()
         finally:
             self._models.end()
+            self._own.end()
             self._dialog.destroy()
+
+    def _show_own(self) -> None:
+        self._pages.set_current_page(self._pages.page_num(self._own.widget))
 
     def _back(self, *_: object) -> bool:
         self._models.look()

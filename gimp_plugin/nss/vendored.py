@@ -51,6 +51,12 @@ def shop() -> Any:
     return import_module(f"{place}.counter"), import_module(f"{place}.views")
 
 
+def shop_own() -> Any:
+    """The modules ``own`` and ``views``, for a model of the user's own."""
+    place = f"{lane.__package__}.shop"
+    return import_module(f"{place}.own"), import_module(f"{place}.views")
+
+
 __all__ = [
     "arena",
     "client",
@@ -64,6 +70,7 @@ __all__ = [
     "receipt",
     "settings",
     "shop",
+    "shop_own",
     "toolbox",
     "wire",
     "words",

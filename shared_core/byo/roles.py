@@ -15,15 +15,7 @@ from shared_core.catalog.card import EACH, HOLE, KEEP, LIGHTNESS, LUMA, SIGMA, T
 from shared_core.catalog.cards import DTYPES
 from shared_core.catalog.inspection import Value
 
-TOOLS = (
-    "denoise",
-    "deblur",
-    "upscale",
-    "remove-background",
-    "colorize",
-    "restore-faces",
-    "remove-object",
-)
+TOOLS = toolbox.TAKE_OWN
 # Those whose result is a picture of the same place as the one that went in.
 RESTORING = ("denoise", "deblur", "upscale", "restore-faces")
 

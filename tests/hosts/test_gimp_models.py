@@ -61,8 +61,8 @@ def test_the_panel(stage: Stage) -> None:
     out = stage.folder / "panel-out"
     with stage.mounts("panel", 3.0, {}, padding=PADDING, models=(NAFNET, SCUNET)) as options:
         hub = options.pop("hub")
+        hub.fault("scunet_color_real_psnr.onnx", "flip", at=100)
         hub.fault(".onnx", "slow", at=SPEED)
-        hub.fault("scunet_real_psnr.onnx", "flip", at=100)
         gimp = ["sh", "-c", 'exec "$@" >/out/gimp.log 2>&1', "sh", stage.editor.gimp, "-s"]
         with stage.editor.on_display([*gimp, *stage.batch("panel")[:-1]], **options) as inside:
             await_window(inside, "^NSS$", 180)
@@ -93,7 +93,7 @@ def test_the_panel(stage: Stage) -> None:
             # A file with other bytes than its card says.
             keys.choose("SCUNet")
             keys.press("alt+d", "alt+d")
-            wait_for(lambda: hub.downloads("scunet_real_psnr.onnx"))
+            wait_for(lambda: hub.downloads("scunet_color_real_psnr.onnx"))
             wait_for(lambda: keys.parts() == 0)
             time.sleep(2)
             inside.screenshot(out / "error.png")

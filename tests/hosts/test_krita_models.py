@@ -40,8 +40,8 @@ def shop(stage: Stage) -> Iterator[Any]:
         catalogue / "cards", catalogue / "hub", padding=PADDING, models=(NAFNET, DRUNET, SCUNET)
     )
     with Hub(catalogue / "hub") as hub:
+        hub.fault("scunet_color_real_psnr.onnx", "flip", at=100)
         hub.fault(".onnx", "slow", at=SPEED)
-        hub.fault("scunet_real_psnr.onnx", "flip", at=100)
         watching = Offline(hub, stage.folder / "models" / "tmp" / "probe" / "offline")
         watching.start()
         environment = {"NSS_CARDS": "/cards", "HF_ENDPOINT": hub.url}

@@ -14,7 +14,7 @@ from typing import Any
 
 from .. import consent, launch, settings, wire
 from ..client import Client
-from ..errors import Cancelled, NssError
+from ..errors import Cancelled
 from ..lane import Lane, Watch
 from ..paths import Paths
 from . import views
@@ -100,6 +100,9 @@ class Counter:
             self._ask_about(action, model)
         elif action == views.MEASURE:
             self._start(wire.AskDoctor(again=True), wire.DoctorReply, "Measuring this machine …")
+        elif action in (views.SWITCH_ON, views.SWITCH_OFF):
+            request = wire.SwitchModel(model, action == views.SWITCH_ON)
+            self._start(request, wire.Done, "Switching …")
         elif action in (views.VERIFY, views.IMPORT, views.EXPORT, views.MOVE):
             names = (model,) if model else ()
             self._tend(wire.Tend(action, names, folder))  # type: ignore[arg-type]
@@ -207,15 +210,8 @@ class Counter:
         self._working.hang_up()
 
     def _progressed(self, event: object) -> None:
-        if self._watch is None or self._watch.cancelled():
-            return
-        if isinstance(event, wire.Queued):
-            self._doing = Doing(f"Waiting: {event.place} before this.")
-        elif isinstance(event, wire.Progress):
-            text = event.sentence()
-            whole = event.unit == "bytes" and event.total
-            share = min(1.0, event.done / event.total) if whole else None
-            self._doing = Doing(text[:1].upper() + text[1:], share)
+        if self._watch is not None and not self._watch.cancelled():
+            self._doing = views.doing_of(event) or self._doing
 
     def _ended(self, value: Any, failed: BaseException | None) -> None:
         self._watch = self._doing = None
@@ -228,12 +224,7 @@ class Counter:
         self.look()
 
     def _tell(self, error: BaseException) -> None:
-        self._failed = True
-        self._said = (
-            str(error)
-            if isinstance(error, NssError)
-            else f"Something unexpected went wrong ({type(error).__name__}: {error})."
-        )
+        self._said, self._failed = views.explained(error), True
 
 
 _BEGUN = {

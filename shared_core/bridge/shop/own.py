@@ -158,9 +158,7 @@ class Desk:
         self.cancel()
         self._lane.stop()
 
-    def _start(
-        self, request: Any, reply: type, begun: str, ended: Callable[[Any], None]
-    ) -> None:
+    def _start(self, request: Any, reply: type, begun: str, ended: Callable[[Any], None]) -> None:
         if self.busy:
             return
         self._said, self._failed = "", False

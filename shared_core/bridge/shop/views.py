@@ -10,9 +10,11 @@ from dataclasses import dataclass
 
 from .. import consent, toolbox, wire
 from ..consent import Line
+from ..errors import NssError
 
 DOWNLOAD, VERIFY, REMOVE = "download", "verify", "remove"
 IMPORT, EXPORT, MOVE, MEASURE = "import", "export", "move", "measure"
+OWN, SWITCH_ON, SWITCH_OFF = "own", "switch-on", "switch-off"
 AGREE, OTHER, DISMISS = "agree", "other", "dismiss"
 
 # Whoever is shown a state has the word; the sign only helps to find it.
@@ -122,6 +124,7 @@ FOR_ALL = (
         "Copies all models that are here, for a machine without network.",
         "fill",
     ),
+    Action(OWN, "Add _Your Own…", "Brings a model of your own: an .onnx file."),
     Action(VERIFY, "Verify _All", "Reads every file and compares its SHA-256."),
     Action(
         MOVE,
@@ -140,6 +143,25 @@ def plain(label: str) -> str:
 def told(sentence: str, failed: bool) -> str:
     """What came of something, as it is shown; what went wrong has a sign beside its words."""
     return f"⚠ {sentence}" if failed and sentence else sentence
+
+
+def doing_of(event: object) -> Doing | None:
+    """A worker's message on its progress in words; None for another message."""
+    if isinstance(event, wire.Queued):
+        return Doing(f"Waiting: {event.place} before this.")
+    if isinstance(event, wire.Progress):
+        text = event.sentence()
+        whole = event.unit == "bytes" and event.total
+        share = min(1.0, event.done / event.total) if whole else None
+        return Doing(text[:1].upper() + text[1:], share)
+    return None
+
+
+def explained(error: BaseException) -> str:
+    """What is said of an error."""
+    if isinstance(error, NssError):
+        return str(error)
+    return f"Something unexpected went wrong ({type(error).__name__}: {error})."
 
 
 def groups(reply: wire.ModelsReply, commercial_only: bool) -> tuple[Group, ...]:
@@ -276,8 +298,14 @@ def _actions(model: wire.Model) -> Iterable[Action]:
     if model.shipped:
         return
     if model.missing_bytes and not model.own and not model.coming:
-        label = "_Go On with the Download…" if model.state == "partial" else "_Download…"
+        label = "Go On with the _Download…" if model.state == "partial" else "_Download…"
         yield Action(DOWNLOAD, label, "Says first what it is, and asks.")
+    if model.own and model.by_itself:
+        text = "Uses it only where it is chosen as the tool's model."
+        yield Action(SWITCH_OFF, "_Use Only Where Chosen", text)
+    elif model.own:
+        text = "Has the tool take it before all others."
+        yield Action(SWITCH_ON, "_Use before Others", text)
     if model.disk_bytes:
         yield Action(VERIFY, "Veri_fy", "Reads its files and compares their SHA-256.")
         yield Action(REMOVE, "_Remove…", "Deletes its files, after a question.")

@@ -21,6 +21,7 @@ __all__ = [
     "AUTO",
     "MODEL",
     "OWN",
+    "TAKE_OWN",
     "TOOLS",
     "Kind",
     "Parameter",
@@ -43,6 +44,17 @@ TOOLS: tuple[Tool, ...] = (
     text_to_image.TOOL,
     generate_background.TOOL,
     tags.TOOL,
+)
+
+# The tools that take a model of the user's own.
+TAKE_OWN = (
+    "denoise",
+    "deblur",
+    "upscale",
+    "remove-background",
+    "colorize",
+    "restore-faces",
+    "remove-object",
 )
 
 
