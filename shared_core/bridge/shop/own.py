@@ -35,8 +35,8 @@ _SURE = {
     "either": "makes no difference",
     "assumed": "assumed: please look at it",
 }
-_LOOK = Action(LOOK, "_Look at It", "Finds out how it is used, and tries it; stores nothing.")
-_AGAIN = Action(LOOK, "_Look Again", "Tries it with what you have corrected; stores nothing.")
+_LOOK = Action(LOOK, "Loo_k at It", "Finds out how it is used, and tries it; stores nothing.")
+_AGAIN = Action(LOOK, "Loo_k Again", "Tries it with what you have corrected; stores nothing.")
 _ADD = Action(ADD, "_Add It", "Stores it; the tool then takes it before all others.")
 
 

@@ -82,7 +82,9 @@ def test_what_is_shown_at_first(desk: counter.Counter) -> None:
     assert (view.machine, view.details) == ("Standard · CPU", "all of it")
     assert [group.title for group in view.groups] == ["Deblur", "Restore Faces"]
     assert view.question is None and view.doing is None and view.said == ""
-    assert [one.id for one in view.actions] == ["import", "export", "verify", "move", "measure"]
+    assert [one.id for one in view.actions] == [
+        *("import", "export", "own", "verify", "move", "measure"),
+    ]
 
 
 def test_nothing_is_downloaded_before_it_is_agreed_to(
@@ -167,6 +169,14 @@ def test_a_removal_is_asked_about(desk: counter.Counter, worker: Worker) -> None
     desk.begin(views.AGREE)
     until(desk, lambda v: bool(v.said))
     assert worker.asked == [wire.Tend("remove", ("nafnet",))]
+
+
+def test_a_model_of_ones_own_is_switched(desk: counter.Counter, worker: Worker) -> None:
+    for action, on in ((views.SWITCH_OFF, False), (views.SWITCH_ON, True)):
+        desk.begin(action, "own.mine")
+        until(desk, lambda v: v.said == "It is done." and v.doing is None)
+        assert worker.asked[-1] == wire.SwitchModel("own.mine", on)
+        desk.dismiss()
 
 
 def test_stopping_ends_what_is_done(desk: counter.Counter, worker: Worker) -> None:

@@ -61,7 +61,16 @@ def test_only_models_for_commercial_use_and_what_is_here() -> None:
             ["download", "verify", "remove"],
         ),
         ({"shipped": True, "state": "installed", "missing_bytes": 0}, "✓ a part of NSS", []),
-        ({"own": True, "disk_bytes": 5}, "not downloaded", ["verify", "remove"]),
+        (
+            {"own": True, "disk_bytes": 5, "missing_bytes": 0, "state": "installed"},
+            "✓ ready",
+            ["switch-off", "verify", "remove"],
+        ),
+        (
+            {"own": True, "by_itself": False, "disk_bytes": 5, "state": "installed"},
+            "✓ ready",
+            ["switch-on", "verify", "remove"],
+        ),
     ],
 )
 def test_state_and_what_can_be_done(
