@@ -12,6 +12,7 @@ from krita import DockWidget, Krita
 from . import layers, placing, reading
 from .consent_box import ConsentBox, let_shrink
 from .form import ToolForm, shrinkable
+from .limits_box import LimitsBox
 from .log import explain, guarded
 from .qt import QtCore, QtGui, QtWidgets, owned
 from .receipts_box import ReceiptsBox, wrapped
@@ -239,6 +240,9 @@ class NssDocker(DockWidget):
         self._commercial.setChecked(settings.load(self._paths.settings).commercial_only)
         self._commercial.toggled.connect(self._remember_commercial)
         row.addRow(self._commercial)
+        self._limits = LimitsBox(self._paths.settings)
+        self._limits.changed.connect(self._settings_changed)
+        row.addRow(self._limits)
         models = QtWidgets.QPushButton("Models…")
         models.setObjectName("nss_open_models")
         models.setToolTip("<p>Which models there are, what is here, and what it takes.</p>")
@@ -307,13 +311,13 @@ class NssDocker(DockWidget):
         return view.document() if view is not None else None
 
     def _order(self, path: str | None = None) -> host.Order:
-        chosen = settings.load(self._paths.settings)
+        kept = settings.load(self._paths.settings)
         return host.Order(
             tool=str(self._tool.currentData()),
             parameters=self._forms[self._tool.currentIndex()].values(),
             path=path or str(self._path.currentData()),
-            limits=chosen.limits,
-            commercial_only=chosen.commercial_only,
+            limits=kept.limits,
+            commercial_only=kept.commercial_only,
         )
 
     def _consents(self, order: host.Order) -> str:
@@ -356,6 +360,7 @@ class NssDocker(DockWidget):
         if self._runner.busy:
             return
         self._stale = False
+        self._look_at_settings()
         worker = environment.state(self._paths)
         if worker.condition is environment.Condition.OUTDATED and self._setup is None:
             self._show_setup()
@@ -382,6 +387,13 @@ class NssDocker(DockWidget):
             self._asked = self._wanted = None
             return
         self._look_at(document, node)
+
+    def _look_at_settings(self) -> None:
+        """Show what another host may have changed in the settings."""
+        kept = self._limits.look()
+        self._commercial.blockSignals(True)
+        self._commercial.setChecked(kept.commercial_only)
+        self._commercial.blockSignals(False)
 
     def _look_at(self, document: Any, node: Any) -> None:
         """Ask for the plan of this layer unless it is the one that was asked for last."""

@@ -18,12 +18,12 @@ _ONE_LINE = 80
 _TEXT_LINES = 3
 
 
-def shrinkable(combo: Any) -> None:
+def shrinkable(combo: Any, letters: int = _CHOICE_LETTERS) -> None:
     """Let a list of choices be narrower than its longest one: dockers are narrow."""
     combo.setSizeAdjustPolicy(
         QtWidgets.QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
     )
-    combo.setMinimumContentsLength(_CHOICE_LETTERS)
+    combo.setMinimumContentsLength(letters)
 
 
 class NumberField(QtWidgets.QWidget):

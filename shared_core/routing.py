@@ -166,8 +166,7 @@ def _try(candidate: Candidate, facts: Facts, preference: Preference) -> Plan | _
         _, excess = _lightest(candidate, facts, preference)
         if excess is None or preference.path == REAL:
             return _Refusal(missing)
-        heavy = f"{missing}; {candidate.title} {excess}"
-        return _Refusal(heavy, _remedies(excess), over=True)
+        return _Refusal(f"{missing}, and {excess}", _remedies(excess), over=True)
     if preference.path == REAL:
         way, excess = _lightest(candidate, facts, preference)
         over = f"; {candidate.title} {excess}" if excess else ""

@@ -171,7 +171,7 @@ def test_settings_are_kept_and_options_overrule_them(home, photo):
     assert usual["budget"] == "1 min" and usual["memory"] == "60 %"
     changed = home.json("settings", "memory=100 MB", "budget=3min", "commercial_only=yes")
     assert changed == home.json("settings")
-    assert changed == {**usual, "memory": "100 MB", "budget": "3 min", "commercial_only": "yes"}
+    assert changed == {**usual, "memory": "0.1 GB", "budget": "3 min", "commercial_only": "yes"}
     assert "budget = 3 min" in home.nss("settings").stdout
     assert "100 MB can be used" in home.json("plan", "deblur", photo)["reason"]
     over = home.json("plan", "deblur", photo, "--memory", "90 %", "--budget", "1 h")

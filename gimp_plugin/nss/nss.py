@@ -6,7 +6,7 @@ from __future__ import annotations
 import contextlib
 import json
 import sys
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 import gi
@@ -85,10 +85,11 @@ def _run(
     worker = client.Client(paths.paths(), GimpHost.name, str(Gimp.version()))
     place = GimpHost(image, drawables, worker.paths)
 
-    def order(consent: str = "") -> host.Order:
-        return order_of(tool, config, consent, settings.load(worker.paths.settings))
+    def order(consent: str = "", path: str = "") -> host.Order:
+        made = order_of(tool, config, consent, settings.load(worker.paths.settings))
+        return replace(made, path=path or made.path)
 
-    consent = ""
+    consent = path = ""
     if mode != Gimp.RunMode.NONINTERACTIVE:
         # Not what it was at the last time: another host may have changed it since.
         chosen = settings.load(worker.paths.settings)
@@ -99,11 +100,11 @@ def _run(
         answer = ask(procedure, config, tool, place, order)
         if answer is None:
             return _end(procedure, Gimp.PDBStatusType.CANCEL)
-        consent = answer
+        consent, path = answer.consent, answer.path
     elif mode == Gimp.RunMode.NONINTERACTIVE:
         consent = host.ANY if config.get_property("consent") else ""
     Gimp.progress_init(tool.title)
-    flow = host.apply_tool(place, order(consent))
+    flow = host.apply_tool(place, order(consent, path))
     try:
         made = host.run_here(flow, worker, Watcher())
     finally:

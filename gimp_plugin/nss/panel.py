@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import gi
@@ -18,6 +19,7 @@ from arguments import COMMERCIAL, PATH, automatic, name_of, task_of  # noqa: E40
 from consent_box import ConsentBox, wrapped  # noqa: E402
 from gi.repository import Gdk, GimpUi, GLib, Gtk  # noqa: E402
 from layers import GimpHost  # noqa: E402
+from limits import Limits  # noqa: E402
 from vendored import client, errors, host, settings, toolbox, wire  # noqa: E402
 
 _DEBOUNCE_MS = 200
@@ -84,6 +86,14 @@ class Planner:
         return False
 
 
+@dataclass(frozen=True)
+class Answer:
+    """What the user agreed to: the model to download, or nothing, and a path insisted on."""
+
+    consent: str = ""
+    path: str = ""
+
+
 class ToolDialog:
     """GIMP's own dialog for a procedure, and below the parameters what would be done."""
 
@@ -104,6 +114,7 @@ class ToolDialog:
         self._largest = max(self._layers, key=self._pixels)
         self._planner = Planner(place, self._show)
         self._plan: wire.Plan | None = None
+        self._insisted = False
         self._timer = 0
         self._dialog = GimpUi.ProcedureDialog.new(procedure, config, f"NSS: {tool.title}")
         self._dialog.set_ok_label("_Apply")
@@ -114,19 +125,22 @@ class ToolDialog:
         self._ok = self._dialog.get_widget_for_response(Gtk.ResponseType.OK)
         self._first_entry: Any = None
         self._fill(config, tool)
-        self._build_plan()
+        self._limits = Limits(place.paths.settings, self._changed)
+        content = self._dialog.get_content_area()
+        content.pack_start(self._limits.box, False, False, 0)
+        content.pack_start(self._build_plan(), False, False, _SPACING)
         config.connect(f"notify::{COMMERCIAL}", self._remember)
         config.connect("notify", self._changed)
 
-    def run(self) -> str | None:
-        """The model whose download the user consents to, or nothing; None on Cancel."""
+    def run(self) -> Answer | None:
+        """What the user agrees to; None on Cancel."""
         self._ask()
         if self._first_entry is not None:
             self._first_entry.grab_focus()
         try:
             if not self._dialog.run():
                 return None
-            return self._consent.agreed()
+            return Answer(path=wire.REAL) if self._insisted else Answer(self._consent.agreed())
         finally:
             self._planner.stop()
             if self._timer:
@@ -167,25 +181,30 @@ class ToolDialog:
         _, height = box.get_preferred_height()
         scrolled.set_min_content_height(min(height, _HIGHEST))
 
-    def _build_plan(self) -> None:
+    def _build_plan(self) -> Any:
         frame = GimpUi.Frame.new("Plan")
         column = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=_SPACING)
         self._where = wrapped("")
         self._where.get_style_context().add_class("dim-label")
         self._text = wrapped("Looking at this machine …")
         self._consent = ConsentBox(self._consented, self._take_other)
-        for widget in (self._where, self._text, self._consent.widget):
+        self._insist = Gtk.Button(halign=Gtk.Align.START, use_underline=True)
+        self._insist.connect("clicked", self._insist_clicked)
+        for widget in (self._where, self._text, self._consent.widget, self._insist):
             column.pack_start(widget, False, False, 0)
         frame.add(column)
         frame.show_all()
-        content = self._dialog.get_content_area()
-        content.pack_start(frame, False, False, _SPACING)
+        self._insist.hide()
+        return frame
+
+    def _insist_clicked(self, *_: object) -> None:
+        self._insisted = True
+        self._dialog.response(Gtk.ResponseType.OK)
 
     def _remember(self, config: Any, *_: object) -> None:
         """Keep for all hosts whether only models for commercial use may run."""
         words = settings.show_switch(config.get_property(COMMERCIAL))
-        with contextlib.suppress(errors.CouldNotBeDone):
-            settings.change(self._place.paths.settings, {COMMERCIAL.replace("-", "_"): words})
+        self._limits.keep({COMMERCIAL.replace("-", "_"): words})
 
     def _changed(self, *_: object) -> None:
         self._text.set_sensitive(False)
@@ -225,6 +244,11 @@ class ToolDialog:
             sentence = self._plan.sentence()
             self._text.set_text(sentence[:1].upper() + sentence[1:])
         self._consent.show_offer(self._tool.id, self._plan.offer if self._plan else None)
+        insist = self._plan.insist if self._plan else ""
+        # "Run … anyway" and "Try … again" both have a y for the keyboard.
+        before, key, after = insist.replace("_", "__").rpartition("y")
+        self._insist.set_label(f"{before}_{key}{after}" if key else insist)
+        self._insist.set_visible(bool(insist))
         self._consented()
 
     def _consented(self) -> None:
@@ -243,8 +267,8 @@ def ask(
     tool: toolbox.Tool,
     place: GimpHost,
     order: Callable[[], host.Order],
-) -> str | None:
-    """Show a tool's dialog; the model whose download is agreed to, or None on Cancel."""
+) -> Answer | None:
+    """Show a tool's dialog; what the user agreed to, or None on Cancel."""
     GimpUi.init(procedure.get_name())
     return ToolDialog(procedure, config, tool, place, order).run()
 

@@ -21,6 +21,8 @@ SHORTEST_SECONDS, LONGEST_SECONDS = 5.0, 3600.0
 # Less is no place for a model, and more likely a slip of the unit.
 LEAST_BYTES = 100_000_000
 DEFAULT = "default"
+# What a panel offers for memory: a unit's least and largest number, and one to begin with.
+UNITS = {"%": (1.0, 100.0, 60.0), "GB": (0.1, 1000.0, 4.0)}
 _SECONDS = {"": 1, "s": 1, "sec": 1, "min": 60, "h": 3600}
 _BYTES = {"MB": 10**6, "GB": 10**9, "TB": 10**12, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
 _QUANTITY = re.compile(r"(\d{1,12}(?:[.,]\d{1,12})?)\s*([A-Za-z%]*)")
@@ -107,12 +109,17 @@ def read_amount(text: str) -> Amount:
     return Amount(bytes=count)
 
 
+def number_of(amount: Amount) -> tuple[float, str]:
+    """An amount of memory as a number of one of the units that panels offer."""
+    if amount.share is not None:
+        return round(amount.share * 100, 10), "%"
+    return (amount.bytes or 0) / 1e9, "GB"
+
+
 def show_amount(amount: Amount) -> str:
     """The words for an amount of memory; ``read_amount`` gives the same back."""
-    if amount.share is not None:
-        return f"{amount.share * 100:.10g} %"
-    count = amount.bytes or 0
-    return f"{count / 1e6:.15g} MB" if count < 10**9 else f"{count / 1e9:.15g} GB"
+    number, unit = number_of(amount)
+    return f"{number:.15g} {unit}"
 
 
 def read_switch(text: str) -> bool:
@@ -174,6 +181,11 @@ _BY_NAME = {setting.name: setting for setting in SETTINGS}
 def words_of(settings: Settings) -> dict[str, str]:
     """Every setting's words by its name."""
     return {setting.name: setting.show(getattr(settings, setting.name)) for setting in SETTINGS}
+
+
+def summary(settings: Settings) -> str:
+    """The limits in a few words."""
+    return f"{show_duration(settings.budget)}, {show_amount(settings.memory)} of memory"
 
 
 def load(path: Path) -> Settings:
@@ -269,9 +281,8 @@ def _write(path: Path, text: str) -> None:
     handle, name = tempfile.mkstemp(prefix=path.name, suffix=".part", dir=path.parent)
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
+            # Without waiting for the disk: an editor's own thread writes this.
             file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
         os.replace(name, path)
     except BaseException:
         with contextlib.suppress(OSError):

@@ -486,7 +486,29 @@ def test_window(stage: Stage) -> None:
             inside.also(["xdotool", "key", "ctrl+y"])
             await_state(out, lambda state: state == after, 10)
             words_a_picture_and_a_new_image(inside, out)
+            nss = [stage.python, "-m", "shared_core.cli"]
+            settings = options["profile"].home / "nss" / "config" / "settings.json"
+            limits_and_the_real_one_anyway(inside, out, nss, settings)
             (out / "stop").touch()
+
+
+def limits_and_the_real_one_anyway(inside: Any, out: Path, nss: list[str], settings: Path) -> None:
+    """A limit is set with the keyboard; beyond another one the real model runs on demand."""
+    assert inside.also([*nss, "models", "get", "scunet-real-psnr"]).returncode == 0
+    assert inside.also([*nss, "settings", "memory=100 MB"]).returncode == 0
+    before = await_state(out, lambda _: True)["layers"]
+    open_tool(inside, "Denoise")
+    for keys in (["alt+l"], ["alt+t"], ["ctrl+a"], ["9", "0", "Tab"]):
+        inside.also(["xdotool", "key", *keys])
+        time.sleep(0.7)
+    assert json.loads(settings.read_text("utf-8")) == {"memory": "0.1 GB", "budget": "90 s"}
+    time.sleep(1.5)
+    inside.screenshot(out / "limits.png")
+    inside.also(["xdotool", "key", "alt+y"])
+    after = await_state(out, lambda state: len(state["layers"]) == len(before) + 1)
+    label = next(one for one in after["receipts"] if one and one["path"] == "real")
+    assert label["reason"].startswith("as you chose; SCUNet needs ")
+    assert label["reason"].endswith("100 MB can be used")
 
 
 def words_a_picture_and_a_new_image(inside: Any, out: Path) -> None:

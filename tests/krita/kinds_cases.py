@@ -10,6 +10,7 @@ import random
 import sys
 from collections.abc import Callable
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -398,6 +399,51 @@ def test_commercial_use_only_is_remembered(desk: Desk) -> None:
     box.setChecked(False)
     assert not settings.load(file).commercial_only
     assert not desk.dock._order().commercial_only
+
+
+def test_limits_are_seen_changed_and_planned_with(desk: Desk) -> None:
+    """Every widget writes its setting; what another host writes is shown; the plan follows."""
+    file = paths.paths().settings
+    title, body = desk.widget("limits"), desk.widget("budget").parent()
+    try:
+        desk.open("deblur", "auto")
+        assert title.text() == "Limits: 1 min, 60 % of memory" and not body.isVisibleTo(desk.dock)
+        title.click()
+        assert body.isVisibleTo(desk.dock)
+        desk.widget("budget").setValue(90)
+        desk.widget("memory").setValue(45)
+        unit = desk.widget("vram_unit")
+        unit.setCurrentIndex(unit.findData("GB"))
+        assert title.text() == "Limits: 90 s, 45 % of memory"
+        four = settings.Amount(bytes=4 * 10**9)
+        assert settings.load(file).limits == settings.Limits(90.0, settings.Amount(0.45), four)
+        assert desk.dock._order().limits == settings.load(file).limits
+        # Another host writes; the fields follow, and what they cannot show exactly is kept.
+        settings.change(file, {"memory": "100 MB", "vram": "4 GiB"})
+        wait(lambda: title.text() == "Limits: 90 s, 0.1 GB of memory")
+        wait(lambda: "100 MB can be used" in desk.widget("plan").text())
+        assert "raise the limit of memory" in desk.widget("plan").text()
+        assert (desk.widget("memory").value(), desk.widget("vram").value()) == (0.1, 4.3)
+        desk.widget("budget").setValue(120)
+        assert settings.load(file).vram == settings.Amount(bytes=4 << 30)
+        desk.widget("memory").setValue(60)
+        wait(lambda: "can be used" not in desk.widget("plan").text())
+        file.write_text("{", "utf-8")
+        wait(lambda: "the defaults hold" in desk.widget("settings_trouble").text())
+        assert desk.widget("budget").value() == 60
+    finally:
+        file.unlink()
+        title.setChecked(False)
+
+
+def test_limits_that_cannot_be_kept_are_told(desk: Desk, tmp_path: Path) -> None:
+    limits = import_module("nss_krita.limits_box")
+    (tmp_path / "config").write_text("in the way", "utf-8")
+    box = limits.LimitsBox(tmp_path / "config" / "settings.json")
+    box.findChild(QtCore.QObject, "nss_budget").setValue(90)
+    trouble = box.findChild(QtCore.QObject, "nss_settings_trouble")
+    assert "cannot be written" in trouble.text()
+    assert box.findChild(QtCore.QObject, "nss_budget").value() == 60
 
 
 def test_a_large_number_has_no_slider(desk: Desk) -> None:

@@ -1,0 +1,172 @@
+"""The part of the panel that shows the user's limits and changes them; folded up by default."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from .form import shrinkable
+from .log import guarded
+from .qt import QtCore, QtWidgets, Signal
+from .receipts_box import wrapped
+from .vendored import settings
+
+_TIME_STEP = 10
+_UNIT_LETTERS = 4
+_ROWS = (
+    ("memory", "Memory:", "Main memory that a real model may take: a part of what is free, or GB."),
+    ("vram", "Graphics:", "Memory of the graphics card that it may take, where it runs on one."),
+)
+
+
+class AmountField(QtWidgets.QWidget):
+    """An amount of memory: a number and its unit."""
+
+    changed = Signal()
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self._number = QtWidgets.QDoubleSpinBox()
+        self._number.setObjectName(f"nss_{name}")
+        # What is half typed is not meant yet.
+        self._number.setKeyboardTracking(False)
+        self._number.setMinimumWidth(24)
+        self._unit = QtWidgets.QComboBox()
+        self._unit.setObjectName(f"nss_{name}_unit")
+        shrinkable(self._unit, _UNIT_LETTERS)
+        for unit in settings.UNITS:
+            self._unit.addItem("% of free" if unit == "%" else unit, unit)
+        row = QtWidgets.QHBoxLayout(self)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.addWidget(self._number, 1)
+        row.addWidget(self._unit, 1)
+        self._number.valueChanged.connect(self._typed)
+        self._unit.currentIndexChanged.connect(self._picked)
+
+    def words(self) -> str:
+        """The amount as the settings take it."""
+        return f"{self._number.value():.10g} {self._unit.currentData()}"
+
+    def show_amount(self, amount: settings.Amount) -> None:
+        """Show an amount that was set elsewhere."""
+        number, unit = settings.number_of(amount)
+        for widget in (self._unit, self._number):
+            widget.blockSignals(True)
+        self._unit.setCurrentIndex(self._unit.findData(unit))
+        self._span(unit)
+        self._number.setValue(number)
+        for widget in (self._unit, self._number):
+            widget.blockSignals(False)
+
+    def _span(self, unit: str) -> None:
+        least, most, _ = settings.UNITS[unit]
+        self._number.setDecimals(0 if unit == "%" else 1)
+        self._number.setRange(least, most)
+
+    def _picked(self, *_: object) -> None:
+        unit = str(self._unit.currentData())
+        self._number.blockSignals(True)
+        self._span(unit)
+        self._number.setValue(settings.UNITS[unit][2])
+        self._number.blockSignals(False)
+        self.changed.emit()
+
+    def _typed(self, *_: object) -> None:
+        self.changed.emit()
+
+
+class LimitsBox(QtWidgets.QWidget):
+    """Time, memory and graphics memory, kept in the settings that all hosts share."""
+
+    changed = Signal()
+
+    def __init__(self, file: Path) -> None:
+        super().__init__()
+        self._file = file
+        self._shown: tuple[settings.Settings, str] | None = None
+        self._title = QtWidgets.QToolButton()
+        self._title.setObjectName("nss_limits")
+        self._title.setCheckable(True)
+        self._title.setAutoRaise(True)
+        self._title.setToolButtonStyle(QtCore.Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self._title.setToolTip(
+            "<p>What a real model may take by itself. Krita, GIMP and the command line share this."
+            "</p>"
+        )
+        policy = QtWidgets.QSizePolicy.Policy
+        self._title.setSizePolicy(policy.Ignored, policy.Fixed)
+        self._title.toggled.connect(self._fold)
+        self._time = QtWidgets.QSpinBox()
+        self._time.setObjectName("nss_budget")
+        self._time.setKeyboardTracking(False)
+        self._time.setRange(int(settings.SHORTEST_SECONDS), int(settings.LONGEST_SECONDS))
+        self._time.setSingleStep(_TIME_STEP)
+        self._time.setSuffix(" s")
+        self._time.setMinimumWidth(24)
+        self._time.valueChanged.connect(self._time_set)
+        self._amounts = {name: AmountField(name) for name, _, _ in _ROWS}
+        self._trouble = wrapped("nss_settings_trouble")
+        self._body = QtWidgets.QWidget()
+        form = QtWidgets.QFormLayout(self._body)
+        form.setContentsMargins(0, 0, 0, 0)
+        form.setFieldGrowthPolicy(QtWidgets.QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        self._add(form, "Time:", self._time, "Longest time that a real model may take.")
+        for name, title, text in _ROWS:
+            self._add(form, title, self._amounts[name], text)
+            self._amounts[name].changed.connect(partial(self._amount_set, name))
+        column = QtWidgets.QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        for widget in (self._title, self._body, self._trouble):
+            column.addWidget(widget)
+        self._fold(False)
+        self.look()
+
+    def look(self) -> settings.Settings:
+        """The settings as they are now, which another host may have changed; shows them."""
+        kept, trouble = found = settings.read(self._file)
+        if found == self._shown:
+            return kept
+        self._shown = found
+        self._time.blockSignals(True)
+        self._time.setValue(round(kept.budget))
+        self._time.blockSignals(False)
+        for name, field in self._amounts.items():
+            field.show_amount(getattr(kept, name))
+        self._title.setText(f"Limits: {settings.summary(kept)}")
+        self._trouble.setText(trouble)
+        self._trouble.setVisible(bool(trouble))
+        return kept
+
+    def tell(self, sentence: str) -> None:
+        """What kept a change from being kept; the fields show what holds."""
+        self._shown = None
+        self.look()
+        self._trouble.setText(sentence)
+        self._trouble.setVisible(True)
+
+    @staticmethod
+    def _add(form: Any, title: str, field: Any, text: str) -> None:
+        label = QtWidgets.QLabel(title)
+        for widget in (label, field):
+            widget.setToolTip(f"<p>{text}</p>")
+        form.addRow(label, field)
+
+    @guarded
+    def _fold(self, open_: bool) -> None:
+        arrow = QtCore.Qt.ArrowType
+        self._title.setArrowType(arrow.DownArrow if open_ else arrow.RightArrow)
+        self._body.setVisible(open_)
+
+    @guarded
+    def _time_set(self, *_: object) -> None:
+        self._keep({"budget": f"{self._time.value()} s"})
+
+    @guarded
+    def _amount_set(self, name: str) -> None:
+        self._keep({name: self._amounts[name].words()})
+
+    def _keep(self, given: dict[str, str]) -> None:
+        settings.change(self._file, given)
+        self.look()
+        self.changed.emit()
