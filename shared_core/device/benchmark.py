@@ -13,14 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..bridge.errors import Cancelled
+from ..engine.placement import heavy_share
 from .profile import CPU_PROVIDER
 
 FOLDER = Path(__file__).parent / "graphs"
 
-# What takes a network's time; shape and copy nodes may well lie on the processor.
-HEAVY_OPERATORS = frozenset(
-    {"Conv", "FusedConv", "NhwcFusedConv", "MatMul", "FusedMatMul", "Gemm", "FusedGemm", "Resize"}
-)
 PLACED_ENOUGH = 0.95
 # Interpolation is a small part of every network: a provider that leaves it to the processor is
 # not refused for it, it only gets no figure.
@@ -130,15 +127,17 @@ def measure(
     *,
     reference: Mapping[str, NDArray[Any]],
     tolerance: float,
+    open_alone: Opener | None = None,
     cancelled: Callable[[], bool] | None = None,
     on_kind: Callable[[str], None] | None = None,
     clock: Clock = time.perf_counter,
 ) -> Outcome:
     """Check and time ``provider`` on all kinds of operation, about 2 seconds on a processor.
 
-    ``reference`` holds another provider's answers per kind, ``clock`` tells seconds. Raises
-    ``NotTrusted`` when another provider does the work or an answer is wrong, ``Cancelled``, and
-    what ``open_session`` raises.
+    ``reference`` holds another provider's answers per kind, ``clock`` tells seconds. ``open_alone``
+    opens a session that fails where the processor would have to help: the witness where
+    onnxruntime does not tell who does the work. Raises ``NotTrusted`` when another provider does it
+    or an answer is wrong, ``Cancelled``, and what ``open_session`` raises.
     """
     outcome = Outcome()
     last: list[tuple[Graph, ProbeSession]] = []
@@ -147,7 +146,7 @@ def measure(
             on_kind(kind)
         _stop_if(cancelled)
         session = _opened(provider, open_session, sizes[0], outcome)
-        placed = _placed(provider, session)
+        placed = _placed(provider, session, sizes[0], open_alone)
         if placed < PLACED_ENOUGH and kind in OPTIONAL_KINDS:
             continue
         outcome.placed = min(outcome.placed, placed)
@@ -174,19 +173,20 @@ def _opened(provider: str, open_session: Opener, graph: Graph, outcome: Outcome)
     return session
 
 
-def _placed(provider: str, session: ProbeSession) -> float:
-    """Share of the heavy operators on ``provider``; without a word from onnxruntime it is 0.
+def _placed(provider: str, session: ProbeSession, graph: Graph, open_alone: Opener | None) -> float:
+    """Share of the heavy operators on ``provider``; without a witness it is 0.
 
     The processor has nobody to leave them to, and onnxruntime up to 1.23 never says.
     """
     if provider == CPU_PROVIDER:
         return 1.0
-    heavy = {
-        place: sum(count for operator, count in nodes.items() if operator in HEAVY_OPERATORS)
-        for place, nodes in session.bound.nodes.items()
-    }
-    total = sum(heavy.values())
-    return heavy.get(provider, 0) / total if total else 0.0
+    share = heavy_share(session.bound.nodes, provider)
+    if share is not None or open_alone is None:
+        return share or 0.0
+    try:
+        return float(open_alone(graph.path, provider).bound.provider == provider)
+    except Exception:  # onnxruntime's errors are bare Exceptions.
+        return 0.0
 
 
 def _check(

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..bridge.errors import Cancelled
 from .adapters import FoundAdapter, find_adapters, judge_adapter, merely_busy
+from .adapters_vulkan import scan
 from .libraries import (
     REMOTE,
     adapter_behind,
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from .benchmark import Graph, Opener
 
 # Part of the key: raise it when the probe measures something else or otherwise.
-VERSION = 1
+VERSION = 2
 TENSORRT = "TensorrtExecutionProvider"
 WEBGPU = "WebGpuExecutionProvider"
 PLUGIN = "onnxruntime-ep-webgpu"
@@ -81,25 +82,31 @@ def probe(
     open_session: Opener | None = None,
     available: Sequence[str] | None = None,
     adapters: Sequence[Adapter] | None = None,
+    vulkan: Sequence[FoundAdapter] | None = None,
 ) -> Profile:
     """Measure this machine; 2 to 3 seconds for each provider, in this process.
 
     ``on_progress`` gets a share 0..1 and a sentence, ``cancelled`` is asked between measurements
     and ends them with ``Cancelled``. TensorRT is tried only on demand: it builds an engine for
     minutes. Where onnxruntime is missing or broken the profile says so. ``open_session``,
-    ``available`` and ``adapters`` stand in for the engine, onnxruntime's list and this machine's.
+    ``available``, ``adapters`` and ``vulkan`` stand in for the engine, onnxruntime's list, this
+    machine's and Vulkan's.
     """
     started = time.perf_counter()
     key = machine_key()
     cpu, memory = read_cpu(), read_memory()
     cards = tuple(adapters) if adapters is not None else tuple(map(judge_adapter, find_adapters()))
+    by_vulkan = [judge_adapter(found) for found in (scan() if vulkan is None else vulkan)]
+    cards += tuple(card for card in by_vulkan if card.ident not in {c.ident for c in cards})
     version, names, trouble = _onnxruntime(available)
     providers: list[Provider] = []
     disturbed = 0.0
     if trouble:
         providers.append(Provider(CPU_PROVIDER, kind_of(CPU_PROVIDER).title, False, trouble))
     else:
-        trial = _Trial(cpu, cards, open_session, cancelled, on_progress, len(names), tensorrt)
+        trial = _Trial(
+            cpu, cards, by_vulkan, open_session, cancelled, on_progress, len(names), tensorrt
+        )
         for name in names:
             watch = _Watch.start()
             providers.append(trial.measured(name))
@@ -107,6 +114,8 @@ def probe(
                 disturbed = watch.share_of_others()
     if PLUGIN in installed() and WEBGPU not in names:
         reason = f"{PLUGIN} is installed, but NSS cannot use plug-in providers yet."
+        if by_vulkan and not any(card.usable for card in by_vulkan):
+            reason += " " + " ".join(card.reason for card in by_vulkan)
         providers.append(Provider(WEBGPU, kind_of(WEBGPU).title, False, reason))
     gflops = next((p.gflops for p in providers if p.id == CPU_PROVIDER), {})
     if on_progress:
@@ -132,6 +141,7 @@ class _Trial:
         self,
         cpu: Cpu,
         adapters: Sequence[Adapter],
+        by_vulkan: Sequence[Adapter],
         open_session: Opener | None,
         cancelled: Callable[[], bool] | None,
         on_progress: OnProgress | None,
@@ -144,7 +154,9 @@ class _Trial:
         self._kinds: Mapping[str, Sequence[Graph]] = benchmark.graphs()
         self._cpu = cpu
         self._adapters = adapters
+        self._by_vulkan = by_vulkan
         self._open = open_session or _engine_session
+        self._open_alone = None if open_session else _engine_session_alone
         self._cancelled = cancelled
         self._on_progress = on_progress
         self._steps = max(1, count * len(self._kinds))
@@ -168,6 +180,7 @@ class _Trial:
                 self._open,
                 self._kinds,
                 reference=self._reference,
+                open_alone=self._open_alone,
                 tolerance=tolerance,
                 cancelled=self._cancelled,
                 on_kind=lambda operation: self._step(kind.title, operation),
@@ -201,9 +214,9 @@ class _Trial:
             return "It builds an engine for minutes for each model, so it is tried only on demand."
         if kind.vendor is None:
             return ""
-        candidates = [
-            card for card in self._adapters if not kind.vendor or card.vendor == kind.vendor
-        ]
+        # Those that have a Vulkan driver are the only ones that WebGPU finds where there is Vulkan.
+        cards = self._by_vulkan if name == WEBGPU and self._by_vulkan else self._adapters
+        candidates = [card for card in cards if not kind.vendor or card.vendor == kind.vendor]
         if candidates and not any(card.usable for card in candidates):
             return " ".join(card.reason for card in candidates)
         return ""
@@ -223,7 +236,7 @@ class _Trial:
         if name == CPU_PROVIDER:
             return self._cpu.name
         card = adapter_behind(name, self._adapters)
-        return card.name if card else ""
+        return card.name if card else _listed_device(name)
 
     def _step(self, title: str, operation: str) -> None:
         if self._on_progress:
@@ -265,6 +278,24 @@ def _engine_session(path: Path, provider: str) -> Any:
     from ..engine.session import open_session
 
     return open_session(path, provider)
+
+
+def _listed_device(provider: str) -> str:
+    """The device that onnxruntime itself lists for a provider, where this version has a list."""
+    import onnxruntime
+
+    try:
+        devices = onnxruntime.get_ep_devices()
+        own = [d.device for d in devices if d.ep_name == provider and d.device.type.name != "CPU"]
+        return str(own[0].metadata.get("Description") or own[0].vendor) if own else ""
+    except Exception:  # Older versions have none, and a driver may fail while it is asked.
+        return ""
+
+
+def _engine_session_alone(path: Path, provider: str) -> Any:
+    from ..engine.session import open_session
+
+    return open_session(path, provider, alone=True)
 
 
 def _onnxruntime(available: Sequence[str] | None) -> tuple[str, list[str], str]:

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from ..bridge.errors import Cancelled, CouldNotBeDone
 from .memory import available_bytes, usable_threads
+from .placement import heavy_share
 
 # Beside the reports that ``shared_core`` switches off: on Windows events go to the system's traces.
 ort.disable_telemetry_events()
@@ -33,6 +34,8 @@ os.environ.pop("ORT_LOAD_CONFIG_FROM_MODEL", None)
 # Full optimisation may triple the weights in memory, so it needs a model far below what is free.
 _SHARE_FOR_FULL_OPTIMISATION = 0.25
 _SHARE_FOR_WARM_SESSIONS = 0.1
+# With less of the heavy operations on a device, the processor does the work.
+_LEAST_SHARE = 0.5
 _WARNING = 2
 _MEMORY_SIGNS = (
     "failed to allocate memory",
@@ -100,9 +103,9 @@ class Tensor:
 class Bound:
     """Where the model's nodes really lie.
 
-    ``nodes`` holds for each provider its operators and their number, after optimisation;
-    ``share`` is the part of all nodes that lies on ``provider``, None where this onnxruntime does
-    not tell.
+    ``nodes`` holds for each provider its operators and their number, after optimisation, as far as
+    onnxruntime tells; ``share`` is the part of all nodes that lies on ``provider``, None where it
+    does not tell of those that do the work.
     """
 
     provider: str
@@ -184,27 +187,33 @@ class Session:
         )
 
 
-def open_session(path: str | Path, provider: str = CPU, *, threads: int | None = None) -> Session:
+def open_session(
+    path: str | Path, provider: str = CPU, *, threads: int | None = None, alone: bool = False
+) -> Session:
     """Load the model at ``path`` and bind it to ``provider``, with ``threads`` of our own count.
 
-    Raises ``SessionFailed`` when the file is no model or another provider would run it, and
-    ``OutOfMemory``.
+    With ``alone`` the provider has to take every node. Raises ``SessionFailed`` when the file is no
+    model or another provider would do most of the work, and ``OutOfMemory``.
     """
     path = Path(path)
     count = threads or usable_threads()
     if provider not in ort.get_available_providers():
         raise _unbound(path, provider, f"this onnxruntime is built without {provider}")
     started = time.perf_counter()
+    options = _options(path, count)
+    if alone and provider != CPU:
+        options.add_session_config_entry("session.disable_cpu_ep_fallback", "1")
     try:
-        native = ort.InferenceSession(
-            str(path), _options(path, count), providers=[provider], enable_fallback=0
-        )
+        native = ort.InferenceSession(str(path), options, providers=[provider], enable_fallback=0)
     except Exception as error:
         raise _load_failure(path, provider, error) from error
     found = native.get_providers()
     if found[:1] != [provider]:
         raise _unbound(path, provider, f"onnxruntime bound {', '.join(found)} instead")
     bound = _bound(native, provider)
+    share = heavy_share(bound.nodes, provider)
+    if share is not None and share < _LEAST_SHARE:
+        raise _unbound(path, provider, f"it takes only {share:.0%} of the model's heavy operations")
     return Session(native, path, bound, count, time.perf_counter() - started)
 
 
@@ -289,9 +298,9 @@ def _bound(native: ort.InferenceSession, provider: str) -> Bound:
     for part in parts:
         operators = counts.setdefault(part.ep_name, Counter())
         operators.update(node.op_type for node in part.get_nodes())
+    if heavy_share(counts, provider) is None:
+        return Bound(provider, None, counts)
     total = sum(operators.total() for operators in counts.values())
-    if not total:
-        return Bound(provider)
     return Bound(provider, counts.get(provider, Counter()).total() / total, counts)
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from shared_core.device import adapters_macos, adapters_windows
+from shared_core.device import adapters_macos, adapters_vulkan, adapters_windows
 from shared_core.device.adapters import (
     FoundAdapter,
     judge_adapter,
@@ -61,6 +64,39 @@ REFUSED = [
         "compute capability 6.1",
     ),
 ]
+
+
+def test_vulkans_words_are_read() -> None:
+    """As Mesa 25's lavapipe answered on Debian 13."""
+    said = adapters_vulkan.DeviceProperties(
+        vendorID=0x10005, deviceType=4, deviceName=b"llvmpipe (LLVM 19.1.7, 256 bits)"
+    )
+    found = adapters_vulkan.describe(said)
+    assert (found.name, found.software) == ("llvmpipe (LLVM 19.1.7, 256 bits)", True)
+    assert not judge_adapter(found).usable
+    listed = json.dumps([asdict(found)])
+    assert adapters_vulkan.scan(lambda: listed) == [found]
+
+
+def crashes() -> str:
+    raise subprocess.CalledProcessError(-11, "python")
+
+
+def hangs() -> str:
+    raise subprocess.TimeoutExpired("python", 10)
+
+
+@pytest.mark.parametrize("ask", [crashes, hangs, lambda: "", lambda: "[{}, 1]", lambda: '{"a": 1}'])
+def test_a_vulkan_driver_that_crashes_or_hangs_names_nothing(ask: Any) -> None:
+    assert adapters_vulkan.scan(ask) == []
+
+
+def test_vulkan_is_asked_in_a_process_of_its_own() -> None:
+    before = set(sys.modules)
+    assert isinstance(adapters_vulkan.scan(), list)
+    loaded = Path("/proc/self/maps")
+    assert not loaded.exists() or "libvulkan" not in loaded.read_text()
+    assert set(sys.modules) - before == set()
 
 
 @pytest.mark.parametrize(("found", "kind", "said"), REFUSED)

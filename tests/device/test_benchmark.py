@@ -15,6 +15,7 @@ import pytest
 from shared_core.bridge.errors import Cancelled
 from shared_core.device import benchmark
 from shared_core.device.profile import CPU_PROVIDER, MIXES
+from shared_core.engine.placement import HEAVY_OPERATORS
 from shared_core.engine.session import open_session
 
 CUDA = "CUDAExecutionProvider"
@@ -121,8 +122,8 @@ def test_a_fallback_in_the_second_session_does_not_pass_either() -> None:
         lambda all_: {CUDA: {}, CPU_PROVIDER: all_},
         # All the small change on the card and the work on the processor.
         lambda all_: {
-            CUDA: {k: n for k, n in all_.items() if k not in benchmark.HEAVY_OPERATORS},
-            CPU_PROVIDER: {k: n for k, n in all_.items() if k in benchmark.HEAVY_OPERATORS},
+            CUDA: {k: n for k, n in all_.items() if k not in HEAVY_OPERATORS},
+            CPU_PROVIDER: {k: n for k, n in all_.items() if k in HEAVY_OPERATORS},
         },
         lambda all_: {CUDA: {**all_, "Conv": all_.get("Conv", 2) - 1}, CPU_PROVIDER: {"Conv": 1}},
         # onnxruntime that does not tell is no witness.
@@ -132,6 +133,23 @@ def test_a_fallback_in_the_second_session_does_not_pass_either() -> None:
 def test_heavy_operations_left_to_the_processor_are_seen(place: Any) -> None:
     with pytest.raises(benchmark.NotTrusted, match="heavy operations"):
         measure(opener(place=place))
+
+
+def silent(all_: dict[str, int]) -> Mapping[str, Mapping[str, int]]:
+    """What onnxruntime tells of a provider that works in another layout: the reordering alone."""
+    return {CUDA: {"Transpose": 2}}
+
+
+def test_where_onnxruntime_does_not_tell_a_session_without_the_processor_does() -> None:
+    outcome = measure(opener(place=silent), open_alone=opener())
+    assert outcome.placed == 1.0 and set(outcome.gflops) == set(KINDS)
+
+    def refuses(path: Path, provider: str) -> Any:
+        raise RuntimeError("fallback to CPU EP has been explicitly disabled")
+
+    for witness in (refuses, opener(CPU_PROVIDER), None):
+        with pytest.raises(benchmark.NotTrusted, match="heavy operations"):
+            measure(opener(place=silent), open_alone=witness)
 
 
 def test_interpolation_left_to_the_processor_only_costs_its_figure() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import onnxruntime
@@ -187,6 +188,42 @@ def test_no_driver_is_woken_for_a_refused_adapter(
     assert (profile.valid_hours <= 1) == (busy or profile.disturbed > DISTURBED_SHARE)
 
 
+def test_a_device_that_onnxruntime_lists_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def device(name: str, kind: str, description: str) -> Any:
+        what = SimpleNamespace(
+            type=SimpleNamespace(name=kind), vendor="Intel", metadata={"Description": description}
+        )
+        return SimpleNamespace(ep_name=name, device=what)
+
+    listed = [device(DML, "CPU", "a processor"), device(DML, "GPU", "Arc A770")]
+    monkeypatch.setattr(onnxruntime, "get_ep_devices", lambda: listed, raising=False)
+    assert probe._listed_device(DML) == "Arc A770"
+    assert probe._listed_device(CUDA) == ""
+    monkeypatch.delattr(onnxruntime, "get_ep_devices")
+    assert probe._listed_device(DML) == ""
+
+
+LAVAPIPE = FoundAdapter("llvmpipe (LLVM 19.1.7, 256 bits)", 0x10005, 0, software=True)
+
+
+@pytest.mark.parametrize("vulkan", [[LAVAPIPE], [LAVAPIPE, FoundAdapter("Radeon", 0x1002, 7)]])
+@pytest.mark.usefixtures("quick")
+def test_a_software_renderer_with_a_vulkan_driver_is_named_and_refused(vulkan: Any) -> None:
+    """Beside a card without such a driver it is the only one that WebGPU would find."""
+    card = judge_adapter(FoundAdapter("Radeon", 0x1002, 7, 8 * GB, driver="amdgpu"))
+    asked = [CPU_PROVIDER, probe.WEBGPU]
+    profile = probe.probe(
+        open_session=never_opened, available=asked, adapters=[card], vulkan=vulkan
+    )
+    assert [(a.name, a.usable) for a in profile.adapters] == [
+        ("Radeon", True),
+        (LAVAPIPE.name, False),
+    ]
+    reason = found(profile, probe.WEBGPU).reason
+    assert ("is a software renderer" in reason) == (len(vulkan) == 1)
+    assert ("was tried" in reason) == (len(vulkan) == 2)
+
+
 @pytest.mark.usefixtures("quick")
 def test_tensorrt_only_on_demand() -> None:
     asked = [CPU_PROVIDER, probe.TENSORRT]
@@ -224,7 +261,7 @@ def test_the_key_is_stable_and_needs_nothing_heavy() -> None:
     [
         ("installed", lambda: {"onnxruntime-gpu": "1.31.1"}),
         ("find_adapters", lambda: [FoundAdapter("Card", 0x10DE, 1, driver="nvidia")]),
-        ("VERSION", 2),
+        ("VERSION", 0),
     ],
 )
 def test_the_key_changes_with_what_it_names(

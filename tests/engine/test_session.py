@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import onnx
@@ -167,6 +168,55 @@ def test_a_provider_that_is_listed_but_does_not_bind_is_refused(
     with pytest.warns(UserWarning), pytest.raises(SessionFailed) as caught:
         open_session(blur, "DmlExecutionProvider")
     assert CPU in caught.value.reason
+
+
+@pytest.mark.parametrize(("taken", "refused"), [(0, True), (1, False)])
+def test_a_provider_that_leaves_the_work_to_the_processor_is_refused(
+    blur: Path, monkeypatch: pytest.MonkeyPatch, taken: int, refused: bool
+) -> None:
+    """A session that says to be on a card and has all convolutions on the processor."""
+    cuda = "CUDAExecutionProvider"
+
+    class Native:
+        def __init__(self, *arguments: object, **options: object) -> None:
+            self._inner = native(blur.as_posix())
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(self._inner, name)
+
+        def get_providers(self) -> list[str]:
+            return [cuda, CPU]
+
+        def get_provider_graph_assignment_info(self) -> list[object]:
+            def part(name: str, operator: str) -> object:
+                node = SimpleNamespace(op_type=operator)
+                return SimpleNamespace(ep_name=name, get_nodes=lambda: [node])
+
+            return [part(cuda, "Transpose"), part(cuda if taken else CPU, "Conv")]
+
+    native = ort.InferenceSession
+    monkeypatch.setattr(ort, "InferenceSession", Native)
+    monkeypatch.setattr(ort, "get_available_providers", lambda: [cuda, CPU])
+    if refused:
+        with pytest.raises(SessionFailed, match="takes only 0% of the model's heavy operations"):
+            open_session(blur, cuda)
+    else:
+        assert open_session(blur, cuda).bound.share == 1
+
+
+def test_alone_is_asked_of_onnxruntime(blur: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a GPU build without a GPU this raises, where a plain session is silently the processor."""
+    asked: list[str] = []
+
+    def spy(path: str, options: ort.SessionOptions, **kwargs: object) -> object:
+        asked.append(options.get_session_config_entry("session.disable_cpu_ep_fallback"))
+        raise RuntimeError("fallback to CPU EP has been explicitly disabled")
+
+    monkeypatch.setattr(ort, "InferenceSession", spy)
+    monkeypatch.setattr(ort, "get_available_providers", lambda: ["CUDAExecutionProvider", CPU])
+    with pytest.raises(SessionFailed, match="explicitly disabled"):
+        open_session(blur, "CUDAExecutionProvider", alone=True)
+    assert asked == ["1"]
 
 
 def damage(kind: str, content: bytes) -> bytes:

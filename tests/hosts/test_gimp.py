@@ -485,10 +485,10 @@ def test_window(stage: Stage) -> None:
             await_state(out, lambda state: state == before, 10)
             inside.also(["xdotool", "key", "ctrl+y"])
             await_state(out, lambda state: state == after, 10)
-            words_a_picture_and_a_new_image(inside, out)
             nss = [stage.python, "-m", "shared_core.cli"]
             settings = options["profile"].home / "nss" / "config" / "settings.json"
             limits_and_the_real_one_anyway(inside, out, nss, settings)
+            words_a_picture_and_a_new_image(inside, out)
             (out / "stop").touch()
 
 
