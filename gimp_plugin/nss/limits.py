@@ -101,7 +101,7 @@ class Limits:
         column.pack_start(self._trouble, False, False, 0)
         column.show_all()
         self.box = column
-        self._show()
+        self.look()
 
     def keep(self, given: dict[str, str]) -> None:
         """Set settings for all hosts; what kept them from being kept is told."""
@@ -110,7 +110,7 @@ class Limits:
             settings.change(self._file, given)
         except errors.NssError as error:
             said = str(error)
-        self._show(said)
+        self.look(said)
         self._changed()
 
     def _row(self, grid: Any, place: int, title: str, text: str, field: Any) -> None:
@@ -122,7 +122,8 @@ class Limits:
         grid.attach(label, 0, place, 1, 1)
         grid.attach(field, 1, place, 1, 1)
 
-    def _show(self, said: str = "") -> None:
+    def look(self, said: str = "") -> None:
+        """Show the settings as they are now, and what kept a change from being kept."""
         kept, trouble = settings.read(self._file)
         self._silent = True
         self._time.set_value(kept.budget)
