@@ -97,10 +97,12 @@ class ModelsWindow(QtWidgets.QDialog):
         self._more.setObjectName("nss_models_more")
         self._more.setCheckable(True)
         self._more.setAutoDefault(False)
-        self._more.setToolTip("<p>All that was measured of this machine.</p>")
+        self._more.setToolTip(
+            "<p>All that was measured of this machine, and what was ever contacted.</p>"
+        )
         self._details = QtWidgets.QPlainTextEdit()
         self._details.setObjectName("nss_models_details")
-        self._details.setAccessibleName("This machine in detail")
+        self._details.setAccessibleName("This machine in detail, and what was contacted")
         self._details.setReadOnly(True)
         self._details.setFixedHeight(_DETAILS_HEIGHT)
         self._details.setVisible(False)

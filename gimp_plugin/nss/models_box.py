@@ -75,8 +75,8 @@ class ModelsBox:
     def _build(self) -> None:
         self._machine = wrapped("")
         self._details = Gtk.TextView(editable=False, cursor_visible=False, monospace=True)
-        named(self._details, "This machine in detail")
-        self._more = Gtk.Expander(label="A_bout This Machine", use_underline=True)
+        named(self._details, "This machine in detail, and what was contacted")
+        self._more = Gtk.Expander(label="De_tails and Privacy", use_underline=True)
         self._more.add(scrolled(self._details, _DETAILS_HEIGHT))
         self._facts = wrapped("")
         self._facts.set_selectable(True)

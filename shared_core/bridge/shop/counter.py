@@ -17,7 +17,7 @@ from ..client import Client
 from ..errors import Cancelled
 from ..lane import Lane, Watch
 from ..paths import Paths
-from . import views
+from . import privacy, views
 from .views import Doing, Question, View
 
 # How often it is looked what comes by itself: another program's download, the first measurement.
@@ -44,6 +44,7 @@ class Counter:
         self._models: wire.ModelsReply | None = None
         self._machine: wire.DoctorReply | None = None
         self._groups: tuple[views.Group, ...] = ()
+        self._privacy = ""
         self._looking = self._again = False
         self._looked = 0.0
         self._begun = time.monotonic()
@@ -135,7 +136,7 @@ class Counter:
             actions.append(views.MEASURING)
         return View(
             machine=line,
-            details=details,
+            details="\n\n".join(filter(None, (details, self._privacy))),
             groups=self._groups,
             disk=views.disk(self._models) if self._models else "",
             actions=tuple(actions) if self._models else (),
@@ -155,6 +156,7 @@ class Counter:
         self._models, self._machine = value
         chosen = settings.load(self._paths.settings)
         self._groups = views.groups(self._models, chosen.commercial_only)
+        self._privacy = "\n".join(privacy.lines(self._paths))
 
     # What is done
 

@@ -83,8 +83,8 @@ class Doing:
 class View:
     """All that is to be shown. Without ``groups`` ``said`` tells why there are none.
 
-    ``machine`` is one line, ``details`` many. ``said`` is what came of what was done last, and
-    ``failed`` whether it went wrong.
+    ``machine`` is one line; ``details`` are many, with what was ever contacted. ``said`` is what
+    came of what was done last, and ``failed`` whether it went wrong.
     """
 
     machine: str

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from shared_core.bridge import client, wire
+from shared_core.bridge import client, contacts, wire
 from shared_core.bridge.errors import Cancelled, CouldNotBeDone
 from shared_core.bridge.paths import paths
 from shared_core.bridge.shop import counter, views
@@ -79,12 +79,19 @@ def until(desk: counter.Counter, wanted: Callable[[views.View], bool]) -> views.
 
 def test_what_is_shown_at_first(desk: counter.Counter) -> None:
     view = desk.poll()
-    assert (view.machine, view.details) == ("Standard · CPU", "all of it")
+    assert view.machine == "Standard · CPU"
+    assert view.details.startswith("all of it\n\nWhat was contacted\n  nothing, ever\n")
     assert [group.title for group in view.groups] == ["Deblur", "Restore Faces"]
     assert view.question is None and view.doing is None and view.said == ""
     assert [one.id for one in view.actions] == [
         *("import", "export", "own", "verify", "move", "measure"),
     ]
+
+
+def test_what_was_contacted_is_told(desk: counter.Counter) -> None:
+    contacts.Errand(desk._paths, "NAFNet: x.onnx").sending("huggingface.co")
+    desk.look()
+    until(desk, lambda v: "huggingface.co: 1 request" in v.details)
 
 
 def test_nothing_is_downloaded_before_it_is_agreed_to(

@@ -154,7 +154,7 @@ def test_letters_are_unique() -> None:
             for label in (
                 *(one.label for one in (*views.FOR_ALL, views.MEASURING, *together)),
                 "_Cancel",
-                "A_bout",
+                "De_tails",
                 "C_lose",
             )
         ]
