@@ -120,7 +120,7 @@ class NssDocker(DockWidget):
             self._models_window = ModelsWindow(self._counter(), self._window().qwindow())
             self._models_window.changed.connect(self._settings_changed)
             self._models_window.own_wanted.connect(self._open_own)
-        self._models_window.open()
+        self._models_window.come_up()
 
     @guarded
     def _open_own(self, *_: object) -> None:
@@ -131,7 +131,7 @@ class NssDocker(DockWidget):
             own, _ = shop_own()
             desk = own.Desk(self._paths, "Krita", placing.version(), self._counter().look)
             self._own_window = OwnWindow(desk, self._window().qwindow())
-        self._own_window.open()
+        self._own_window.come_up()
 
     def open_setup(self) -> None:
         """What the menu's Set Up does: show the panel with how the worker stands."""
@@ -172,10 +172,11 @@ class NssDocker(DockWidget):
     def stop(self) -> None:
         """Touch nothing any more; before Krita quits. The widgets may be gone by then."""
         self._planner.stop()
-        with contextlib.suppress(RuntimeError):
-            for part in (self._setup, self._models_window, self._own_window):
+        for part in (self._own_window, self._models_window, self._setup):
+            with contextlib.suppress(RuntimeError):
                 if part is not None:
                     part.stop()
+        with contextlib.suppress(RuntimeError):
             self._poll_timer.stop()
             self._ask_timer.stop()
 

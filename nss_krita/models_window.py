@@ -49,7 +49,7 @@ class ModelsWindow(QtWidgets.QDialog):
         self._timer.setInterval(_POLL_MS)
         self._timer.timeout.connect(self._poll)
 
-    def open(self) -> None:
+    def come_up(self) -> None:
         """Show it, in front; without taking Krita's input."""
         self.show()
         self.raise_()

@@ -42,7 +42,7 @@ class OwnWindow(QtWidgets.QDialog):
         self._timer.setInterval(_POLL_MS)
         self._timer.timeout.connect(self._poll)
 
-    def open(self) -> None:
+    def come_up(self) -> None:
         """Show it, in front; without taking Krita's input."""
         self.show()
         self.raise_()
@@ -66,9 +66,9 @@ class OwnWindow(QtWidgets.QDialog):
         self._said.setVisible(True)
 
     def stop(self) -> None:
-        """End everything; before Krita quits."""
-        self._timer.stop()
+        """End everything; before Krita quits. The widgets may be gone by then."""
         self._desk.stop()
+        self._timer.stop()
 
     def _build(self) -> None:
         column = QtWidgets.QVBoxLayout(self)

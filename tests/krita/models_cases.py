@@ -272,7 +272,7 @@ def test_a_worker_that_is_not_set_up(editor: Any, tmp_path: Path) -> None:
     nowhere = paths({"NSS_HOME": str(tmp_path)})
     lonely = module.counter.Counter(nowhere, "Krita", "5.2.9")
     shop = Shop(module.ModelsWindow(lonely, None))
-    shop.window.open()
+    shop.window.come_up()
     said: Callable[[], str] = lambda: str(shop.said.text())  # noqa: E731
     wait(lambda: "not set up" in said())
     assert shop.list.topLevelItemCount() == 0
