@@ -299,4 +299,4 @@ def scrolled(child: Any, height: int) -> Any:
 
 def named(widget: Any, name: str) -> None:
     """What a screen reader calls it."""
-    widget.get_accessible().setnamed(name)
+    widget.get_accessible().set_name(name)
