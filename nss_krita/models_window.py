@@ -23,6 +23,7 @@ _POLL_MS = 150
 _STEPS = 1000
 _WIDTH, _HEIGHT = 440, 740
 _LEAST_WIDTH = 260
+_LEAST_SAID = 20
 _LIST_HEIGHT, _LEAST_FACTS, _MOST_FACTS, _DETAILS_HEIGHT = 90, 90, 240, 160
 # Longer labels are broken where their size begins.
 _LONG_LABEL = 24
@@ -157,8 +158,9 @@ class ModelsWindow(QtWidgets.QDialog):
         self._cancel.setAutoDefault(False)
         self._cancel.setToolTip("<p>Stops; what has come already is kept.</p>")
         self._cancel.clicked.connect(self._cancel_clicked)
-        self._said = wrapped("nss_models_said")
-        for label in (self._machine, self._doing, self._said, self._disk):
+        self._said = Said()
+        self._said.setObjectName("nss_models_said")
+        for label in (self._machine, self._doing, self._disk):
             _no_higher(label)
         line = QtWidgets.QHBoxLayout()
         line.addWidget(self._bar, 1)
@@ -253,7 +255,7 @@ class ModelsWindow(QtWidgets.QDialog):
             self._bar.setValue(round((doing.share or 0.0) * _STEPS))
 
     def _show_said(self, sentence: str, failed: bool) -> None:
-        self._said.setText(views.told(sentence, failed))
+        self._said.setPlainText(views.told(sentence, failed))
         self._said.setVisible(bool(sentence))
 
     # What is clicked
@@ -304,20 +306,36 @@ class ModelsWindow(QtWidgets.QDialog):
 class Facts(QtWidgets.QTextBrowser):
     """Text that is to be seen at once where there is room for it, and else scrolls."""
 
-    def __init__(self) -> None:
+    def __init__(self, least: int = _LEAST_FACTS) -> None:
         super().__init__()
         policy = QtWidgets.QSizePolicy.Policy
         self.setSizePolicy(policy.Ignored, policy.Maximum)
-        self.setMinimumHeight(_LEAST_FACTS)
+        self.setMinimumHeight(least)
         self.document().documentLayout().documentSizeChanged.connect(self._sized)
 
     def sizeHint(self) -> Any:
         """As high as the text is in the present width."""
         height = int(self.document().size().height()) + 2 * self.frameWidth() + 2
-        return QtCore.QSize(self.width(), max(_LEAST_FACTS, min(_MOST_FACTS, height)))
+        return QtCore.QSize(self.width(), max(self.minimumHeight(), min(_MOST_FACTS, height)))
 
     def _sized(self, *_: object) -> None:
         self.updateGeometry()
+
+
+class Said(Facts):
+    """What came of something: like a label, which would not break a SHA-256."""
+
+    def __init__(self) -> None:
+        super().__init__(least=_LEAST_SAID)
+        self.setFrameShape(QtWidgets.QFrame.Shape.NoFrame)
+        self.viewport().setAutoFillBackground(False)
+        self.document().setDocumentMargin(0)
+        self.setAccessibleName("What came of it")
+        self.setTabChangesFocus(True)
+
+    def text(self) -> str:
+        """What stands there."""
+        return str(self.toPlainText())
 
 
 class ActionButtons(QtWidgets.QWidget):

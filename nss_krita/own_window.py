@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from .consent_box import let_shrink, paragraph
 from .form import shrinkable
 from .log import guarded
-from .models_window import ActionButtons, Facts
+from .models_window import ActionButtons, Facts, Said
 from .qt import QtCore, QtGui, QtWidgets
 from .receipts_box import wrapped
 from .vendored import shop_own, wire
@@ -62,7 +62,7 @@ class OwnWindow(QtWidgets.QDialog):
 
     def tell(self, sentence: str) -> None:
         """Where a failed slot's sentence goes."""
-        self._said.setText(views.told(sentence, True))
+        self._said.setPlainText(views.told(sentence, True))
         self._said.setVisible(True)
 
     def stop(self) -> None:
@@ -99,7 +99,8 @@ class OwnWindow(QtWidgets.QDialog):
         self._cancel.setObjectName("nss_own_cancel")
         self._cancel.setAutoDefault(False)
         self._cancel.clicked.connect(self._cancel_clicked)
-        self._said = wrapped("nss_own_said")
+        self._said = Said()
+        self._said.setObjectName("nss_own_said")
         self._buttons = ActionButtons("nss_own", self._clicked)
         for widget in (scroll, self._facts, self._preview, self._doing, self._cancel, self._said):
             column.addWidget(widget, 1 if widget is scroll else 0)
@@ -159,7 +160,7 @@ class OwnWindow(QtWidgets.QDialog):
         self._doing.setText(view.doing.text if view.doing else "")
         for widget in (self._doing, self._cancel):
             widget.setVisible(view.doing is not None)
-        self._said.setText(views.told(view.said, view.failed))
+        self._said.setPlainText(views.told(view.said, view.failed))
         self._said.setVisible(bool(view.said))
         self._buttons.show_actions(view.actions, enabled=view.doing is None)
 

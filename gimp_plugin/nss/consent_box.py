@@ -9,7 +9,7 @@ import gi
 
 gi.require_version("Gtk", "3.0")
 
-from gi.repository import GLib, Gtk  # noqa: E402
+from gi.repository import GLib, Gtk, Pango  # noqa: E402
 from vendored import consent, wire  # noqa: E402
 
 _SPACING = 6
@@ -79,6 +79,8 @@ def wrapped(text: str) -> Any:
     """A label of several lines."""
     label = Gtk.Label(label=text)
     label.set_line_wrap(True)
+    # A SHA-256 is longer than a line.
+    label.set_line_wrap_mode(Pango.WrapMode.WORD_CHAR)
     label.set_xalign(0)
     label.set_max_width_chars(_WIDTH_CHARS)
     return label
