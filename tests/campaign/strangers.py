@@ -3,10 +3,11 @@
 ``python tests/campaign/strangers.py --seed N --first A --count B --folder F`` is one process of
 it; ``campaign`` divides the numbers among several.
 
-Each mutant goes two ways. With a wrong hash it lies in a model's place: it must not count, not even
-be opened, and the running worker must answer with a plan that does without it. With the right hash
-(a model of the user's own, or one whose hash only the hub declares) it is inspected and then tried
-by a process that may die. Whatever is opened meanwhile is witnessed by the kernel.
+Each mutant goes three ways. With a wrong hash it lies in a model's place: it must not count, not
+even be opened, and the running worker must answer with a plan that does without it. With the right
+hash, which the hub might have declared for it, it is inspected and then tried by a process that may
+die. And it is brought as a model of the user's own, as ``nss models add`` does. Whatever is opened
+meanwhile is witnessed by the kernel.
 """
 
 from __future__ import annotations
@@ -34,12 +35,15 @@ if not __package__:
 from shared_core.bridge import wire
 from shared_core.bridge.errors import CouldNotBeDone, NssError, RealPathImpossible
 from shared_core.bridge.paths import paths
-from shared_core.catalog import cards, confined, inspection, trial
+from shared_core.catalog import cards, confined, inspection, own, trial
 from shared_core.catalog.card import HUB_DECLARED
 from shared_core.catalog.cards import Card, CardFile
 from shared_core.catalog.manifest import file_key
 from shared_core.catalog.shelf import Shelf
 from shared_core.catalog.store import Presence, Store
+from shared_core.worker import own_models
+from shared_core.worker.journal import Journal
+from shared_core.worker.own_models import OwnModels
 from tests.campaign import forked, mutants
 from tests.campaign.mutants import Mutant, mutant
 from tests.campaign.opens import Baits, Opens, watching
@@ -47,15 +51,22 @@ from tests.campaign.stage import CASES, Stage, a_stage
 from tests.catalog.small_cards import card, card_text
 from tests.fakes.contract_models import NAFNET
 
+confined_call = confined.call
 ROOT = Path(__file__).resolve().parents[2]
 COUNT = 10_000
 # Of so many trials one is in the product's own process instead of a fork.
 REAL_EVERY = 20
+# Of so many mutants one is brought through the running worker.
+WORKER_EVERY = 100
+# Of so many that may be added one is replaced by another file in the last moment.
+REPLACED_EVERY = 5
 # Of so many mutants of the deblurring model one goes through a job of the worker.
 JOB_EVERY = 10
 JOB_BYTES = 1 << 20
 _PADDING_HEAD = 7
-SECONDS, SPARE_BYTES = 8.0, 1 << 30
+SECONDS, SPARE_BYTES = 6.0, 1 << 30
+# For trying the ways to feed a model of one's own, and the most that all of it may take.
+TRYING_SECONDS, EXAMINING_SECONDS, EXAMINING_BYTES = 0.3, 10.0, 3 << 29
 WRONG, GOOD = "wrong-hash", "good"
 _DEBLUR = next(case for case in CASES if case.tool == "deblur")
 # Programs and libraries, which one model needs and another does not.
@@ -74,6 +85,8 @@ class Tally:
     late: int = 0
     greedy: int = 0
     passed: dict[str, int] = field(default_factory=dict)
+    examined: dict[str, int] = field(default_factory=dict)
+    through_worker: int = 0
     real_processes: int = 0
     plans: int = 0
     longest_plan_seconds: float = 0.0
@@ -121,6 +134,9 @@ class Ground:
         self.worker = self.client.ask(wire.AskStatus(), wire.StatusReply).pid
         self.trials: list[int] = []
         self.inspected = 0
+        journal = Journal(folder / "journal.json")
+        self.own = OwnModels(paths(), journal, own.Known(paths()).cards)
+        self.may_be_added = 0
         self.usual: set[str] = set()
 
     def _lay_baits(self) -> None:
@@ -221,6 +237,7 @@ def suffer(ground: Ground, one: Mutant, real: bool) -> None:
     try:
         _with_a_wrong_hash(ground, one, name)
         _with_the_right_hash(ground, one, name, real)
+        _as_ones_own(ground, one, name, real)
     except NssError as error:
         # What the sentences are for is not expected here, so it is a mistake too.
         tally.mistakes.append(f"{name}: {type(error).__name__}: {error}")
@@ -263,8 +280,7 @@ def _with_the_right_hash(ground: Ground, one: Mutant, name: str, real: bool) -> 
     ground.lay_out(ground.store.folder(made), one.data)
     if not one.data:
         return
-    call = forked.call if not real else confined.call
-    trial.confined.call = _noting(ground, call)  # type: ignore[attr-defined]
+    confined.call = _noting(ground, confined_call if real else forked.call)
     try:
         ground.store.check_before_use(made)
     except (RealPathImpossible, CouldNotBeDone) as error:
@@ -277,6 +293,71 @@ def _with_the_right_hash(ground: Ground, one: Mutant, name: str, real: bool) -> 
             tally.mistakes.append(f"{name}: it passed without a trial")
     if real and ground.trials:
         tally.real_processes += 1
+
+
+def _as_ones_own(ground: Ground, one: Mutant, name: str, real: bool) -> None:
+    """What ``nss models add`` does with it, and with what is added."""
+    tally = ground.tally
+    # As deep as a model's folder, so that the same ways lead out of it.
+    folder = ground.store.root.parent / "brought" / "model"
+    ground.lay_out(folder, one.data)
+    tool = "deblur" if one.seed.startswith(NAFNET) else "denoise"
+    message = wire.Examine(tool, str(folder / "model.onnx"))
+    confined.call = _noting(ground, confined_call if real else forked.call)
+    through = one.number % WORKER_EVERY == 0
+    tally.through_worker += through
+    try:
+        if through:
+            examined = ground.client.ask(message, wire.Examined)
+        else:
+            examined = ground.own.examine(message, lambda event: None, lambda: False)
+    except NssError as error:
+        _note(tally, _way(str(error)))
+        if "broke off" in str(error):
+            sys.stderr.write(f"{name}, brought: {error}\n")
+        if "mistake of its own" in str(error):
+            tally.mistakes.append(f"{name}, brought: {error}")
+        return
+    request = wire.AddModel(examined.card, examined.file, examined.trial)
+    passed = bool(examined.trial["ok"])
+    ground.may_be_added += passed
+    replaced = passed and ground.may_be_added % REPLACED_EVERY == 0
+    if replaced:
+        ground.lay_out(folder, one.data[:-1] + bytes([one.data[-1] ^ 1]))
+    try:
+        if through:
+            added = ground.client.ask(request, wire.Added)
+        else:
+            added = ground.own.add(request, lambda event: None, lambda: False)
+    except NssError as error:
+        _note(tally, "replaced, and not added" if replaced else "not added, since it fails")
+        if passed and not replaced:
+            tally.mistakes.append(f"{name}, added: {error}")
+        return
+    _note(tally, "added")
+    model = own.load(ground.store.root)[added.model]
+    digest = hashlib.sha256(ground.store.path(model).read_bytes()).hexdigest()
+    held = [ground.store.declared(model, file) for file in model.files]
+    if not passed or replaced or digest != hashlib.sha256(one.data).hexdigest():
+        tally.counted.append(f"{name}: it was added")
+    if digest != held[0] or ground.store.state(model).presence is not Presence.INSTALLED:
+        tally.counted.append(f"{name}: added, and {ground.store.state(model).reason}")
+    ground.store.remove(model)
+
+
+def _note(tally: Tally, way: str) -> None:
+    tally.examined[way] = tally.examined.get(way, 0) + 1
+
+
+def _way(text: str) -> str:
+    """Which way it was that a file was not taken as a model of one's own."""
+    if "broke off" in text:
+        return "its examination was ended"
+    if " is not used: " in text:
+        return "refused by inspection"
+    if "cannot be loaded" in text:
+        return "not loaded by onnxruntime"
+    return "does not fit, with the reason"
 
 
 def _noting(ground: Ground, call: Callable[..., Any]) -> Callable[..., Any]:
@@ -332,8 +413,16 @@ def _look_around(ground: Ground, one: Mutant, name: str) -> None:
 def a_ground(folder: Path, tally: Tally) -> Iterator[Ground]:
     """A ground below ``folder``; its worker runs, and is ended at the end."""
     folder.mkdir(parents=True, exist_ok=True)
-    native = inspection.inspect, confined.call, confined._Confined.__init__
-    seconds, spare = trial.SECONDS_PER_SESSION, trial._SPARE_BYTES
+    native = trial.inspect, confined._Confined.__init__  # type: ignore[attr-defined]
+    limits = {
+        (trial, "SECONDS_PER_SESSION"): SECONDS,
+        (trial, "_SPARE_BYTES"): SPARE_BYTES,
+        (own_models, "TRYING_SECONDS"): TRYING_SECONDS,
+        (own_models, "_MOST_SECONDS"): EXAMINING_SECONDS,
+        (own_models, "_LEAST_BYTES"): EXAMINING_BYTES,
+        (own_models, "_SHARE_OF_AVAILABLE"): 0.0,
+    }
+    kept = {(module, name): getattr(module, name) for module, name in limits}
     with watching(Path("/"), folder) as opens, a_stage(folder / "stage", models=[NAFNET]) as stage:
         _write_cards(folder / "stage" / "cards")
         code, said = stage.command("plan", "deblur", str(stage.pictures / "small.png"))
@@ -345,28 +434,36 @@ def a_ground(folder: Path, tally: Tally) -> Iterator[Ground]:
             return native[0](*given)
 
         def started(self: Any, *given: Any) -> None:
-            native[2](self, *given)
+            native[1](self, *given)
             ground.trials.append(self.pid)
 
         trial.inspect = inspected  # type: ignore[attr-defined]
         confined._Confined.__init__ = started  # type: ignore[method-assign]
-        trial.SECONDS_PER_SESSION, trial._SPARE_BYTES = SECONDS, SPARE_BYTES
+        for (module, name), value in limits.items():
+            setattr(module, name, value)
         try:
             _try_good_ones(ground)
             yield ground
             _end(ground)
         finally:
-            trial.inspect, confined.call = native[0], native[1]  # type: ignore[attr-defined]
-            confined._Confined.__init__ = native[2]  # type: ignore[method-assign]
-            trial.SECONDS_PER_SESSION, trial._SPARE_BYTES = seconds, spare
+            trial.inspect, confined.call = native[0], confined_call  # type: ignore[attr-defined]
+            confined._Confined.__init__ = native[1]  # type: ignore[method-assign]
+            for (module, name), value in kept.items():
+                setattr(module, name, value)
             ground.client.close()
             ground.baits.close()
 
 
 def _try_good_ones(ground: Ground) -> None:
     """They pass; and what is opened then has nothing to do with what a model says."""
-    for name, data in mutants.seeds().items():
-        suffer(ground, Mutant(-1, GOOD, name, data), real=name == "beside")
+    suffer(ground, Mutant(-1, GOOD, "beside", mutants.seeds()["beside"]), real=True)
+    for name in sorted(mutants.seeds().keys() - {"beside"}):
+        one = Mutant(-1, GOOD, name, mutants.seeds()[name])
+        ground.trials.clear()
+        ground.inspected = 0
+        _with_a_wrong_hash(ground, one, name)
+        _with_the_right_hash(ground, one, name, real=False)
+        _look_around(ground, one, name)
     assert ground.tally.passed == {GOOD: len(mutants.seeds())}, ground.tally
     assert not ground.tally.faults, ground.tally
     vars(ground.tally).update(vars(Tally()))
