@@ -4,6 +4,7 @@ of its own that may die (``catalog.confined``).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -128,12 +129,11 @@ def _run_full(probe: Probe, understood: Understood) -> tuple[int, float]:
     """
     from shared_core.catalog.contract import Shown
 
-    rule = understood.rule
-    if rule.tile:
-        width, height = rule.tile.sides
-    else:
-        size = picture_of(understood.inputs).size
-        height, width = size or (rule.side or 0,) * 2
+    rule, size = understood.rule, picture_of(understood.inputs).size
+    if size is not None:
+        # It was run at its only size already.
+        return math.prod(size), probe.last_seconds
+    width, height = rule.tile.sides if rule.tile else (rule.side or 0,) * 2
     picture = scene(min(height, MOST_TILE), min(width, MOST_TILE))
     if picture.shape[:2] != (height, width):
         picture = np.asarray(cv2.resize(picture, (width, height)), np.float32)

@@ -73,6 +73,7 @@ class Tried:
     known: Known
     scores: list[Score] = field(default_factory=list)
     offered: dict[str, list[str]] = field(default_factory=dict)
+    tested: dict[str, set[str]] = field(default_factory=dict)
     left_out: int = 0
     blind: bool = False
     exact: bool = True
@@ -99,10 +100,14 @@ def try_all(
     sources = readings.of_inputs(tool, structure.inputs, told)
     sources.sort(key=lambda reading: reading.penalty + _surprise(reading, said))
     for number, source in enumerate(sources):
+        if not _promising(source, sources[0], tried):
+            continue
         if number and probe.left < probe.last_seconds:
-            tried.left_out = len(sources) - number
-            break
+            tried.left_out += 1
+            continue
         arrays = probe.run(source.specs, Shown(picture.shown, picture.hole, picture.sigma))
+        for name, text in source.texts.items():
+            tried.tested.setdefault(name, set()).add(text)
         if arrays is None:
             continue
         for place, output in enumerate(structure.given):
@@ -116,11 +121,7 @@ def try_all(
                         Score(decibels + unlikely, decibels, unlikely, source, made)
                     )
     tried.scores.sort(key=lambda score: score.total)
-    for source in readings.of_inputs(tool, structure.inputs, {}):
-        tried.offer(source)
-    for output in structure.given if tried.scores else ():
-        for made in readings.of_outputs(tool, output, sizes, tried.scores[0].source, {}):
-            tried.offer(made)
+    _offer_all(tried, structure, tool)
     if tried.scores and tool == "remove-background":
         best = min(score.decibels for score in tried.scores)
         tried.blind = best > _worst(tool, picture)
@@ -129,6 +130,27 @@ def try_all(
         # Where nothing is seen the errors say nothing.
         tried.scores.sort(key=lambda score: (score.unlikely, score.decibels))
     return tried
+
+
+def _offer_all(tried: Tried, structure: Structure, tool: str) -> None:
+    """Note all that each field may be, whatever the user said of it."""
+    for source in readings.of_inputs(tool, structure.inputs, {}):
+        tried.offer(source)
+    for output in structure.given if tried.scores else ():
+        best = tried.scores[0].source
+        for made in readings.of_outputs(tool, output, structure.sizes, best, {}):
+            tried.offer(made)
+
+
+def _promising(source: Reading, first: Reading, tried: Tried) -> bool:
+    """Whether to run it: the other order of colours only where all else is as is best so far.
+
+    Colours tell so little of their order that all the others are not worth the time.
+    """
+    if source.texts.get(ORDER) == first.texts.get(ORDER) or not tried.scores:
+        return True
+    best = min(tried.scores, key=lambda score: score.total).source.texts
+    return all(best[name] == text for name, text in source.texts.items() if name != ORDER)
 
 
 def _surprise(reading: Reading, said: Found) -> float:
@@ -172,6 +194,8 @@ def _judged(
         return DECLARED, reason.why
     if len(tried.offered[name]) == 1:
         return DECLARED, "the file leaves nothing else"
+    if tried.left_out and name in tried.tested and len(tried.tested[name]) == 1:
+        return ASSUMED, "the others were not tried for want of time, so the usual is taken"
     if not others:
         return MEASURED, "tried: no other way gives a result"
     # The likeliest of the others, not the one that happens to be nearest.

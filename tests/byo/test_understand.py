@@ -401,3 +401,12 @@ def test_corrections_are_followed(tmp_path: Path) -> None:
     assert {one.sure for one in found.findings if one.name in ("values", "order", "tile")} == {
         "told"
     }
+
+
+def test_a_slow_model_is_not_called_measured(tmp_path: Path) -> None:
+    path = tmp_path / "slow.onnx"
+    path.write_bytes(strangers.enhancer(Contract(opaque=True)))
+    probe = Probe(open_session(path, threads=1), 0.0)
+    found = understand(probe, inspect(path), path, "denoise", "slow.onnx", {})
+    assert fields(found)["values"] == ("0..1", "assumed")
+    assert any("were not tried" in doubt for doubt in found.doubts)
