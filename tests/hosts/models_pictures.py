@@ -31,17 +31,18 @@ SPEED = 14_000_000
 THEMES = ("dark", "light")
 STEPS = ("models", "consent", "progress", "error")
 # What the window manager draws around a window.
-FRAME, TITLE = 1, 22
+FRAME, TITLE = 1, 20
 
 
-def zeros(folder: Path) -> None:
-    """A hub's folder with a file of zeros as long as the model's."""
+def zeros(folder: Path) -> dict[str, str]:
+    """A hub's folder with a file of zeros as long as the model's; the hashes it tells of them."""
     card = cards.load(ROOT / "models")[MODEL]
     for file in card.files:
         place = folder / card.repo / card.revision / file.path
         place.parent.mkdir(parents=True)
         with place.open("wb") as made:
             made.truncate(file.size)
+    return {Path(file.path).name: file.sha256 for file in card.files}
 
 
 def krita(folder: Path, hub: Hub, target: Path) -> None:
@@ -125,6 +126,8 @@ def _shooter(
         said = inside.also(["xdotool", "getwindowgeometry", "--shell", window]).stdout
         place = dict(line.split("=") for line in said.split())
         x, y, width, height = (int(place[name]) for name in ("X", "Y", "WIDTH", "HEIGHT"))
+        # The frame is counted twice.
+        x, y = x - FRAME, y - TITLE
         inside.screenshot(out / f"{step}.png")
         rows = slice(max(0, y - TITLE), y + height + FRAME)
         columns = slice(max(0, x - FRAME), x + width + FRAME)
@@ -141,8 +144,9 @@ def main() -> None:
     os.environ["HF_HUB_OFFLINE"] = "0"
     (folder / which).mkdir()
     try:
-        zeros(folder / "hub")
+        declared = zeros(folder / "hub")
         with Hub(folder / "hub") as hub:
+            hub.declared |= declared
             hub.fault(".onnx", "slow", at=SPEED)
             {"krita": krita, "gimp": gimp}[which](folder / which, hub, target)
     finally:
