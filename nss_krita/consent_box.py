@@ -11,6 +11,8 @@ from .vendored import consent, toolbox, wire
 
 # What a narrow panel shows of a check box's text; the rest goes on a second line.
 _LONG_QUESTION = 22
+# Lines of the facts that show at once; the rest is scrolled to, so that a narrow panel keeps room.
+_LINES = 12
 
 
 class ConsentBox(QtWidgets.QWidget):
@@ -32,12 +34,7 @@ class ConsentBox(QtWidgets.QWidget):
             "never uploaded.</p>"
         )
         self._box.toggled.connect(self._toggled)
-        self._facts = QtWidgets.QLabel()
-        self._facts.setObjectName("nss_consent_facts")
-        self._facts.setWordWrap(True)
-        self._facts.setTextFormat(QtCore.Qt.TextFormat.RichText)
-        self._facts.setTextInteractionFlags(QtCore.Qt.TextInteractionFlag.TextBrowserInteraction)
-        self._facts.setOpenExternalLinks(True)
+        self._facts = _Facts()
         self._other = QtWidgets.QPushButton()
         self._other.setObjectName("nss_consent_other")
         let_shrink(self._other)
@@ -66,10 +63,11 @@ class ConsentBox(QtWidgets.QWidget):
             question = "\n(".join(question.rsplit(" (", 1))
         self._box.setText(question)
         told = consent.lines(tool_id, offer, consent.hub_host())
-        self._facts.setText("".join(map(paragraph, told)))
+        self._facts.tell("".join(map(paragraph, told)))
         self._other.setVisible(offer.instead is not None)
         if offer.instead is not None:
-            self._other.setText("\n(".join(consent.switch(offer.instead).rsplit(" (", 1)))
+            words, _, size = consent.switch(offer.instead).rpartition(" instead")
+            self._other.setText(f"{words}\ninstead{size}")
             self._other.setToolTip(f"<p>{html.escape(consent.switch_help(offer.instead))}</p>")
 
     @guarded
@@ -80,6 +78,45 @@ class ConsentBox(QtWidgets.QWidget):
     def _clicked(self, *_: object) -> None:
         if self._offer is not None and self._offer.instead is not None:
             self._switch({toolbox.MODEL: self._offer.instead.choice})
+
+
+class _Facts(QtWidgets.QScrollArea):
+    """Rich text as high as it needs, up to some lines; more is scrolled to."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._text = QtWidgets.QLabel()
+        self._text.setObjectName("nss_consent_facts")
+        self._text.setWordWrap(True)
+        self._text.setTextFormat(QtCore.Qt.TextFormat.RichText)
+        self._text.setTextInteractionFlags(QtCore.Qt.TextInteractionFlag.TextBrowserInteraction)
+        self._text.setOpenExternalLinks(True)
+        self._text.setAlignment(QtCore.Qt.AlignmentFlag.AlignTop)
+        self.setWidget(self._text)
+        self.setWidgetResizable(True)
+        self.setFrameShape(QtWidgets.QFrame.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(QtCore.Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+
+    def tell(self, text: str) -> None:
+        """Show ``text`` from its beginning."""
+        if text == self._text.text():
+            return
+        self._text.setText(text)
+        self.verticalScrollBar().setValue(0)
+        self._fit()
+
+    def resizeEvent(self, event: Any) -> None:
+        """Fit the height to the width."""
+        super().resizeEvent(event)
+        self._fit()
+
+    @guarded
+    def _fit(self) -> None:
+        most = _LINES * self._text.fontMetrics().lineSpacing()
+        needed = self._text.heightForWidth(self.viewport().width())
+        height = max(0, min(needed, most))
+        if height != self.height():
+            self.setFixedHeight(height)
 
 
 def let_shrink(widget: Any) -> None:

@@ -127,7 +127,7 @@ def test_a_restricted_model_and_the_one_instead(desk: Desk) -> None:
     assert "<b>Commercial use is in doubt. Parts of it" in told
     assert '<a href="https://github.com/TencentARC/GFPGAN/blob/master/LICENSE">' in told
     other = desk.widget("consent_other")
-    assert other.isVisible() and other.text().startswith("Use RestoreFormer++ instead\n(")
+    assert other.isVisible() and other.text().startswith("Use RestoreFormer++\ninstead (")
     desk.widget("consent").setChecked(True)
     other.click()
     wait(desk.dock.settled)
