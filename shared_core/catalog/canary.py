@@ -6,6 +6,7 @@ with an inspected model; ``trial`` is what others call.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -36,6 +37,10 @@ _SIGMA = 15.0
 # Pictures and the like: what varies by less than this share of its range is another range.
 _LEAST_SHARE = 0.01
 
+# Of the answers that are compared, with tiles of a part of their side.
+_ANSWERS = 64
+_SMALLER = 4
+
 Size = tuple[int | None, int | None]
 
 _Failures = (SessionFailed, RunFailed)
@@ -61,10 +66,17 @@ def try_model(card: Card, folder: Path) -> Trial:
     card without sessions passes.
     """
     seconds: dict[str, float] = {}
+    answers: dict[str, list[float]] = {}
     reason = ""
     for role, file in card.sessions():
         try:
-            reason, seconds[role] = _try_session(card, role, folder / file.path)
+            session = open_session(folder / file.path)
+            reason, seconds[role] = _try_session(card, role, session)
+            if not reason:
+                answers[role] = answered(card, role, session)
+                if not np.isfinite(answers[role]).all():
+                    reason = "its output holds values that are no numbers in small tiles"
+                    del answers[role]
         except _Failures as error:
             reason = f"onnxruntime cannot run it ({error.reason})"
         if reason:
@@ -79,22 +91,57 @@ def try_model(card: Card, folder: Path) -> Trial:
         tile=card.run_side or (card.fixed_size or (0, 0))[0],
         when=datetime.now(timezone.utc).isoformat(),
         seconds_by_role=seconds,
+        answers=answers,
     )
 
 
-def _try_session(card: Card, role: str, path: Path) -> tuple[str, float]:
+def answered(card: Card, role: str, session: Session) -> list[float]:
+    """Evenly spread values of what a session answers to the known values, at a small size.
+
+    Raises what the session's run raises.
+    """
+    size: Size = card.run_size or (None, None)
+    if card.tile:
+        width, height = card.tile.divided(_SMALLER).sides
+        size = height, width
+    found = session.run(_known_feed(card, role, session, size))
+    outputs = [spec for spec in card.outputs if spec.role == role]
+    wanted = matched(outputs, session.outputs)[0].name
+    place = [tensor.name for tensor in session.outputs].index(wanted)
+    values = found[place].ravel()
+    step = max(1, values.size // _ANSWERS)
+    return [float(value) for value in values[::step][:_ANSWERS]]
+
+
+def deviation(found: Sequence[float], expected: Sequence[float]) -> float:
+    """The largest difference of two answers as a share of the second's largest value.
+
+    Infinite where one is no number, or they are not alike at all.
+    """
+    if len(found) != len(expected) or not np.isfinite(found).all():
+        return math.inf
+    peak = float(np.abs(expected).max(initial=0.0))
+    off = float(np.abs(np.subtract(found, expected)).max(initial=0.0))
+    return off / peak if peak else off
+
+
+def _known_feed(card: Card, role: str, session: Session, size: Size) -> dict[str, NDArray[Any]]:
+    inputs = [spec for spec in card.inputs if spec.role == role]
+    named = matched(inputs, session.inputs)
+    return {
+        tensor.name: known_values(spec, *size) for spec, tensor in zip(inputs, named, strict=True)
+    }
+
+
+def _try_session(card: Card, role: str, session: Session) -> tuple[str, float]:
     """What is wrong with one session, else "", and the seconds of its run."""
     inputs = [spec for spec in card.inputs if spec.role == role]
     outputs = [spec for spec in card.outputs if spec.role == role]
-    session = open_session(path)
     size = card.run_size or (None, None)
     reason = _wrong_tensors(session, inputs, outputs, size)
     if reason:
         return reason, 0.0
-    named = matched(inputs, session.inputs)
-    feed = {
-        tensor.name: known_values(spec, *size) for spec, tensor in zip(inputs, named, strict=True)
-    }
+    feed = _known_feed(card, role, session, size)
     start = time.perf_counter()
     found = session.run(feed)
     seconds = time.perf_counter() - start

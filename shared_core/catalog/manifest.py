@@ -22,7 +22,7 @@ NAME = ".verified.json"
 _SCHEMA = 1
 _HASH_CHUNK = 1 << 20
 # Of inspection and trial: models that passed older ones are tried anew before their next use.
-_RULES = 2
+_RULES = 3
 
 
 Identity = tuple[int, int, int, int]
@@ -34,6 +34,8 @@ class Trial:
 
     ``reason`` says what was wrong when ``ok`` is false. ``tile`` is 0 for a model without
     pictures; ``seconds_per_tile`` is the sum of ``seconds_by_role``, one run of each session.
+    ``answers`` are some values of each session's output, and ``agreed`` names where else they came
+    out the same.
     """
 
     ok: bool
@@ -43,6 +45,8 @@ class Trial:
     tile: int
     when: str
     seconds_by_role: dict[str, float] = field(default_factory=dict)
+    answers: dict[str, list[float]] = field(default_factory=dict)
+    agreed: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

@@ -37,6 +37,8 @@ __all__ = [
 ]
 
 _MOMENT_SECONDS = 0.5
+# Providers with their drivers, of which old ones drop out.
+_AGREEMENTS = 16
 # What a download is doing; the trial comes last.
 WAITING, DOWNLOADING, VERIFYING, CANARY = "waiting", "downloading", "verifying", "canary"
 
@@ -241,6 +243,16 @@ class Store:
                 raise CouldNotBeDone(f"The files of {card.title} are being changed: try again.")
             self.record_trial(card, trial)
         return trial
+
+    def note_agreement(self, card: Card, where: str) -> None:
+        """Remember that the model answers ``where`` as it does on the processor."""
+
+        def change(manifest: Manifest) -> None:
+            if manifest.trial is not None and where not in manifest.trial.agreed:
+                agreed = [*manifest.trial.agreed, where][-_AGREEMENTS:]
+                manifest.trial = replace(manifest.trial, agreed=agreed)
+
+        self._shelf(card).change(change)
 
     def record_trial(self, card: Card, trial: Trial | None) -> None:
         """Remember what came of trying the model; None has it tried anew before its next use."""

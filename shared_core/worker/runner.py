@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import math
 import os
 import sys
 import time
@@ -28,6 +29,8 @@ from .stages import CHECKING, LOADING, READING, RUNNING
 
 PROGRESS_SECONDS = 0.1
 CPU = "CPUExecutionProvider"
+# Graphics cards round products to 10 or 11 bits, layer after layer.
+MOST_DEVIATION = 0.05
 
 
 class Runner:
@@ -184,9 +187,35 @@ class Runner:
         def opened(role: str) -> Any:
             path = self._store.path(card, role)
             digest = f"{card.id}/{card.revision}/{files[role].sha256}"
-            return self._sessions.get(path, digest, provider)
+            session = self._sessions.get(path, digest, provider)
+            if provider != CPU:
+                self._compare(card, role, session, provider)
+            return session
 
         return Model(card, Sessions(tuple(files), opened), self._store.folder(card))
+
+    def _compare(self, card: catalogue.Card, role: str, session: Any, provider: str) -> None:
+        """Hold a provider's answer to the known values against the processor's, before first use.
+
+        Once for each model, provider, driver and version of onnxruntime. Raises ``CouldNotBeDone``
+        where they differ.
+        """
+        from shared_core.catalog import canary
+        from shared_core.device.probe import machine_key
+
+        trial = self._store.state(card).trial
+        where = f"{provider} {role} {machine_key()}"
+        if trial is None or where in trial.agreed:
+            return
+        off = canary.deviation(canary.answered(card, role, session), trial.answers.get(role, ()))
+        if off > MOST_DEVIATION:
+            self._forget_sessions()
+            much = f"is off by {off:.0%}" if math.isfinite(off) else "is no numbers at all"
+            raise CouldNotBeDone(
+                f"{card.title} computes wrongly on {wire.provider_title(provider)}: held against "
+                f"the processor's, its answer to known values {much}"
+            )
+        self._store.note_agreement(card, where)
 
     def _helpers(self, tool_id: str, model: Model | None) -> dict[str, Model]:
         """The small models beside the main one: those it needs, else those that are here.

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from shared_core.catalog.canary import known_picture, known_values, try_model
+from shared_core.catalog.canary import deviation, known_picture, known_values, try_model
 from shared_core.catalog.cards import Card, TensorSpec
 from tests.catalog.small_cards import card, card_text, identity, placed
 from tests.fakes.contracts.graph import Graph, Tensor
@@ -171,6 +171,7 @@ def test_every_session_is_tried_once(tmp_path: Path, swapped: bool) -> None:
     assert set(trial.seconds_by_role) == {"text", "unet"}
     assert trial.seconds_per_tile == sum(trial.seconds_by_role.values()) > 0
     assert trial.tile == 0
+    assert {role: len(answer) for role, answer in trial.answers.items()} == {"text": 64, "unet": 64}
 
 
 def test_a_fault_in_a_later_session_is_named(tmp_path: Path) -> None:
@@ -205,3 +206,12 @@ def test_a_helper_without_sessions_passes(tmp_path: Path) -> None:
     made = _card(tmp_path, files, "", roles=roles, extra="helper = true")
     trial = try_model(made, tmp_path / "model")
     assert trial.ok and trial.seconds_per_tile == 0
+
+
+def test_answers_are_compared_by_their_largest_value() -> None:
+    expected = [0.0, 2.0, -4.0]
+    assert deviation(expected, expected) == 0
+    assert deviation([0.0, 2.2, -4.0], expected) == pytest.approx(0.05)
+    assert deviation([0.0, 0.0], [0.0, 0.0]) == 0
+    for other in ([], [0.0, 2.0], [0.0, 2.0, float("nan")], [float("inf"), 2.0, -4.0]):
+        assert deviation(other, expected) == float("inf")
