@@ -440,7 +440,7 @@ class NssDocker(DockWidget):
             self._show_text(explain(answer))
             return
         assert isinstance(answer, wire.Plan)
-        self._show_text(_upper(answer.sentence()))
+        self._show_text(answer.sentence())
         self._answered = self._asked
         self._consent.show_offer(str(self._tool.currentData()), answer.offer)
         self._insist.setVisible(bool(answer.insist))

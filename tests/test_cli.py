@@ -147,7 +147,7 @@ def test_plan(shared_home, photo):
     assert plan["seconds"] > 0 and plan["peak_bytes"] > 0
     assert plan["download_bytes"] == 91_736_251
     line = shared_home.nss("plan", "deblur", photo).stdout
-    assert "classical sharpening" in line and "not downloaded" in line and "92 MB" in line
+    assert "Classical sharpening" in line and "not downloaded" in line and "92 MB" in line
 
 
 def test_a_plan_for_the_impossible_is_no_error(shared_home, photo):
@@ -155,7 +155,7 @@ def test_a_plan_for_the_impossible_is_no_error(shared_home, photo):
     assert set(plan) >= PLAN_FIELDS
     assert plan["path"] is None and "not downloaded" in plan["reason"]
     assert plan["download_bytes"] > 0
-    assert "not possible" in shared_home.nss("plan", "denoise", photo, "--path", "real").stdout
+    assert "Not possible" in shared_home.nss("plan", "denoise", photo, "--path", "real").stdout
 
 
 def test_a_plan_as_chosen(shared_home, photo):
@@ -636,7 +636,7 @@ def test_the_reader_of_the_output_goes_away(shared_home):
 def test_a_terminal_that_lacks_our_letters(shared_home, photo):
     environment = {**shared_home.environment, "PYTHONIOENCODING": "ascii"}
     home = Home(shared_home.folder, environment)
-    assert "classical sharpening" in home.nss("plan", "deblur", photo).stdout
+    assert "Classical sharpening" in home.nss("plan", "deblur", photo).stdout
     assert json.loads(home.nss("plan", "deblur", photo, "--json").stdout)["path"] == "classical"
 
 

@@ -450,21 +450,21 @@ def test_a_model_that_allows_commercial_use_is_offered_instead():
 
 
 def test_the_sentences():
-    assert plan(NAFNET).sentence() == "real · NAFNet · CPU · about 40 s, 2.0 GB of memory"
+    assert plan(NAFNET).sentence() == "Real · NAFNet · CPU · about 40 s, 2.0 GB of memory"
     assert plan(CARD, vram=room(4)).sentence() == (
-        "real · NAFNet · CUDA · about 2.0 s, 1.0 GB of memory, 3.0 GB of graphics memory"
+        "Real · NAFNet · CUDA · about 2.0 s, 1.0 GB of memory, 3.0 GB of graphics memory"
     )
     assert plan(SLOW, others=(LIGHT,)).sentence() == (
-        "classical sharpening · about 1.5 s, 400 MB of memory · "
+        "Classical sharpening · about 1.5 s, 400 MB of memory · "
         "NAFNet would take about 3 min, the limit is 60 s · "
         "take the model “Fast” or raise the time limit to 4 min"
     )
     assert plan(TILED, memory=room(1.5)).sentence() == (
-        "real · NAFNet · CPU · about 50 s, 1.0 GB of memory · "
+        "Real · NAFNet · CPU · about 50 s, 1.0 GB of memory · "
         "in smaller tiles, since NAFNet needs 2.0 GB of memory, 1.5 GB can be used"
     )
     assert plan(MISSING, path="real").sentence() == (
-        "not possible · NAFNet is not downloaded, 92 MB"
+        "Not possible · NAFNet is not downloaded, 92 MB"
     )
 
 

@@ -238,11 +238,7 @@ class ToolDialog:
     def _show(self, answer: object) -> None:
         self._plan = answer if isinstance(answer, wire.Plan) else None
         self._text.set_sensitive(True)
-        if self._plan is None:
-            self._text.set_text(str(answer))
-        else:
-            sentence = self._plan.sentence()
-            self._text.set_text(sentence[:1].upper() + sentence[1:])
+        self._text.set_text(self._plan.sentence() if self._plan else str(answer))
         self._consent.show_offer(self._tool.id, self._plan.offer if self._plan else None)
         insist = self._plan.insist if self._plan else ""
         # "Run … anyway" and "Try … again" both have a y for the keyboard.

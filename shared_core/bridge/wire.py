@@ -150,7 +150,8 @@ class Plan:
             takes.append(f"{megabytes(self.vram_bytes)} of graphics memory")
         parts.append(", ".join(takes))
         parts += [self.reason if self.reason != FITS else "", self.remedy]
-        return " · ".join(part for part in parts if part)
+        text = " · ".join(part for part in parts if part)
+        return text[:1].upper() + text[1:]
 
 
 def provider_title(provider: str) -> str:

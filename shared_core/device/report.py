@@ -133,7 +133,9 @@ def _tiers(advised: Mapping[str, Any]) -> list[str]:
         )
         for tool in tier["tools"]:
             took = "" if tool["seconds"] is None else f", about {duration(tool['seconds'])}"
-            lines.append(f"    {tool['tool']:<20}{tool['title']}{took}")
+            # What it would do all the same is for the user to decide.
+            alone = f", not by itself: it {tool['against']}" if tool["against"] else ""
+            lines.append(f"    {tool['tool']:<20}{tool['title']}{alone or took}")
     return [*lines, f"  {advised['reason']}"]
 
 

@@ -115,14 +115,14 @@ def test_a_message_has_a_limit():
 
 def test_sentences():
     assert replace(PLAN, peak_bytes=2 * 10**9, reason=wire.FITS).sentence() == (
-        "real · NAFNet · CPU · about 40 s, 2.0 GB of memory"
+        "Real · NAFNet · CPU · about 40 s, 2.0 GB of memory"
     )
     classical = Plan("classical", None, None, "NAFNet would take long", 0.8, None, 1, "soft")
     assert replace(classical, remedy="take the fast one").sentence() == (
-        "soft · about 0.8 s · NAFNet would take long · take the fast one"
+        "Soft · about 0.8 s · NAFNet would take long · take the fast one"
     )
     impossible = Plan(None, None, None, "no model", None, None, 0)
-    assert impossible.sentence() == "not possible · no model"
+    assert impossible.sentence() == "Not possible · no model"
     assert Progress("real NAFNet", 2, 9, "tiles", 65).sentence() == (
         "real NAFNet, tile 2 of 9, 65 s left"
     )

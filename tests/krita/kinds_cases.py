@@ -5,6 +5,8 @@ Run by test_adapter.py. The results' bytes are made here; no worker is needed.
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import random
 import sys
@@ -13,9 +15,12 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import pytest
 from desk import GREY, HEIGHT, QT, WIDTH, Desk, fake, wait
 
+from shared_core import cli
 from shared_core.bridge import arena, errors, host, paths, receipt, settings, toolbox
 from shared_core.bridge.toolbox import Kind, Parameter, Returns, Selects, Tool
 
@@ -434,6 +439,23 @@ def test_limits_are_seen_changed_and_planned_with(desk: Desk) -> None:
     finally:
         file.unlink()
         title.setChecked(False)
+
+
+def test_the_panel_shows_the_command_lines_sentence(desk: Desk, tmp_path: Path) -> None:
+    """The same words for the same plan, also where a limit stands against it."""
+    photo = tmp_path / "photo.png"
+    cv2.imwrite(str(photo), np.zeros((HEIGHT, WIDTH, 3), np.uint8))
+    file = paths.paths().settings
+    try:
+        for limit in ("60 %", "100 MB"):
+            settings.change(file, {"memory": limit})
+            desk.open("deblur", "auto")
+            said = io.StringIO()
+            with contextlib.redirect_stdout(said):
+                assert cli.main(["plan", "deblur", str(photo)]) == 0
+            assert desk.widget("plan").text() == said.getvalue().splitlines()[0]
+    finally:
+        file.unlink()
 
 
 def test_limits_that_cannot_be_kept_are_told(desk: Desk, tmp_path: Path) -> None:
