@@ -230,7 +230,7 @@ def judged(card: Card, case: Case, found: Measured) -> dict[str, Any]:
             journal.note_speed(f"{card.id}/{CPU_PROVIDER}/{shape}", statistics.mean(tiles))
             journal.note_speed(f"{card.id}/{CPU_PROVIDER}/load", found.load_seconds)
         learned = predicted(profile_of(found.rates[-1]))
-        peak = planners._peak(card, side, side, toolbox.tool(card.tool).parse({}))
+        peak = planners._needs(card, side, side, toolbox.tool(card.tool).parse({})).together
     later = found.runs[KNOWN:]
     quiet = [_slowness(rates) for rates in found.rates]
     drift = statistics.median(quiet[KNOWN:] or quiet) / statistics.median(quiet[:KNOWN])

@@ -247,7 +247,7 @@ class Planner:
                     tile_divisor=divisor,
                     seconds=self.seconds(card, one, width, height, parameters, divisor),
                     # The weights pass through main memory on their way to a card.
-                    peak_bytes=needs.pictures + needs.session + (0 if apart else needs.running),
+                    peak_bytes=needs.together - (needs.running if apart else 0),
                     vram_bytes=needs.session + needs.running if apart else None,
                     fault=fault.what if fault else "",
                 )
@@ -398,6 +398,11 @@ class _Needs:
     pictures: int
     session: int
     running: int
+
+    @property
+    def together(self) -> int:
+        """All of it, as it is in main memory."""
+        return self.pictures + self.session + self.running
 
 
 def _needs(
