@@ -51,7 +51,8 @@ def test_the_better_model_is_still_offered(fresh_home: Any, photo: Path):
     assert plan["download"] == "realesrgan-x4plus-x2"
     assert plan["download_bytes"] == 67_073_434 and plan["host"] == "huggingface.co"
     assert "Real-ESRGAN ×2 is not downloaded" in plan["reason"]
-    assert "With --yes: Download Real-ESRGAN ×2" in fresh_home.nss("plan", "upscale", photo).stdout
+    said = fresh_home.nss("plan", "upscale", photo).stdout
+    assert "Download Real-ESRGAN ×2" in said and "huggingface.co" in said
     chosen = fresh_home.json("plan", "upscale", photo, "--path", "classical")
     assert chosen["path"] == "classical" and chosen["download"] is None
 

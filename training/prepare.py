@@ -24,6 +24,7 @@ from shared_core.algorithms import dct_denoise
 
 from .degradations import eight_bits, noise_like, through_a_lens
 from .shrinkage import PILOT_BLOCK, PILOT_STEP, WIENER_BLOCK, WIENER_STEP
+from .textures import Grain
 
 HALF = 256
 _PER_JOB = 6
@@ -48,10 +49,18 @@ def estimated(noisy: NDArray[np.float32], level: float) -> NDArray[np.float32]:
     return dct_denoise._colours(dct_denoise._filtered(planes, level))
 
 
-def _job(told: tuple[Path, int, int, int]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-    path, first, count, seed = told
+# Made once in each process.
+_GRAIN: list[Grain] = []
+
+
+def _begin(seed: int) -> None:
     cv2.setNumThreads(1)
     torch.set_num_threads(1)
+    _GRAIN.append(Grain(seed))
+
+
+def _job(told: tuple[Path, int, int, int]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+    path, first, count, seed = told
     pool = np.load(path, mmap_mode="r")[first : first + count]
     made = np.empty((*pool.shape[:3], 9), np.uint8)
     sigmas = np.empty((count, 2, 2), np.float32)
@@ -62,7 +71,7 @@ def _job(told: tuple[Path, int, int, int]) -> tuple[NDArray[np.uint8], NDArray[n
                 rows = slice(down * HALF, (down + 1) * HALF)
                 columns = slice(right * HALF, (right + 1) * HALF)
                 sigma = max(1.0, rng.uniform() ** 1.2 * STRONGEST) / 255
-                seen = through_a_lens(picture[rows, columns].astype(np.float32), rng)
+                seen = through_a_lens(_GRAIN[0].over(picture[rows, columns], rng), rng)
                 seen = np.rint(seen)
                 clean = torch.from_numpy(seen.transpose(2, 0, 1)[None] / 255)
                 level = torch.full((1, 1, 1, 1), sigma)
@@ -92,7 +101,7 @@ def main() -> None:
         for first in range(0, shape[0], _PER_JOB)
     ]
     start = time.perf_counter()
-    with Pool(told.processes) as workers:
+    with Pool(told.processes, _begin, (told.seed,)) as workers:
         for (_, first, count, _), (made, levels) in zip(
             jobs, workers.imap(_job, jobs), strict=True
         ):

@@ -24,6 +24,11 @@ def charbonnier(made: Tensor, wanted: Tensor, given: Tensor) -> Tensor:
     return torch.sqrt((made - wanted) ** 2 + _EPSILON**2).mean() - _EPSILON
 
 
+def squares(made: Tensor, wanted: Tensor, given: Tensor) -> Tensor:
+    """Mean squared difference."""
+    return (made - wanted).square().mean()
+
+
 def in_units_of_noise(made: Tensor, wanted: Tensor, given: Tensor) -> Tensor:
     """Mean squared difference in units of the noise's deviation, the last plane of ``given``.
 
@@ -61,16 +66,16 @@ RECIPES = {
     for recipe in (
         Recipe(
             "denoise", Refiner, None,
-            channels=4, scale=1, steps=12_000, batch=16, patch=64, rate=6e-4, whole=Denoiser,
+            channels=4, scale=1, steps=9_000, batch=16, patch=64, rate=6e-4, whole=Denoiser,
             loss=in_units_of_noise,
         ),
         Recipe(
             "upscale", Enlarger, degradations.halved,
-            channels=3, scale=2, steps=10_000, batch=12, patch=96,
+            channels=3, scale=2, steps=8_000, batch=12, patch=96, loss=squares,
         ),
         Recipe(
             "deblur", Restorer, degradations.blurred,
-            channels=3, scale=1, steps=12_000, batch=12, patch=96 + 2 * degradations.MARGIN,
+            channels=3, scale=1, steps=5_000, batch=8, patch=80 + 2 * degradations.MARGIN,
             rate=1.5e-3, start="denoise",
         ),
     )

@@ -114,7 +114,7 @@ class Pool:
 
 
 class Pictures:
-    """Clean pictures, spoilt as they are drawn."""
+    """Clean pictures, of a pool or those of pairs, spoilt as they are drawn."""
 
     def __init__(self, paths: Sequence[Path], recipe: Recipe) -> None:
         self._pool = Pool(paths)
@@ -131,7 +131,7 @@ class Pictures:
         assert self._recipe.degrade is not None
         rng = np.random.default_rng(7)
         for index in range(self._pool.seen, self._pool.seen + HELD_OUT):
-            picture = self._pool[index][None, 64:272, 64:272]
+            picture = self._pool[index][None, 64:272, 64:272, -3:]
             clean = torch.from_numpy(picture.transpose(0, 3, 1, 2).copy())
             given, wanted = self._recipe.degrade(clean.float() / 255, rng)
             side = given.shape[-1] // 4 * 4
@@ -185,7 +185,7 @@ def crops(pool: Pool, recipe: Recipe, rng: np.random.Generator, count: int) -> T
         shrunk = rng.random() < 0.15 and 2 * side <= picture.shape[0]
         wide = 2 * side if shrunk else side
         top, left = rng.integers(0, picture.shape[0] - wide + 1, 2)
-        patch = picture[top : top + wide, left : left + wide].astype(np.float32)
+        patch = picture[top : top + wide, left : left + wide, -3:].astype(np.float32)
         if shrunk:
             patch = patch.reshape(side, 2, side, 2, 3).mean((1, 3))
         if rng.random() < 0.5:

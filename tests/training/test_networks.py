@@ -65,3 +65,14 @@ def test_every_blur_keeps_the_light():
         kernel = degradations._kernel(rng)
         assert kernel.shape == (degradations.KERNEL,) * 2
         assert kernel.sum() == pytest.approx(1, abs=1e-4) and kernel.min() >= 0
+
+
+def test_a_lens_softens_and_keeps_the_light():
+    rng = np.random.default_rng(3)
+    drawn = rng.uniform(0, 255, (40, 48, 3)).astype(np.float32)
+    seen = [degradations.through_a_lens(drawn, np.random.default_rng(seed)) for seed in range(40)]
+    as_drawn = [one is drawn for one in seen]
+    assert 0 < sum(as_drawn) < 20
+    for one in seen:
+        assert one.mean() == pytest.approx(drawn.mean(), abs=1)
+        assert one is drawn or one.std() < 0.95 * drawn.std()
