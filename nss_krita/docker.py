@@ -145,9 +145,15 @@ class NssDocker(DockWidget):
             from .setup_box import SetupBox
 
             self._setup = SetupBox(self._guide())
-            self._setup.changed.connect(self._settings_changed)
+            self._setup.changed.connect(self._setup_changed)
             self._column.insertWidget(0, self._setup)
         self._setup.setVisible(True)
+
+    @guarded
+    def _setup_changed(self, said: str) -> None:
+        self._settings_changed()
+        if said:
+            self.tell(said)
 
     @guarded
     def _make_room(self, *_: object) -> None:
@@ -216,7 +222,8 @@ class NssDocker(DockWidget):
         outer = QtWidgets.QVBoxLayout(whole)
         outer.setContentsMargins(0, 0, 0, 4)
         outer.addWidget(scroll, 1)
-        outer.addWidget(self._build_footer())
+        self._footer = self._build_footer()
+        outer.addWidget(self._footer)
         self.setWidget(whole)
 
     def _build_path(self) -> Any:
@@ -365,6 +372,7 @@ class NssDocker(DockWidget):
         worker = environment.state(self._paths)
         if worker.condition is environment.Condition.OUTDATED and self._setup is None:
             self._show_setup()
+        self._footer.setVisible(worker.usable)
         if not worker.usable:
             self._show_setup()
             self._apply.setEnabled(False)

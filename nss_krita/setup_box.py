@@ -26,7 +26,8 @@ _LOG_HEIGHT = 110
 class SetupBox(QtWidgets.QGroupBox):
     """Made when the worker is not usable, or when the user asks for it."""
 
-    changed = Signal()
+    # The worker has become usable, or is no more; with what there is to say of it.
+    changed = Signal(str)
 
     def __init__(self, shared: guide.Guide) -> None:
         super().__init__()
@@ -34,6 +35,7 @@ class SetupBox(QtWidgets.QGroupBox):
         self._guide = shared
         self._view: guide.View | None = None
         self._was_usable = shared.usable
+        self._doing = wrapped("nss_setup_doing")
         self._text = wrapped("nss_setup_text")
         self._said = wrapped("nss_setup_said")
         self._bar = QtWidgets.QProgressBar()
@@ -41,7 +43,7 @@ class SetupBox(QtWidgets.QGroupBox):
         self._bar.setRange(0, _STEPS)
         self._bar.setTextVisible(False)
         self._bar.setMaximumHeight(10)
-        self._buttons = QtWidgets.QVBoxLayout()
+        self._buttons = QtWidgets.QGridLayout()
         self._show_log = QtWidgets.QCheckBox("Show the log")
         self._show_log.setObjectName("nss_setup_show_log")
         self._show_log.toggled.connect(self._log_toggled)
@@ -51,11 +53,12 @@ class SetupBox(QtWidgets.QGroupBox):
         self._log.setFixedHeight(_LOG_HEIGHT)
         self._log.setVisible(False)
         column = QtWidgets.QVBoxLayout(self)
-        for widget in (self._text, self._bar, self._said):
+        # What one presses comes first: panels are low, and the explanation is long.
+        for widget in (self._said, self._doing, self._bar):
             column.addWidget(widget)
         column.addLayout(self._buttons)
-        column.addWidget(self._show_log)
-        column.addWidget(self._log)
+        for widget in (self._text, self._show_log, self._log):
+            column.addWidget(widget)
         self._timer = QtCore.QTimer(self)
         self._timer.setInterval(_POLL_MS)
         self._timer.timeout.connect(self._poll)
@@ -87,10 +90,13 @@ class SetupBox(QtWidgets.QGroupBox):
         if view == before:
             return
         self.setTitle(view.title)
-        self._text.setText(view.text)
+        working = view.share is not None
+        (self._doing if working else self._text).setText(view.text)
+        self._doing.setVisible(working)
+        self._text.setVisible(not working)
         self._said.setText(view.said)
         self._said.setVisible(bool(view.said))
-        self._bar.setVisible(view.share is not None)
+        self._bar.setVisible(working)
         self._bar.setValue(round((view.share or 0.0) * _STEPS))
         if before is None or view.actions != before.actions:
             self._show_actions(view)
@@ -98,7 +104,10 @@ class SetupBox(QtWidgets.QGroupBox):
             self._fill_log()
         if view.usable != self._was_usable:
             self._was_usable = view.usable
-            self.changed.emit()
+            if view.usable:
+                # The panel is for the tools now.
+                self.setVisible(False)
+            self.changed.emit(view.said)
 
     def _show_actions(self, view: guide.View) -> None:
         while self._buttons.count():
@@ -108,14 +117,18 @@ class SetupBox(QtWidgets.QGroupBox):
         actions = view.actions
         if view.usable and view.share is None:
             actions = (*actions, guide.Action("close", "Close", "Hides this; nothing changes."))
-        for action in actions:
+        for place, action in enumerate(actions):
             button = QtWidgets.QPushButton(action.label)
             button.setObjectName(f"nss_setup_{action.id}")
             button.setToolTip(f"<p>{action.help}</p>")
             policy = QtWidgets.QSizePolicy.Policy
             button.setSizePolicy(policy.Ignored, policy.Fixed)
             button.clicked.connect(lambda *_, chosen=action: self._clicked(chosen))
-            self._buttons.addWidget(button)
+            # The first one across, the others beside each other.
+            if place == 0:
+                self._buttons.addWidget(button, 0, 0, 1, 2)
+            else:
+                self._buttons.addWidget(button, (place + 1) // 2, (place - 1) % 2)
 
     @guarded
     def _clicked(self, action: guide.Action) -> None:

@@ -37,7 +37,9 @@ DOWNLOADS = "/home/nss/Downloads"
 BARE, WITH_VENV = "bare", "debian13"
 PATIENCE = 240.0
 SETTLE = 1.0
-WHOLE = slice(0, 1000), slice(0, 1600)
+WIDTH, HEIGHT = 1460, 860
+# With what the window manager draws above a window.
+WHOLE = slice(0, HEIGHT + 22), slice(0, WIDTH)
 
 
 @dataclass
@@ -72,6 +74,16 @@ def until(condition: Callable[[], Any], what: str, seconds: float = PATIENCE) ->
     return value
 
 
+@contextlib.contextmanager
+def witnessed(inside: Inside) -> Iterator[None]:
+    """Keeps a picture of the screen where something goes wrong."""
+    try:
+        yield
+    except BaseException:
+        inside.screenshot(Path("first-steps-failed.png"))
+        raise
+
+
 class Screen:
     """The display with an editor on it, used with mouse and keyboard."""
 
@@ -96,6 +108,12 @@ class Screen:
         self.do("mousemove", str(x), str(y))
         time.sleep(0.3)
         self.do("click", "1")
+
+    def large(self, title: str) -> None:
+        """Give the editor's window the size that the pictures have."""
+        for window in windows(self.inside, title)[:1]:
+            self.do("windowmove", window, "0", "0")
+            self.do("windowsize", window, str(WIDTH), str(HEIGHT))
 
     def take(self, name: str, rows: slice = WHOLE[0], columns: slice = WHOLE[1]) -> None:
         """Photograph a part of the screen, for the documentation or to look at."""
@@ -156,7 +174,7 @@ def krita(editor: Editor, folder: Path, photo: Path, target: Path | None) -> Ste
     shutil.copytree(ROOT / "tests/hosts/krita_probe", plug_ins, dirs_exist_ok=True)
     log = ["sh", "-c", 'exec "$@" >/tmp/krita.log 2>&1', "sh"]
     start: dict[str, Any] = {"profile": profile, "env": {"NSS_PROBE": "eyes"}}
-    with editor.on_display([*log, "krita", "--nosplash"], **start) as inside:
+    with editor.on_display([*log, "krita", "--nosplash"], **start) as inside, witnessed(inside):
         screen = Krita(inside, profile, folder, target)
         # Krita's own first start is no part of the installation.
         until(lambda: screen.find("Tools", kind="menu"), "Krita's window")
@@ -170,7 +188,7 @@ def krita(editor: Editor, folder: Path, photo: Path, target: Path | None) -> Ste
             until((plug_ins / "nss_krita" / "__init__.py").exists, "the import", 60)
             until(lambda: screen.find("Yes", kind="Button"), "Krita's question", 60)
         time.sleep(SETTLE)
-        screen.take("install-krita-import.png", slice(0, 620), slice(0, 1100))
+        screen.take("install-krita-import.png", slice(140, 660), slice(260, 1320))
         with steps.step("*Enable plugins now?* Yes; quit Krita"):
             screen.press("Yes", kind="Button")
             screen.keys("ctrl+q")
@@ -178,9 +196,10 @@ def krita(editor: Editor, folder: Path, photo: Path, target: Path | None) -> Ste
     (profile.tmp / "probe" / "eyes.json").unlink(missing_ok=True)
     began = time.monotonic()
     arguments = ["krita", "--nosplash", f"{DOWNLOADS}/photo.png"]
-    with editor.on_display([*log, *arguments], **start) as inside:
+    with editor.on_display([*log, *arguments], **start) as inside, witnessed(inside):
         screen = Krita(inside, profile, folder, target)
         until(lambda: screen.seen()["picture"], "the photo in Krita")
+        screen.large("Krita")
         steps.done.append(("Start Krita again with a photo", time.monotonic() - began))
         time.sleep(3)
         with steps.step("Filter ▸ NSS ▸ *Remove Background…*: the panel opens and asks to set up"):
@@ -190,11 +209,11 @@ def krita(editor: Editor, folder: Path, photo: Path, target: Path | None) -> Ste
         screen.take("install-krita-set-up.png")
         with steps.step(f"*{screen.find('Set Up (', kind='Button')['text']}*"):
             screen.press("Set Up (", kind="Button")
-            until(lambda: "Fetching" in screen.text("nss_setup_text"), "a download", 120)
+            until(lambda: "Fetching" in screen.text("nss_setup_doing"), "a download", 120)
             time.sleep(SETTLE)
             screen.take("install-krita-working.png")
-            until(lambda: screen.text("nss_setup_said"), "the end of the set-up", 600)
-        print("    ", screen.text("nss_setup_said"), "|", screen.text("nss_setup_text"))
+            until(lambda: screen.text("nss_status"), "the end of the set-up", 600)
+        print("    ", screen.text("nss_status"))
         with steps.step("The plan for the layer is there"):
             until(lambda: " · " in screen.text("nss_plan"), "a plan", 120)
         time.sleep(SETTLE)
@@ -222,7 +241,7 @@ def gimp(editor: Editor, folder: Path, photo: Path, target: Path | None) -> Step
     series = editor.gimp_series
     log = ["sh", "-c", 'exec "$@" >/tmp/gimp.log 2>&1', "sh"]
     config = profile.home / ".config" / "GIMP" / series
-    with editor.on_display([*log, editor.gimp], profile=profile) as inside:
+    with editor.on_display([*log, editor.gimp], profile=profile) as inside, witnessed(inside):
         # GIMP's own first start is no part of the installation, and makes its folders.
         await_window(inside, "GNU Image Manipulation Program|Welcome", 120)
         until(lambda: (config / "pluginrc").exists() or (config / "gimprc").exists(), "GIMP", 120)
@@ -234,40 +253,43 @@ def gimp(editor: Editor, folder: Path, photo: Path, target: Path | None) -> Step
     worker = profile.home / ".config" / "nss" / "worker.json"
     began = time.monotonic()
     arguments = [editor.gimp, "-s", f"{DOWNLOADS}/photo.png"]
-    with editor.on_display([*log, *arguments], profile=profile) as inside:
+    with editor.on_display([*log, *arguments], profile=profile) as inside, witnessed(inside):
         screen = Screen(inside, folder, target)
-        window = await_window(inside, "photo", 180)
+        asks = "Keep the Embedded"
+        until(lambda: windows(inside, f"photo|{asks}"), "the photo in GIMP", 120)
+        if windows(inside, asks):
+            screen.keys("Return")
+        until(lambda: windows(inside, "photo"), "the photo in GIMP", 120)
         steps.done.append(("Start GIMP with a photo", time.monotonic() - began))
-        screen.do("windowmove", window, "0", "0")
-        screen.do("windowsize", window, "1460", "860")
+        screen.large("photo")
         time.sleep(3)
         with steps.step("Filters ▸ NSS ▸ *Remove Background…*: the set-up comes first"):
             open_tool(inside, "Remove Background", "^NSS: Set Up")
         dialog = await_window(inside, "^NSS: Set Up", 60)
         screen.do("windowmove", dialog, "12", "120")
         time.sleep(3 * SETTLE)
-        screen.take("install-gimp-set-up.png", slice(0, 882), slice(0, 1460))
+        screen.take("install-gimp-set-up.png")
         with steps.step("*Set Up*"):
             screen.keys("Return")
             until(lambda: setup_log(profile).startswith("Using"), "the set-up", 120)
             time.sleep(2 * SETTLE)
-            screen.take("install-gimp-working.png", slice(0, 882), slice(0, 1460))
+            screen.take("install-gimp-working.png")
             until(worker.exists, "the worker", 600)
         time.sleep(3 * SETTLE)
-        screen.take("install-gimp-ready.png", slice(0, 882), slice(0, 1460))
+        screen.take("install-gimp-ready.png")
         with steps.step("*Close*: the tool's dialog says what would be done"):
             screen.keys("alt+l")
             dialog = await_window(inside, "^NSS: Remove Background", 60)
         screen.do("windowmove", dialog, "12", "160")
         time.sleep(8)
-        screen.take("install-gimp-plan.png", slice(0, 882), slice(0, 1460))
+        screen.take("install-gimp-plan.png")
         result = profile.home / "result.xcf"
         with steps.step("*Apply*: a new layer with its label"):
             screen.keys("alt+a")
             until(lambda: not windows(inside, "^NSS: Remove Background"), "the run", 120)
-            until(lambda: title_changed(inside), "the result", 240)
+            until(lambda: title_changed(inside), "the result", 60)
         time.sleep(2 * SETTLE)
-        screen.take("install-gimp-result.png", slice(0, 882), slice(0, 1460))
+        screen.take("install-gimp-result.png")
         screen.keys("ctrl+s")
         await_window(inside, "Save Image", 30)
         screen.keys("ctrl+a")
