@@ -58,7 +58,7 @@ class SetupDialog:
         column = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=12, border_width=12)
         for widget in (self._title, self._text, self._bar, self._said, self._buttons):
             column.pack_start(widget, False, False, 0)
-        column.pack_start(self._expander, True, True, 0)
+        column.pack_start(self._expander, False, False, 0)
         self._dialog.get_content_area().pack_start(column, True, True, 0)
         self._dialog.show_all()
 
@@ -103,8 +103,11 @@ class SetupDialog:
             button.connect("clicked", self._clicked, action)
             self._buttons.pack_start(button, False, False, 0)
         self._buttons.show_all()
-        if view.actions:
+        # What comes next is a press of Return away.
+        if view.actions and not view.usable:
             self._buttons.get_children()[0].grab_focus()
+        else:
+            self._dialog.get_widget_for_response(Gtk.ResponseType.CLOSE).grab_focus()
 
     def _clicked(self, _: Any, action: guide.Action) -> None:
         folder: Path | None = None

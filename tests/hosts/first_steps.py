@@ -111,7 +111,7 @@ class Screen:
 
     def large(self, title: str) -> None:
         """Give the editor's window the size that the pictures have."""
-        for window in windows(self.inside, title)[:1]:
+        for window in windows(self.inside, title):
             self.do("windowmove", window, "0", "0")
             self.do("windowsize", window, str(WIDTH), str(HEIGHT))
 
@@ -199,7 +199,7 @@ def krita(editor: Editor, folder: Path, photo: Path, target: Path | None) -> Ste
     with editor.on_display([*log, *arguments], **start) as inside, witnessed(inside):
         screen = Krita(inside, profile, folder, target)
         until(lambda: screen.seen()["picture"], "the photo in Krita")
-        screen.large("Krita")
+        screen.large("^Krita$")
         steps.done.append(("Start Krita again with a photo", time.monotonic() - began))
         time.sleep(3)
         with steps.step("Filter ▸ NSS ▸ *Remove Background…*: the panel opens and asks to set up"):

@@ -20,7 +20,7 @@ FIRST = guide.View(
     "It takes a minute.",
     (
         guide.Action("install", "Set Up (121 MB)", "Makes it."),
-        guide.Action("from-folder", "From a Folder …", "Offline.", asks_folder=True),
+        guide.Action("from-folder", "From a Folder…", "Offline.", asks_folder=True),
         guide.Action("remove", "Remove", "Deletes it."),
     ),
 )

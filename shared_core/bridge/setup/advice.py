@@ -138,7 +138,7 @@ def _installing(label: str, size: str, python: Python) -> list[Action]:
         Action(INSTALL, f"{label} ({size})", made),
         Action(
             FROM_FOLDER,
-            "From a Folder …",
+            "From a Folder…",
             "Without a network: takes all packages from a folder with their wheels.",
             asks_folder=True,
         ),
