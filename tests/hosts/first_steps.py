@@ -1,6 +1,6 @@
 """Takes the first steps of a new user on a bare system, in Krita and in GIMP, and writes them down.
 
-`first_steps.py PHOTO [DOCS]` starts the editors of the root *bare* (no pip, no venv module) and of
+`first_steps.py PHOTO [DOCS] [--only EDITOR ROOT]` starts the editors of the root *bare* (no pip, no venv module) and of
 *debian13* (with them) in fresh homes, and does what docs/installation.md tells a user to do, by the
 mouse and the keyboard: imports the zip, restarts, sets the worker up over the network, runs a tool.
 Seconds and pictures go into docs/installation.md and docs/pictures.
@@ -10,6 +10,7 @@ In Krita a second plug-in tells where things are on the screen; it clicks nothin
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import json
 import shutil
@@ -40,6 +41,8 @@ SETTLE = 1.0
 WIDTH, HEIGHT = 1460, 860
 # With what the window manager draws above a window.
 WHOLE = slice(0, HEIGHT + 22), slice(0, WIDTH)
+# Where Krita's window comes up on a screen of this size.
+KRITA = slice(146, 956), slice(264, 1338)
 
 
 @dataclass
@@ -110,7 +113,7 @@ class Screen:
         self.do("click", "1")
 
     def large(self, title: str) -> None:
-        """Give the editor's window the size that the pictures have."""
+        """Give an editor's window the size that the pictures have."""
         for window in windows(self.inside, title):
             self.do("windowmove", window, "0", "0")
             self.do("windowsize", window, str(WIDTH), str(HEIGHT))
@@ -199,30 +202,29 @@ def krita(editor: Editor, folder: Path, photo: Path, target: Path | None) -> Ste
     with editor.on_display([*log, *arguments], **start) as inside, witnessed(inside):
         screen = Krita(inside, profile, folder, target)
         until(lambda: screen.seen()["picture"], "the photo in Krita")
-        screen.large("^Krita$")
         steps.done.append(("Start Krita again with a photo", time.monotonic() - began))
         time.sleep(3)
         with steps.step("Filter ▸ NSS ▸ *Remove Background…*: the panel opens and asks to set up"):
             screen.menu("Filter", "NSS", "Remove Background")
             until(lambda: screen.find("Set Up (", kind="Button"), "the guide's button", 60)
         time.sleep(SETTLE)
-        screen.take("install-krita-set-up.png")
+        screen.take("install-krita-set-up.png", *KRITA)
         with steps.step(f"*{screen.find('Set Up (', kind='Button')['text']}*"):
             screen.press("Set Up (", kind="Button")
             until(lambda: "Fetching" in screen.text("nss_setup_doing"), "a download", 120)
             time.sleep(SETTLE)
-            screen.take("install-krita-working.png")
+            screen.take("install-krita-working.png", *KRITA)
             until(lambda: screen.text("nss_status"), "the end of the set-up", 600)
         print("    ", screen.text("nss_status"))
         with steps.step("The plan for the layer is there"):
             until(lambda: " · " in screen.text("nss_plan"), "a plan", 120)
         time.sleep(SETTLE)
-        screen.take("install-krita-ready.png")
+        screen.take("install-krita-ready.png", *KRITA)
         with steps.step("*Apply*: a new layer with its label"):
             screen.press(name="nss_apply")
             until(lambda: screen.seen()["picture"]["receipts"], "a receipt", 240)
         time.sleep(2 * SETTLE)
-        screen.take("install-krita-result.png")
+        screen.take("install-krita-result.png", *KRITA)
         picture = screen.seen()["picture"]
         print("    ", picture["layers"], screen.text("nss_status"))
         assert any(" · Remove Background · " in name for name in picture["layers"]), picture
@@ -271,7 +273,7 @@ def gimp(editor: Editor, folder: Path, photo: Path, target: Path | None) -> Step
         screen.take("install-gimp-set-up.png")
         with steps.step("*Set Up*"):
             screen.keys("Return")
-            until(lambda: setup_log(profile).startswith("Using"), "the set-up", 120)
+            until((profile.home / ".local/share/nss/environments/1/pyvenv.cfg").exists, "a start")
             time.sleep(2 * SETTLE)
             screen.take("install-gimp-working.png")
             until(worker.exists, "the worker", 600)
@@ -301,13 +303,6 @@ def gimp(editor: Editor, folder: Path, photo: Path, target: Path | None) -> Step
     print("    ", [(one["tool"], one["path"]) for one in found])
     assert found and found[0]["tool"] == "remove-background", found
     return steps
-
-
-def setup_log(profile: Profile) -> str:
-    """What the installers have said."""
-    with contextlib.suppress(OSError):
-        return (profile.home / ".cache" / "nss" / "setup.log").read_text("utf-8", "replace")
-    return ""
 
 
 def windows(inside: Inside, title: str) -> list[str]:
@@ -352,34 +347,33 @@ WAYS: dict[str, Callable[[Editor, Path, Path, Path | None], Steps]] = {
 
 
 def main() -> None:
-    """Take the steps on both roots; pictures come from the bare one."""
-    photo, *docs = map(Path, sys.argv[1:])
-    target = docs[0] if docs else ROOT / "docs"
+    """Take the steps; pictures come from the bare root."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("photo", type=Path)
+    parser.add_argument("docs", type=Path, nargs="?", default=ROOT / "docs")
+    parser.add_argument("--only", nargs=2, metavar=("EDITOR", "ROOT"), help="such as GIMP bare")
+    chosen = parser.parse_args()
+    page = chosen.docs / "installation.md"
+    all_of_them = [(name, root) for root in (BARE, WITH_VENV) for name in WAYS]
     folder = Path(tempfile.mkdtemp(prefix="first-steps-"))
-    tables = {}
     try:
         plugged.build(folder / "dist")
-        for root in (BARE, WITH_VENV):
-            editor = ensure(root)
-            for name, way in WAYS.items():
-                print(f"{name} on {root}", flush=True)
-                place = folder / f"{root}-{name}"
-                place.mkdir()
-                pictures = target / "pictures" if root == BARE else None
-                tables[name, root] = way(editor, place, photo, pictures).table()
+        for name, root in [tuple(chosen.only)] if chosen.only else all_of_them:
+            print(f"{name} on {root}", flush=True)
+            place = folder / f"{root}-{name}"
+            place.mkdir()
+            pictures = chosen.docs / "pictures" if root == BARE else None
+            table = WAYS[name](ensure(root), place, chosen.photo, pictures).table()
+            page.write_text(filled(page.read_text("utf-8"), f"{name} {root}", table), "utf-8")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    page = target / "installation.md"
-    page.write_text(filled(page.read_text("utf-8"), tables), "utf-8")
 
 
-def filled(page: str, tables: dict[tuple[str, str], str]) -> str:
-    """The page with each table between its two marks."""
-    for (name, root), table in tables.items():
-        mark = f"<!-- {name} {root} -->"
-        before, _, after = page.split(mark)
-        page = f"{before}{mark}\n\n{table}\n\n{mark}{after}"
-    return page
+def filled(page: str, name: str, table: str) -> str:
+    """The page with a table between its two marks."""
+    mark = f"<!-- {name} -->"
+    before, _, after = page.split(mark)
+    return f"{before}{mark}\n\n{table}\n\n{mark}{after}"
 
 
 if __name__ == "__main__":
