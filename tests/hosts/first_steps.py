@@ -1,8 +1,8 @@
 """Takes the first steps of a new user on a bare system, in Krita and in GIMP, and writes them down.
 
 `first_steps.py PHOTO [DOCS] [--only EDITOR ROOT]` starts the editors of the root *bare* (no pip, no
-venv module) and of *debian13* (with them) in fresh homes, and does what docs/installation.md tells a
-user to do, by the mouse and the keyboard: imports the zip, restarts, sets the worker up over the
+venv module) and of *debian13* (with them) in fresh homes, and does what docs/installation.md tells
+a user to do, by the mouse and the keyboard: imports the zip, restarts, sets the worker up over the
 network, runs a tool.
 Seconds and pictures go into docs/installation.md and docs/pictures.
 
