@@ -84,7 +84,7 @@ def witnessed(inside: Inside) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        inside.screenshot(Path("first-steps-failed.png"))
+        inside.screenshot(Path(tempfile.gettempdir()) / "first-steps-failed.png")
         raise
 
 
