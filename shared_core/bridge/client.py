@@ -219,7 +219,11 @@ class Client:
         It runs on after an update of what it was started from.
         """
         stamp = environment.state(self._paths).stamp
-        newest = stamp.version if stamp else __version__ if self._own_python else None
+        newest = stamp.version if stamp else None
+        if stamp is None and self._own_python is not None:
+            # A command line starts the worker of its own version, unless another one is named.
+            ours = launch.worker_python(self._paths, self._own_python) == self._own_python
+            newest = __version__ if ours else None
         if newest is None or self._welcome is None:
             return False
         if environment.comparable(self._welcome.version) >= environment.comparable(newest):

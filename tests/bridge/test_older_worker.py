@@ -11,6 +11,7 @@ import pytest
 
 from shared_core.bridge import __version__, client, wire
 from shared_core.bridge.paths import Paths, paths, private_folder, socket_address
+from shared_core.bridge.setup import environment
 
 
 class OldWorker:
@@ -77,5 +78,17 @@ def test_who_does_not_start_workers_replaces_none(where: Paths) -> None:
     old = OldWorker(where, "0.0.1", None)
     connected = client.Client(where, "test", "1", own_python=sys.executable)
     assert connected.connect(start=False)
+    connected.close()
+    assert not old.stopped.is_set()
+
+
+def test_a_worker_of_another_environment_is_left_alone(where: Paths, tmp_path: Path) -> None:
+    """Starting it again would bring the same version, at each command anew."""
+    other = tmp_path / "python"
+    other.touch()
+    environment.name_worker(where, other)
+    old = OldWorker(where, "0.0.1", None)
+    connected = client.Client(where, "test", "1", own_python=sys.executable)
+    assert connected.connect()
     connected.close()
     assert not old.stopped.is_set()
