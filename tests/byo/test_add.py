@@ -107,7 +107,7 @@ def test_an_own_model_of_a_tool_with_a_choice(home: Home, tmp_path: Path, photo:
     assert json.loads(told)["path"] == "byo"
     assert home.json("plan", "upscale", photo)["model"] != "own.three"
     gone = home.nss("plan", "upscale", photo, "-p", "model=own.four")
-    assert "classical" in gone.stdout
+    assert gone.stdout.startswith("Classical ")
     # The same name again is another model.
     home.nss("models", "add", file, "--tool", "upscale")
     assert home.json("plan", "upscale", photo)["model"] == "own.three-2"

@@ -178,7 +178,7 @@ def test_the_whole_way_is_labelled_as_the_user_s_own(home: Home, tmp_path: Path)
     photo = _photo(tmp_path)
     plan = home.json("plan", "denoise", photo)
     assert (plan["path"], plan["model"]) == ("byo", "own.smooth")
-    assert "your model · smooth · CPU" in home.nss("plan", "denoise", photo).stdout
+    assert "Your model · smooth · CPU" in home.nss("plan", "denoise", photo).stdout
     out = tmp_path / "out.png"
     done = home.nss("run", "denoise", photo, "-o", out, "--receipt", tmp_path / "r.json")
     assert "Denoise: your model smooth on CPU" in done.stdout
