@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from shared_core.bridge.errors import BadInput, Cancelled, CouldNotBeDone, NssEr
 from shared_core.child import Child, ChildDied, Event
 from shared_core.tools import costs
 
-from .journal import Journal, Mark, died
+from .journal import Fault, Journal, Mark, died
 from .planner import CPU, Planner
 from .stages import CHECKING, READING, RUNNING, SILENCE_SECONDS, STARTING
 
@@ -96,6 +97,7 @@ class Attempts:
         ``RealFailed``, ``Cancelled``, and what is wrong with the picture.
         """
         failures: list[RealFailed] = []
+        failed: list[wire.Plan] = []
         for attempt in self._attempts(run, plan):
             smaller = failures and attempt.plan.provider == plan.provider
             if smaller and failures[-1].stage != RUNNING:
@@ -105,15 +107,31 @@ class Attempts:
                 done = self._real_once(run, attempt)
             except RealFailed as failure:
                 failures.append(failure)
+                failed.append(attempt.plan)
                 if not failure.memory:
                     break
             else:
+                for before, why in zip(failed, failures, strict=True):
+                    # So that a later plan begins with what went well here.
+                    self.remember(run, before, why, before.tile_divisor)
                 reason = f"{plan.reason}; {attempt.why}" if attempt.why else plan.reason
                 fault = "; ".join(map(str, failures))
                 return replace(attempt.plan, reason=reason), done, fault
         texts = list(dict.fromkeys(map(str, failures)))
         last = failures[-1]
         raise RealFailed("; then: ".join(texts), last.pixels, last.memory, last.stage)
+
+    def remember(
+        self, run: Run, plan: wire.Plan, failure: RealFailed, tile_divisor: int = 0
+    ) -> None:
+        """Have later plans do without what failed, in such tiles and larger ones or in any."""
+        if failure.pixels is not None:
+            when = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+            model, provider = plan.model or "", plan.provider or CPU
+            text, size = str(failure), failure.pixels
+            self._journal.note_fault(
+                Fault(run.job.tool, model, provider, size, text, when, tile_divisor)
+            )
 
     def _attempts(self, run: Run, plan: wire.Plan) -> Iterator[Attempt]:
         """The plan, and what may still go where it went beyond the memory."""
@@ -156,7 +174,7 @@ class Attempts:
             self._journal.close(run.id)
         if not (done["model_runs"] or done["unchanged"]):
             raise RealFailed("the model's session did not run", 0)
-        self._journal.refute(model, provider, pixels)
+        self._journal.refute(model, provider, pixels, plan.tile_divisor)
         if done["tiles"] and done["tile_shape"]:
             key = f"{model}/{provider}/{done['tile_shape']}"
             self._journal.note_speed(key, done["run_seconds"] / done["tiles"])

@@ -29,7 +29,7 @@ from shared_core.device import profile as device
 
 from . import showcase
 from .attempts import Attempts, RealFailed, Run, Send, Stopped, pixels_of, question
-from .journal import Fault, Journal
+from .journal import Journal
 from .own_models import OwnModels
 from .planner import CPU, Planner, missing_onnxruntime
 from .stages import SILENCE_SECONDS
@@ -202,7 +202,7 @@ class JobRunner:
                 plan, done, fault = self._attempts.real(run, plan)
             except RealFailed as failure:
                 fault = str(failure)
-                self._remember(run, plan, failure)
+                self._attempts.remember(run, plan, failure)
                 if job.path == wire.REAL:
                     raise RealPathImpossible(
                         f"{plan.title} could not finish: {fault}. Nothing was changed; without "
@@ -229,21 +229,6 @@ class JobRunner:
 
     def _plan(self, job: wire.StartJob) -> wire.Plan:
         return self.planner.plan(question(job))
-
-    def _remember(self, run: Run, plan: wire.Plan, failure: RealFailed) -> None:
-        if failure.pixels is None:
-            return
-        when = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
-        self.journal.note_fault(
-            Fault(
-                run.job.tool,
-                plan.model or "",
-                plan.provider or CPU,
-                failure.pixels,
-                str(failure),
-                when,
-            )
-        )
 
     def _receipt(
         self,

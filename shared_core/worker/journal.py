@@ -46,7 +46,11 @@ class Mark:
 
 @dataclass(frozen=True)
 class Fault:
-    """A model that failed on a provider, at ``pixels`` and more, or at any size when 0."""
+    """A model that failed on a provider, at ``pixels`` and more, or at any size when 0.
+
+    ``tile_divisor`` is set where smaller tiles went well: then it is about tiles of that part of
+    the usual side, and larger ones.
+    """
 
     tool: str
     model: str
@@ -54,9 +58,12 @@ class Fault:
     pixels: int
     what: str
     when: str
+    tile_divisor: int = 0
 
-    def covers(self, model: str, provider: str, pixels: int) -> bool:
-        """Whether this fault speaks against running ``model`` at ``pixels``."""
+    def covers(self, model: str, provider: str, pixels: int, tile_divisor: int = 1) -> bool:
+        """Whether this fault speaks against running ``model`` at ``pixels`` in such tiles."""
+        if self.tile_divisor and tile_divisor > self.tile_divisor:
+            return False
         return self.model == model and self.provider == provider and pixels >= self.pixels
 
 
@@ -146,11 +153,13 @@ class Journal:
             self._faults = [*self._faults, fault][-KEEP_FAULTS:]
             self._save()
 
-    def fault_of(self, model: str, provider: str, pixels: int) -> Fault | None:
+    def fault_of(
+        self, model: str, provider: str, pixels: int, tile_divisor: int = 1
+    ) -> Fault | None:
         """The newest fault that speaks against this run."""
         with self._lock:
             for fault in reversed(self._faults):
-                if fault.covers(model, provider, pixels):
+                if fault.covers(model, provider, pixels, tile_divisor):
                     return fault
         return None
 
@@ -168,10 +177,11 @@ class Journal:
                 self._save()
             return count
 
-    def refute(self, model: str, provider: str, pixels: int) -> None:
+    def refute(self, model: str, provider: str, pixels: int, tile_divisor: int = 1) -> None:
         """A run of ``model`` at ``pixels`` went well: forget the faults that spoke against it."""
         with self._lock:
-            kept = [f for f in self._faults if not f.covers(model, provider, pixels)]
+            run = model, provider, pixels, tile_divisor
+            kept = [f for f in self._faults if not f.covers(*run)]
             if len(kept) != len(self._faults):
                 self._faults = kept
                 self._save()

@@ -238,8 +238,8 @@ class Planner:
     ) -> Iterator[routing.Way]:
         """On the provider, then on the processor; in the card's tiles, then in smaller ones."""
         for one in dict.fromkeys((provider, CPU)):
-            fault = self._journal.fault_of(card.id, one, width * height)
             for divisor in _divisors(card.tile, width, height):
+                fault = self._journal.fault_of(card.id, one, width * height, divisor)
                 needs = _needs(card, width, height, parameters, divisor)
                 apart = self._own_memory(one) is not None
                 yield routing.Way(

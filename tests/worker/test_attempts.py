@@ -138,7 +138,11 @@ def test_smaller_tiles_where_memory_ran_out(script, monkeypatch):
     assert made["fault"] == "no memory"
     # The second attempt had a runner of its own.
     assert (script.started, script.ended) == (2, 1)
-    assert runner.journal.fault_of(DENOISE, CPU, 900 * 900) is None
+    # Later plans begin with the smaller tiles.
+    remembered = runner.journal.fault_of(DENOISE, CPU, 900 * 900)
+    assert remembered is not None and remembered.what == "no memory"
+    assert runner.journal.fault_of(DENOISE, CPU, 900 * 900, 2) is None
+    assert runner.journal.fault_of(DENOISE, CPU, 100) is None
 
 
 def test_a_plan_with_smaller_tiles_is_run_with_them(script, monkeypatch):

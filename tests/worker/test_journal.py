@@ -72,6 +72,22 @@ def test_a_fault_speaks_against_its_size_and_above(path):
         assert found is not None and found.what == "newer"
 
 
+def test_a_fault_of_large_tiles_does_not_speak_against_smaller_ones(path):
+    journal = Journal(path)
+    journal.note_fault(Fault(**{**asdict(FAULT), "tile_divisor": 2}))
+
+    def against() -> list[bool]:
+        return [journal.fault_of("nafnet", CPU, 1000, divisor) is not None for divisor in (1, 2, 4)]
+
+    assert against() == [True, True, False]
+    journal.refute("nafnet", CPU, 1000, 4)
+    assert against() == [True, True, False]
+    journal.note_fault(FAULT)
+    assert against() == [True, True, True]
+    journal.refute("nafnet", CPU, 1000, 1)
+    assert against() == [False, False, False]
+
+
 def test_forgetting(path):
     journal = Journal(path)
     other = Fault(**{**asdict(FAULT), "tool": "denoise", "model": "scunet"})
