@@ -174,7 +174,7 @@ def test_without_a_worker(main: Run) -> None:
     """No Python is named that could run the worker: one sentence, and nothing changed."""
     notes = main.found["no-worker"]
     assert notes["status"] == "execution-error"
-    assert "not set up" in notes["message"] and "installer" in notes["message"]
+    assert "not set up" in notes["message"] and "Set Up…" in notes["message"]
     assert notes["before"] == notes["after"]
 
 
