@@ -22,7 +22,7 @@ import tifffile
 from PIL import Image
 
 from shared_core import curves
-from shared_core.bridge import labels
+from shared_core.bridge import labels, wire
 from tests.conftest import ROOT, Home
 from tests.fakes.contract_models import (
     DRUNET,
@@ -234,7 +234,8 @@ def test_many_commands_on_a_cold_morning_share_one_worker(home, photo, tmp_path)
         assert (process.returncode, err) == (0, "")
     assert all(out.exists() for out in outs)
     left = {f.name for f in (home.folder / "run").iterdir()}
-    assert left == {"worker-3.lock", "worker-3.sock", "worker.key"}
+    socket = f"worker-{wire.PROTOCOL}"
+    assert left == {f"{socket}.lock", f"{socket}.sock", "worker.key"}
 
 
 def test_doctor(shared_home):
