@@ -5,17 +5,16 @@ Each value stands there in the words that ``nss settings`` takes, such as ``"bud
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import re
-import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from .errors import CouldNotBeDone, UsageError
+from .files import replace_text
 
 SHORTEST_SECONDS, LONGEST_SECONDS = 5.0, 3600.0
 # Less is no place for a model, and more likely a slip of the unit.
@@ -247,7 +246,7 @@ def change(path: Path, given: Mapping[str, str]) -> Settings:
             values.pop(name, None)
             if words is not None:
                 values[name] = words
-        _write(target, json.dumps(values, indent=1) + "\n")
+        replace_text(target, json.dumps(values, indent=1) + "\n")
     except OSError as error:
         raise CouldNotBeDone(
             f"The settings {path} cannot be written ({error.strerror or error}). Free some space "
@@ -274,17 +273,3 @@ def _values(path: Path) -> dict[str, Any]:
 def _text(value: Any) -> str:
     """A value of the file as words: JSON's own true, false and numbers will do too."""
     return value if isinstance(value, str) else json.dumps(value)
-
-
-def _write(path: Path, text: str) -> None:
-    """Replace the file in one step, so that a reader never sees half of it."""
-    handle, name = tempfile.mkstemp(prefix=path.name, suffix=".part", dir=path.parent)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            # Without waiting for the disk: an editor's own thread writes this.
-            file.write(text)
-        os.replace(name, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(name)
-        raise

@@ -8,12 +8,13 @@ from __future__ import annotations
 import json
 import math
 import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
+
+from ..bridge.files import replace_text
 
 SCHEMA = 1
 CPU_PROVIDER = "CPUExecutionProvider"
@@ -213,15 +214,7 @@ def load(path: Path, key: str, *, now: datetime | None = None) -> Profile | None
 def save(profile: Profile, path: Path) -> None:
     """Write the profile to ``path`` in one step, so that a reader never sees half of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    text = json.dumps(to_dict(profile), indent=1, allow_nan=False)
-    handle, name = tempfile.mkstemp(prefix=path.name, suffix=".part", dir=path.parent)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        os.replace(name, path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    replace_text(path, json.dumps(to_dict(profile), indent=1, allow_nan=False))
 
 
 def load_seconds(model_bytes: int, *, half: bool = False) -> float:

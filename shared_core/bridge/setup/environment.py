@@ -11,13 +11,12 @@ import contextlib
 import json
 import os
 import shutil
-import tempfile
 from dataclasses import asdict, dataclass
 from enum import Enum
 from pathlib import Path
-from typing import Any
 
 from .. import __version__, wire
+from ..files import replace_text
 from ..paths import Paths, private_folder
 
 STAMP = "nss-environment.json"
@@ -118,24 +117,13 @@ def read_stamp(folder: Path) -> Stamp | None:
 
 def write_stamp(folder: Path, stamp: Stamp) -> None:
     """Declare an environment whole."""
-    _replace(folder / STAMP, asdict(stamp))
+    replace_text(folder / STAMP, json.dumps(asdict(stamp), indent=1))
 
 
 def name_worker(paths: Paths, python: Path | str) -> None:
     """From now on the worker is started with this interpreter."""
     private_folder(paths.config)
-    _replace(paths.worker_python, {"python": str(python)})
-
-
-def _replace(file: Path, data: dict[str, Any]) -> None:
-    handle, name = tempfile.mkstemp(prefix=file.name, suffix=".part", dir=file.parent)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as part:
-            json.dump(data, part, indent=1)
-        os.replace(name, file)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    replace_text(paths.worker_python, json.dumps({"python": str(python)}, indent=1))
 
 
 def new_folder(paths: Paths) -> Path:
