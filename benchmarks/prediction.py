@@ -42,6 +42,7 @@ from shared_core.engine.memory import peak_rss_bytes, reset_peak_rss, usable_thr
 from shared_core.engine.session import open_session
 from shared_core.worker import planner as planners
 from shared_core.worker.journal import Journal, whole
+from shared_core.worker.needs import needs_of
 
 SIDES = {0.25: 500, 1.0: 1000, 4.0: 2000}
 SMALL_ONLY = ("Real-ESRGAN x4plus",)
@@ -230,7 +231,7 @@ def judged(card: Card, case: Case, found: Measured) -> dict[str, Any]:
             journal.note_speed(f"{card.id}/{CPU_PROVIDER}/{shape}", statistics.mean(tiles))
             journal.note_speed(f"{card.id}/{CPU_PROVIDER}/load", found.load_seconds)
         learned = predicted(profile_of(found.rates[-1]))
-        peak = planners._needs(card, side, side, toolbox.tool(card.tool).parse({})).together
+        peak = needs_of(card, side, side, toolbox.tool(card.tool).parse({})).together
     later = found.runs[KNOWN:]
     quiet = [_slowness(rates) for rates in found.rates]
     drift = statistics.median(quiet[KNOWN:] or quiet) / statistics.median(quiet[:KNOWN])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from shared_core import routing, tiers
@@ -21,22 +21,12 @@ from shared_core.engine import memory
 from shared_core.tools import costs, registry
 
 from .journal import Journal, whole
+from .needs import divisors, is_half, needs_of
 
 CPU = "CPUExecutionProvider"
 # About 50 ms; a plan is to be there within 100.
 HASHED_AT_ONCE_BYTES = 80 << 20
 CLASSICAL_BASE_BYTES = 200 << 20
-# The runner with onnxruntime and OpenCV before it opens a model.
-RUNNER_BYTES = 110 << 20
-# The picture's and the result's files are mapped: four channels of 16 bits.
-PICTURE_BYTES_PER_PIXEL = 8
-# From so many in a row on, tiles have nearly the full size.
-MANY_TILES = 16
-# Session memory where the card does not know it: measured at 1.1 to 3 times the file, and while
-# half precision is widened at 3.4 times.
-SESSION_BYTES_PER_FILE_BYTE = 3
-SESSION_BYTES_PER_BYTE_OF_HALF = 3.5
-TILE_BYTES_PER_PIXEL = 2000
 
 
 class Planner:
@@ -238,9 +228,9 @@ class Planner:
     ) -> Iterator[routing.Way]:
         """On the provider, then on the processor; in the card's tiles, then in smaller ones."""
         for one in dict.fromkeys((provider, CPU)):
-            for divisor in _divisors(card.tile, width, height):
+            for divisor in divisors(card.tile, width, height):
                 fault = self._journal.fault_of(card.id, one, width * height, divisor)
-                needs = _needs(card, width, height, parameters, divisor)
+                needs = needs_of(card, width, height, parameters, divisor)
                 apart = self._own_memory(one) is not None
                 yield routing.Way(
                     provider=one,
@@ -295,7 +285,7 @@ class Planner:
         """
         load = self._journal.speed(f"{card.id}/{provider}/load")
         if load is None:
-            load = device.load_seconds(card.file_bytes, half=_is_half(card))
+            load = device.load_seconds(card.file_bytes, half=is_half(card))
         if card.tile is None:
             running = self._run_seconds(card, provider, parameters)
         else:
@@ -366,10 +356,6 @@ def _check(ask: wire.AskPlan) -> None:
         raise UsageError("A limit of time or memory must be above 0, and a share at most 1.")
 
 
-def _is_half(card: catalogue.Card) -> bool:
-    return "float16" in card.weights
-
-
 def _mix(card: catalogue.Card) -> str | Mapping[str, float]:
     """What the model's operations are made of; where nobody knows, of NAFNet's slow blocks."""
     if isinstance(card.mix, str) and card.mix not in device.MIXES:
@@ -377,60 +363,10 @@ def _mix(card: catalogue.Card) -> str | Mapping[str, float]:
     return card.mix
 
 
-def _divisors(rule: catalogue.TileRule | None, width: int, height: int) -> tuple[int, ...]:
-    """1, and 2 where the picture is large enough for smaller tiles to be smaller."""
-    if rule is None:
-        return (1,)
-    usual, half = (r.over(width, height) for r in (rule, rule.divided(2)))
-    return (1, 2) if half.width * half.height < usual.width * usual.height else (1,)
-
-
 def _memory(limit: settings.Amount) -> routing.Room:
     """What a run may take of main memory."""
     free = memory.available_bytes()
     return routing.Room(limit.of(free), free, memory.total_bytes())
-
-
-@dataclass(frozen=True)
-class _Needs:
-    """Bytes of the runner with the pixels' files, of a model's sessions, and of a run on top."""
-
-    pictures: int
-    session: int
-    running: int
-
-    @property
-    def together(self) -> int:
-        """All of it, as it is in main memory."""
-        return self.pictures + self.session + self.running
-
-
-def _needs(
-    card: catalogue.Card,
-    width: int,
-    height: int,
-    parameters: Mapping[str, toolbox.Value],
-    divisor: int = 1,
-) -> _Needs:
-    """What a run takes at most."""
-    made = toolbox.tool(card.tool).result_size(parameters, width, height)
-    pictures = PICTURE_BYTES_PER_PIXEL * (width * height + math.prod(made))
-    factor = SESSION_BYTES_PER_BYTE_OF_HALF if _is_half(card) else SESSION_BYTES_PER_FILE_BYTE
-    session = card.session_bytes or int(card.file_bytes * factor)
-    if card.peak_bytes:
-        running = card.peak_bytes
-    else:
-        rule = card.tile.divided(divisor) if card.tile else None
-        if rule is None:
-            pixels = math.prod(card.run_size or card.fixed_size or (0, 0))
-        elif max(width, height) < MANY_TILES * max(rule.sides):
-            # Tiles of a small picture are smaller.
-            grid = rule.over(width, height)
-            pixels = grid.width * grid.height
-        else:
-            pixels = math.prod(rule.sides)
-        running = (card.peak_bytes_per_pixel or TILE_BYTES_PER_PIXEL) * pixels
-    return _Needs(RUNNER_BYTES + pictures, session, running)
 
 
 def missing_onnxruntime() -> str:

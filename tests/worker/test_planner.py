@@ -29,6 +29,7 @@ from shared_core.catalog.store import Store, Trial
 from shared_core.device import profile as device
 from shared_core.device.gauge import Gauge
 from shared_core.tools import registry
+from shared_core.worker import needs
 from shared_core.worker import planner as planners
 from shared_core.worker.journal import Fault, Journal
 from shared_core.worker.planner import CPU, Planner, missing_onnxruntime
@@ -169,12 +170,12 @@ def test_the_peak_counts_the_runner_the_pixels_the_session_and_a_tile(tmp_path):
         assert found is not None
         return found
 
-    alone = planners.RUNNER_BYTES + 10**9
-    assert peak(64, 64) == alone + 1000 * 64**2 + 2 * planners.PICTURE_BYTES_PER_PIXEL * 64**2
+    alone = needs.RUNNER_BYTES + 10**9
+    assert peak(64, 64) == alone + 1000 * 64**2 + 2 * needs.PICTURE_BYTES_PER_PIXEL * 64**2
     pixels = 4000 * 3000
-    assert peak(4000, 3000) - alone - 2 * planners.PICTURE_BYTES_PER_PIXEL * pixels <= 1000 * 512**2
+    assert peak(4000, 3000) - alone - 2 * needs.PICTURE_BYTES_PER_PIXEL * pixels <= 1000 * 512**2
     card = replace(card, tile=None, peak_bytes=7)
-    assert peak(10, 10) == alone + 7 + 2 * planners.PICTURE_BYTES_PER_PIXEL * 100
+    assert peak(10, 10) == alone + 7 + 2 * needs.PICTURE_BYTES_PER_PIXEL * 100
 
 
 def on_a_card(planner: Planner, memory_total: int | None = 8 << 30) -> str:
@@ -253,7 +254,7 @@ def test_an_enlargement_takes_memory_for_its_result(tmp_path):
         planner._candidate(card, CPU, 1000, 1000, {"factor": factor}).ways[0].peak_bytes
         for factor in ("2", "4")
     )
-    assert fourfold - twice == 12 * 10**6 * planners.PICTURE_BYTES_PER_PIXEL
+    assert fourfold - twice == 12 * 10**6 * needs.PICTURE_BYTES_PER_PIXEL
 
 
 def test_a_fault_is_in_the_plan_only_where_the_model_is(tmp_path):
