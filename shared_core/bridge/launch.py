@@ -61,7 +61,7 @@ def worker_python(paths: Paths, own_python: str | None) -> str:
 
     Raises ``CouldNotBeDone`` when there is neither (in an editor, before the set-up).
     """
-    with contextlib.suppress(OSError, ValueError):
+    with contextlib.suppress(OSError, ValueError, AttributeError):
         python = json.loads(paths.worker_python.read_text("utf-8")).get("python")
         if isinstance(python, str) and Path(python).is_file():
             return python
