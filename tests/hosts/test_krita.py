@@ -34,7 +34,7 @@ from hub import Hub  # noqa: E402
 from shared_core.algorithms import blur, dct_denoise, deconvolution, noise  # noqa: E402
 from shared_core.bridge import labels  # noqa: E402
 
-pytestmark = [pytest.mark.hosts, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.hosts, pytest.mark.timeout(1000)]
 EDITOR = os.environ.get("NSS_TEST_KRITA", "debian13")
 WIDTH, HEIGHT = 120, 90
 HOME = "/home/nss/nss"
@@ -77,7 +77,7 @@ class Stage:
         scenario: str,
         folders: dict[Path, str],
         environment: dict[str, str],
-        timeout: float = 500,
+        timeout: float = 900,
         setting: str = "",
     ) -> tuple[Any, Any, Profile]:
         """One start of Krita; what the probe found, how Krita ended, and the user's folders."""
