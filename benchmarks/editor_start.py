@@ -31,7 +31,7 @@ from pathlib import Path
 began, used = time.perf_counter(), time.thread_time()
 import nss_krita
 spent = {"import": [time.perf_counter() - began, time.thread_time() - used]}
-from nss_krita import docker, extension
+from nss_krita import dock, extension
 from krita import Extension, Krita
 def timed(cls, name, key):
     inner = getattr(cls, name)
@@ -44,7 +44,7 @@ def timed(cls, name, key):
     setattr(cls, name, outer)
 timed(extension.NssExtension, "setup", "set up")
 timed(extension.NssExtension, "createActions", "menu entries")
-timed(docker.NssDocker, "__init__", "panel")
+timed(dock.NssDock, "__init__", "panel's frame")
 class Quit(Extension):
     def setup(self):
         pass

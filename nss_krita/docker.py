@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from krita import DockWidget, Krita
+from krita import Krita
 
 from . import layers, placing, reading
 from .consent_box import ConsentBox, let_shrink
@@ -19,7 +19,6 @@ from .receipts_box import ReceiptsBox, wrapped
 from .runner import Outcome, Planner, Runner
 from .vendored import environment, errors, host, paths, settings, shop_own, toolbox, wire, words
 
-DOCKER_ID = "nss_docker"
 _POLL_MS = 500
 _DEBOUNCE_MS = 300
 _MESSAGE_MS = 6000
@@ -51,17 +50,19 @@ class Question:
     order: host.Order
 
 
-class NssDocker(DockWidget):
-    """One for each of Krita's windows; the run and the plans are shared by all."""
+class NssPanel(QtWidgets.QWidget):
+    """What is in the dock of one of Krita's windows; the run and the plans are shared by all."""
 
     def __init__(
         self,
+        dock: Any,
         runner: Runner,
         places: paths.Paths,
         guide: Callable[[], Any],
         counter: Callable[[], Any],
     ) -> None:
         super().__init__()
+        self._dock = dock
         self._guide = guide
         self._setup: Any = None
         self._counter = counter
@@ -77,7 +78,6 @@ class NssDocker(DockWidget):
         self._forms: list[ToolForm] = []
         # A setting, the layer or the document has changed and has not been looked at yet.
         self._stale = True
-        self.setWindowTitle("NSS")
         self._build()
         self._poll_timer = QtCore.QTimer(self)
         self._poll_timer.setInterval(_POLL_MS)
@@ -90,20 +90,16 @@ class NssDocker(DockWidget):
         runner.progressed.connect(self._show_progress)
         runner.ended.connect(self._show_end)
         self._planner.answered.connect(self._show_plan)
-        self.visibilityChanged.connect(self._visible)
+        dock.visibilityChanged.connect(self.seen)
         self._pick_tool()
         self._show_state()
-
-    def canvasChanged(self, canvas: Any) -> None:
-        """Krita switched to another document or view."""
-        self._look_soon()
 
     def open_tool(self, tool_id: str) -> None:
         """What a menu entry does: show the panel with this tool, ready to apply."""
         self._tool.setCurrentIndex(self._tool.findData(tool_id))
-        opened = not self.isVisible()
-        self.setVisible(True)
-        self.raise_()
+        opened = not self._dock.isVisible()
+        self._dock.setVisible(True)
+        self._dock.raise_()
         if opened:
             QtCore.QTimer.singleShot(0, self._make_room)
         self._poll_timer.start()
@@ -135,8 +131,8 @@ class NssDocker(DockWidget):
 
     def open_setup(self) -> None:
         """What the menu's Set Up does: show the panel with how the worker stands."""
-        self.setVisible(True)
-        self.raise_()
+        self._dock.setVisible(True)
+        self._dock.raise_()
         self._show_setup()
         QtCore.QTimer.singleShot(0, lambda: self._bring_into_sight((self._setup,)))
 
@@ -158,9 +154,9 @@ class NssDocker(DockWidget):
     @guarded
     def _make_room(self, *_: object) -> None:
         """A panel that comes up lower than its plan is of little use."""
-        main_window = self.parent()
-        if not self.isFloating() and self.height() < _GOOD_HEIGHT:
-            main_window.resizeDocks([self], [_GOOD_HEIGHT], QtCore.Qt.Orientation.Vertical)
+        dock = self._dock
+        if not dock.isFloating() and dock.height() < _GOOD_HEIGHT:
+            dock.parent().resizeDocks([dock], [_GOOD_HEIGHT], QtCore.Qt.Orientation.Vertical)
 
     def tell(self, sentence: str) -> None:
         """Show a sentence in the panel, and over the picture."""
@@ -218,13 +214,11 @@ class NssDocker(DockWidget):
         scroll.setHorizontalScrollBarPolicy(QtCore.Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         scroll.setWidget(body)
         # The plan, and what one presses and waits for, stay in sight however low the panel is.
-        whole = QtWidgets.QWidget()
-        outer = QtWidgets.QVBoxLayout(whole)
+        outer = QtWidgets.QVBoxLayout(self)
         outer.setContentsMargins(0, 0, 0, 4)
         outer.addWidget(scroll, 1)
         self._footer = self._build_footer()
         outer.addWidget(self._footer)
-        self.setWidget(whole)
 
     def _build_path(self) -> Any:
         self._path = QtWidgets.QComboBox()
@@ -304,7 +298,7 @@ class NssDocker(DockWidget):
     # Where the user is
 
     def _window(self) -> Any:
-        parent = self.parent()
+        parent = self._dock.parent()
         for window in owned(Krita.instance().windows()):
             if window.qwindow() is parent:
                 return window
@@ -336,10 +330,11 @@ class NssDocker(DockWidget):
     # Slots
 
     @guarded
-    def _visible(self, *_: object) -> None:
+    def seen(self, *_: object) -> None:
+        """It has come into sight, or gone out of it."""
         if self.isVisible():
             self._poll_timer.start()
-            self._look_soon()
+            self.look_soon()
         else:
             self._poll_timer.stop()
 
@@ -361,7 +356,7 @@ class NssDocker(DockWidget):
     @guarded
     def _settings_changed(self, *_: object) -> None:
         self._forget_plan()
-        self._look_soon()
+        self.look_soon()
 
     @guarded
     def _poll(self, *_: object) -> None:
@@ -534,7 +529,8 @@ class NssDocker(DockWidget):
         self._asked = self._wanted = self._answered = None
         self._stale = True
 
-    def _look_soon(self) -> None:
+    def look_soon(self) -> None:
+        """Look anew at the document once Krita is done with what it does."""
         if self.isVisible():
             QtCore.QTimer.singleShot(0, self._poll)
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from operator import methodcaller
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from krita import DockWidgetFactory, DockWidgetFactoryBase, Extension, Krita
 
-from . import log, placing
-from .docker import DOCKER_ID, NssDocker
+from .dock import DOCKER_ID, NssDock
 from .log import LOG
 from .qt import QtWidgets
-from .runner import Runner
 from .vendored import guide, paths, shop, toolbox
+
+if TYPE_CHECKING:
+    from .docker import NssPanel
 
 MENU_ID = "nss_menu"
 SETUP_ID = "nss_setup_open"
@@ -30,12 +31,11 @@ class NssExtension(Extension):
 
     def __init__(self, parent: Any) -> None:
         super().__init__(parent)
-        log.start()
         self._paths = paths.paths()
-        self.runner = Runner(self._paths, placing.version())
+        self._runner: Any = None
         self._guide: Any = None
         self._counter: Any = None
-        self._dockers: list[NssDocker] = []
+        self._docks: list[NssDock] = []
         self._kept: list[Any] = []
 
     def setup(self) -> None:
@@ -64,11 +64,22 @@ class NssExtension(Extension):
         action.setToolTip("Sets up, repairs or removes the program that does the work.")
         self._opens(action, window, methodcaller("open_setup"))
 
-    def make_docker(self) -> NssDocker:
-        """A panel for a new window."""
-        docker = NssDocker(self.runner, self._paths, self.guide, self.counter)
-        self._dockers.append(docker)
-        return docker
+    def make_dock(self) -> NssDock:
+        """A panel's frame for a new window."""
+        dock = NssDock(self._make_panel)
+        self._docks.append(dock)
+        return dock
+
+    def _make_panel(self, dock: NssDock) -> NssPanel:
+        # Most of the plug-in is loaded here: Krita's start does not wait for it.
+        from . import log, placing
+        from .docker import NssPanel
+        from .runner import Runner
+
+        log.start()
+        if self._runner is None:
+            self._runner = Runner(self._paths, placing.version())
+        return NssPanel(dock, self._runner, self._paths, self.guide, self.counter)
 
     def guide(self) -> Any:
         """The guide through the set-up, which all panels share."""
@@ -79,21 +90,23 @@ class NssExtension(Extension):
     def counter(self) -> Any:
         """What the windows of the models share, made on first need."""
         if self._counter is None:
+            from . import placing
+
             counter, _ = shop()
             self._counter = counter.Counter(self._paths, "Krita", placing.version())
         return self._counter
 
-    def _opens(self, action: Any, window: Any, show: Callable[[NssDocker], object]) -> None:
+    def _opens(self, action: Any, window: Any, show: Callable[[NssPanel], object]) -> None:
         """Have a menu entry show something in the panel of its window."""
         main_window = window.qwindow()
 
         def opens(*_: object) -> None:
             try:
-                docker = main_window.findChild(QtWidgets.QDockWidget, DOCKER_ID)
-                if docker is None:
+                dock = main_window.findChild(QtWidgets.QDockWidget, DOCKER_ID)
+                if dock is None:
                     LOG.error("the panel %s is not in this window", DOCKER_ID)
                 else:
-                    show(docker)
+                    show(dock.panel())
             except Exception:
                 LOG.exception("the menu entry %s failed", action.text())
 
@@ -101,7 +114,7 @@ class NssExtension(Extension):
         self._kept.append(action)
 
     def _closing(self, *_: object) -> None:
-        parts: list[Any] = [self.runner, self._guide, self._counter, *self._dockers]
+        parts: list[Any] = [self._runner, self._guide, self._counter, *self._docks]
         for part in filter(None, parts):
             try:
                 part.stop()
@@ -115,4 +128,4 @@ def register() -> None:
     extension = NssExtension(krita)
     krita.addExtension(extension)
     right = DockWidgetFactoryBase.DockPosition.DockRight
-    krita.addDockWidgetFactory(DockWidgetFactory(DOCKER_ID, right, extension.make_docker))
+    krita.addDockWidgetFactory(DockWidgetFactory(DOCKER_ID, right, extension.make_dock))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import logging
-import logging.handlers
 from collections.abc import Callable
 from typing import Any
 
@@ -19,11 +18,13 @@ def start() -> None:
     """Write the log beside the worker's own; without a writable folder there is no log."""
     if LOG.handlers:
         return
+    from logging.handlers import RotatingFileHandler
+
     LOG.propagate = False
     LOG.setLevel(logging.INFO)
     with contextlib.suppress(OSError, errors.NssError):
         folder = paths.private_folder(paths.paths().cache)
-        handler = logging.handlers.RotatingFileHandler(
+        handler = RotatingFileHandler(
             folder / "krita.log", maxBytes=_LIMIT, backupCount=1, encoding="utf-8", delay=True
         )
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))

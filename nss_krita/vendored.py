@@ -1,4 +1,7 @@
-"""The one place that finds the bridge: inside the installed plug-in, else in the checkout."""
+"""The one place that finds the bridge: inside the installed plug-in, else in the checkout.
+
+Its modules are loaded when they are first asked for: Krita's start needs few of them.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING or find_spec(f"{__package__}.bridge") is None:
+if TYPE_CHECKING:
     from shared_core.bridge import (
         arena,
         client,
@@ -22,38 +25,36 @@ if TYPE_CHECKING or find_spec(f"{__package__}.bridge") is None:
         words,
     )
     from shared_core.bridge.setup import environment
-else:
-    from .bridge import (
-        arena,
-        client,
-        consent,
-        errors,
-        host,
-        lane,
-        paths,
-        receipt,
-        settings,
-        toolbox,
-        wire,
-        words,
+
+_OWN = f"{__package__}.bridge"
+_BRIDGE = _OWN if find_spec(_OWN) is not None else "shared_core.bridge"
+
+
+def __getattr__(name: str) -> Any:
+    """A module of the bridge."""
+    if name not in __all__:
+        raise AttributeError(name)
+    found = import_module(
+        f"{_BRIDGE}.setup.{name}" if name == "environment" else f"{_BRIDGE}.{name}"
     )
-    from .bridge.setup import environment
+    globals()[name] = found
+    return found
 
 
 def guide() -> Any:
     """The module that guides through the set-up; few starts need it, and it is slow to load."""
-    return import_module(f"{environment.__package__}.guide")
+    return import_module(f"{_BRIDGE}.setup.guide")
 
 
 def shop() -> Any:
     """The modules of the models' window, ``counter`` and ``views``; as slow to load."""
-    place = f"{lane.__package__}.shop"
+    place = f"{_BRIDGE}.shop"
     return import_module(f"{place}.counter"), import_module(f"{place}.views")
 
 
 def shop_own() -> Any:
     """The modules ``own`` and ``views``, for a model of the user's own."""
-    place = f"{lane.__package__}.shop"
+    place = f"{_BRIDGE}.shop"
     return import_module(f"{place}.own"), import_module(f"{place}.views")
 
 

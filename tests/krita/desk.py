@@ -100,7 +100,7 @@ class Desk:
         layer.setPixelData(self.native, 0, 0, WIDTH, HEIGHT)
         self.window.show(self.document)
         self.layer = layer
-        self.dock = self.window.main.findChild(QtWidgets.QDockWidget, "nss_docker")
+        self.dock = self.window.main.findChild(QtWidgets.QDockWidget, "nss_docker").panel()
 
     def widget(self, name: str) -> Any:
         found = self.dock.findChild(QtWidgets.QWidget, f"nss_{name}")

@@ -150,7 +150,7 @@ def test_an_older_worker_is_told_and_used_all_the_same(editor: Any) -> None:
     environment.name_worker(where, program)
     try:
         extension = import_module("nss_krita.extension")
-        panel = extension.NssExtension(editor).make_docker()
+        panel = extension.NssExtension(editor).make_dock().panel()
         panel._poll()
         box = panel.findChild(QtWidgets.QWidget, "nss_setup")
         assert box is not None and not box.isHidden()

@@ -1,0 +1,50 @@
+"""The panel's frame, which Krita makes at its start; what is in it waits until it is first seen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from krita import DockWidget
+
+from .qt import QtWidgets
+
+if TYPE_CHECKING:
+    from .docker import NssPanel
+
+DOCKER_ID = "nss_docker"
+
+
+class NssDock(DockWidget):
+    """One for each of Krita's windows."""
+
+    def __init__(self, make: Callable[[NssDock], NssPanel]) -> None:
+        super().__init__()
+        self._make = make
+        self._panel: Any = None
+        self.setWindowTitle("NSS")
+        # Krita asks for the size of what is in it.
+        self.setWidget(QtWidgets.QWidget())
+        self.visibilityChanged.connect(self._seen)
+
+    def canvasChanged(self, canvas: Any) -> None:
+        """Krita switched to another document or view."""
+        if self._panel is not None:
+            self._panel.look_soon()
+
+    def panel(self) -> NssPanel:
+        """What is in it."""
+        if self._panel is None:
+            self._panel = self._make(self)
+            self.setWidget(self._panel)
+        made: NssPanel = self._panel
+        return made
+
+    def stop(self) -> None:
+        """Before Krita quits."""
+        if self._panel is not None:
+            self._panel.stop()
+
+    def _seen(self, *_: object) -> None:
+        if self._panel is None and self.isVisible():
+            self.panel().seen()
