@@ -105,7 +105,8 @@ class Panel:
     """The docker, used through its widgets alone."""
 
     def __init__(self):
-        self.dock = window().findChild(QtWidgets.QDockWidget, "nss_docker").panel()
+        self.frame = window().findChild(QtWidgets.QDockWidget, "nss_docker")
+        self.dock = self.frame.panel()
 
     def __getattr__(self, name):
         found = self.dock.findChild(QtWidgets.QWidget, f"nss_{name}")

@@ -488,7 +488,7 @@ def pictures(found):
     trigger("remove_background")
     panel = Panel()
     yield panel.dock.settled
-    docks = [window().findChild(QtWidgets.QDockWidget, "KisLayerBox"), panel.dock]
+    docks = [window().findChild(QtWidgets.QDockWidget, "KisLayerBox"), panel.frame]
     window().resizeDocks(docks, [440, 440], QtCore.Qt.Orientation.Horizontal)
     window().resizeDocks(docks, [215, 600], QtCore.Qt.Orientation.Vertical)
     hide_pointer()
