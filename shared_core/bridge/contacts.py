@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import urllib.request
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import datetime, timezone
@@ -132,6 +131,9 @@ def _now() -> str:
 
 def _proxy(scheme: str, host: str) -> str:
     """The host of the proxy that the environment names for such an address."""
+    # It brings ssl and http along, 7 MB that a worker at rest need not hold.
+    import urllib.request
+
     given = urllib.request.getproxies_environment()
     address = given.get(scheme) or given.get("all") if scheme else None
     if not address or urllib.request.proxy_bypass(host):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
-import importlib.metadata
 import io
 import re
 from collections.abc import Iterator, Sequence
@@ -104,6 +103,8 @@ PLAIN_WORDS = (
 
 def installed() -> dict[str, str]:
     """Versions of the distributions that decide what onnxruntime can do, without importing it."""
+    import importlib.metadata
+
     versions = {}
     for name in DISTRIBUTIONS:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
