@@ -26,7 +26,7 @@ from shared_core.bridge.paths import paths
 from shared_core.bridge.toolbox import Returns
 from shared_core.bridge.toolbox import tool as tool_of
 from shared_core.bridge.words import words
-from shared_core.cli_host import FileHost
+from shared_core.cli.host import FileHost
 
 SIDE = 340
 LABEL = 270

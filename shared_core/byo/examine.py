@@ -17,11 +17,14 @@ from numpy.typing import NDArray
 from shared_core.bridge import arena, toolbox, wire
 from shared_core.bridge.errors import BadInput, CouldNotBeDone, NssError
 from shared_core.bridge.paths import Paths
-from shared_core.catalog.canary import try_model
 from shared_core.catalog.card import Card, CardFile
 from shared_core.catalog.card_text import card_text
-from shared_core.catalog.inspection import Inspected, inspect
 from shared_core.catalog.manifest import sha256_of
+from shared_core.catalog.trust.canary import try_model
+from shared_core.catalog.trust.inspection import (
+    Inspected,
+    inspect,
+)
 from shared_core.engine.memory import peak_rss_bytes
 from shared_core.engine.session import open_session
 from shared_core.pixels import Picture, Raster

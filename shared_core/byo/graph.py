@@ -14,7 +14,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shared_core.catalog.protobuf import BYTES, FIXED32, VARINT, Field, Reader, signed
+from shared_core.catalog.trust.protobuf import (
+    BYTES,
+    FIXED32,
+    VARINT,
+    Field,
+    Reader,
+    signed,
+)
 
 Numbers = NDArray[np.float64]
 

@@ -17,10 +17,10 @@ from shared_core.bridge.errors import BadInput, CouldNotBeDone
 from shared_core.bridge.paths import paths
 from shared_core.catalog import errand
 from shared_core.catalog.card import CardFile
-from shared_core.catalog.download import ask_hub
 from shared_core.catalog.errand import Errand
-from shared_core.catalog.external_data import outlandish
 from shared_core.catalog.store import Store
+from shared_core.catalog.transfer.download import ask_hub
+from shared_core.catalog.trust.external_data import outlandish
 
 from .card import Origin, bare_card
 

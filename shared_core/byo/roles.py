@@ -13,7 +13,7 @@ from shared_core.bridge import toolbox
 from shared_core.bridge.errors import BadInput
 from shared_core.catalog.card import EACH, HOLE, KEEP, LIGHTNESS, LUMA, SIGMA, TensorSpec
 from shared_core.catalog.cards import DTYPES
-from shared_core.catalog.inspection import Value
+from shared_core.catalog.trust.inspection import Value
 
 TOOLS = toolbox.TAKE_OWN
 # Those whose result is a picture of the same place as the one that went in.

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from shared_core.bridge.errors import UsageError
 from shared_core.catalog.card import EACH, LUMA
-from shared_core.catalog.inspection import Inspected
+from shared_core.catalog.trust.inspection import Inspected
 
 from . import roles
 from .fields import CHANNELS, CONSTANTS

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from shared_core.bridge.errors import UsageError
 from shared_core.catalog.card import EACH, LUMA, MATTE, MIN_MAX, TensorSpec, TileRule
-from shared_core.catalog.inspection import Inspected
+from shared_core.catalog.trust.inspection import Inspected
 
 from . import evidence, graph
 from .evidence import Evidence

@@ -17,7 +17,7 @@ import tomllib
 
 from ..bridge.errors import CouldNotBeDone
 from .card import Card, CardFile
-from .download import ask_hub
+from .transfer.download import ask_hub
 
 # The hub keeps no SHA-256 of files outside LFS, which are small.
 _READ_BYTES = 64 << 20

@@ -13,9 +13,9 @@ from pathlib import Path
 from ..bridge.errors import CouldNotBeDone
 from ..bridge.locks import locked
 from . import manifest as record
-from . import staging
 from .card import Card, CardFile
 from .manifest import Manifest, Stamp, file_key, is_whole, lstat, sha256_of, size_of
+from .transfer import staging
 
 
 class WrongBytes(CouldNotBeDone):

@@ -18,11 +18,11 @@ from ..bridge.errors import Cancelled, CouldNotBeDone, RealPathImpossible
 from ..bridge.locks import locked
 from ..bridge.paths import Paths
 from ..bridge.wire import megabytes
-from . import staging
 from .card import Card, CardFile
 from .manifest import Manifest, Trial, file_key, is_whole, lstat, now, size_of
 from .shelf import Shelf, WrongBytes
-from .staging import Leftover
+from .transfer import staging
+from .transfer.staging import Leftover
 
 __all__ = [
     "CANARY",
@@ -201,7 +201,7 @@ class Store:
             raise RealPathImpossible(fault or state.reason)
         if shelf.unverified(manifest):
             raise RealPathImpossible(f"The files of {card.title} are being changed: try again.")
-        from .canary import onnxruntime_version
+        from .trust.canary import onnxruntime_version
 
         trial = manifest.trial
         if trial is None or trial.onnxruntime != onnxruntime_version():
@@ -229,7 +229,7 @@ class Store:
         ``CouldNotBeDone`` where its files changed meanwhile, so that nobody knows what was tried,
         or memory is short at the moment, and ``Cancelled``.
         """
-        from .trial import tried
+        from .trust.trial import tried
 
         shelf = self._shelf(card)
         waited = threading.Event()
@@ -276,8 +276,8 @@ class Store:
         before a failure or a cancel stays and is continued next time. Raises ``CouldNotBeDone``
         with one sentence for the user, or ``Cancelled``.
         """
-        from .download import free_space
-        from .pace import Pace
+        from .transfer.download import free_space
+        from .transfer.pace import Pace
 
         self.ready()
         missing = 0
@@ -356,7 +356,11 @@ class Store:
         on_stage: Callable[[str], None],
     ) -> None:
         """Have one file in its place, with the right bytes."""
-        from .download import declared_sha256, endpoint, transfer
+        from .transfer.download import (
+            declared_sha256,
+            endpoint,
+            transfer,
+        )
 
         shelf = self._shelf(card)
         if card.shipped:

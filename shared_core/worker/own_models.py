@@ -16,10 +16,12 @@ from shared_core.bridge.errors import BadInput, CouldNotBeDone, UsageError
 from shared_core.bridge.paths import Paths
 from shared_core.byo.card import Origin
 from shared_core.catalog import cards as catalogue
-from shared_core.catalog import confined, own, staging
+from shared_core.catalog import own
 from shared_core.catalog.card import Card
-from shared_core.catalog.copying import put
 from shared_core.catalog.store import DOWNLOADING, VERIFYING, Presence, Store, Trial
+from shared_core.catalog.transfer import staging
+from shared_core.catalog.transfer.copying import put
+from shared_core.catalog.trust import confined
 from shared_core.child import Child, ChildDied, Event
 from shared_core.engine.memory import available_bytes
 

@@ -200,7 +200,7 @@ class Runner:
         Once for each model, provider, driver and version of onnxruntime. Raises ``CouldNotBeDone``
         where they differ.
         """
-        from shared_core.catalog import canary
+        from shared_core.catalog.trust import canary
         from shared_core.device.probe import machine_key
 
         trial = self._store.state(card).trial

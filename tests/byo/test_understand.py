@@ -14,7 +14,7 @@ from shared_core.byo.probe import Probe
 from shared_core.byo.roles import Misfit
 from shared_core.byo.understand import Understood, understand
 from shared_core.catalog.card import TensorSpec
-from shared_core.catalog.inspection import inspect
+from shared_core.catalog.trust.inspection import inspect
 from shared_core.engine.session import open_session
 from tests.fakes.contracts import strangers
 from tests.fakes.contracts.graph import Graph, Tensor

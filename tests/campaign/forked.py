@@ -21,7 +21,11 @@ import psutil
 from shared_core.bridge.errors import Cancelled, from_code
 from shared_core.bridge.launch import scrubbed
 from shared_core.byo import examine
-from shared_core.catalog import canary, confined, restraints
+from shared_core.catalog.trust import (
+    canary,
+    confined,
+    restraints,
+)
 
 # Imported here, so that no fork need do it.
 assert canary.answer and examine.answer

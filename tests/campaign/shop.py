@@ -16,7 +16,7 @@ from shared_core.catalog import cards
 from shared_core.catalog.cards import Card
 from shared_core.catalog.manifest import NAME
 from shared_core.catalog.shelf import Shelf
-from shared_core.catalog.staging import FOLDER
+from shared_core.catalog.transfer.staging import FOLDER
 from tests.catalog.small_cards import REPO, REVISION, card_text, identity, placed
 from tests.catalog.world import World
 from tests.fakes.contracts.graph import padded

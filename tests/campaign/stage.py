@@ -24,11 +24,11 @@ import cv2
 import numpy as np
 import psutil
 
-from shared_core import cli
 from shared_core.bridge import wire
 from shared_core.bridge.client import Client
 from shared_core.bridge.paths import paths
 from shared_core.bridge.toolbox import Returns, tool
+from shared_core.cli import main as cli
 from shared_core.imagefile import read
 from tests.fakes.contract_models import write_catalogue
 from tests.fakes.hub import Hub

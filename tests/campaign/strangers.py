@@ -35,12 +35,20 @@ if not __package__:
 from shared_core.bridge import wire
 from shared_core.bridge.errors import CouldNotBeDone, NssError, RealPathImpossible
 from shared_core.bridge.paths import paths
-from shared_core.catalog import cards, confined, inspection, own, trial
+from shared_core.catalog import (
+    cards,
+    own,
+)
 from shared_core.catalog.card import HUB_DECLARED
 from shared_core.catalog.cards import Card, CardFile
 from shared_core.catalog.manifest import file_key
 from shared_core.catalog.shelf import Shelf
 from shared_core.catalog.store import Presence, Store
+from shared_core.catalog.trust import (
+    confined,
+    inspection,
+    trial,
+)
 from shared_core.worker import own_models
 from shared_core.worker.journal import Journal
 from shared_core.worker.own_models import OwnModels

@@ -10,9 +10,12 @@ from typing import Any
 
 import pytest
 
-from shared_core.catalog import confined, trial
 from shared_core.catalog.cards import Card
 from shared_core.catalog.store import Store
+from shared_core.catalog.trust import (
+    confined,
+    trial,
+)
 
 if sys.platform != "linux":
     pytest.skip("inotify, fanotify and fork are Linux's", allow_module_level=True)
@@ -50,7 +53,7 @@ def test_a_mutant_is_made_from_its_number_alone() -> None:
 def _forked(act: str, seconds: float = 20, memory_mib: int = 900, **more: Any) -> Any:
     request = {"act": act, **more}
     return forked.call(
-        "tests.catalog.hazards",
+        "tests.catalog.trust.hazards",
         request,
         memory_bytes=memory_mib * MIB,
         seconds=seconds,
@@ -93,7 +96,7 @@ def test_the_witnesses_see_what_is_read(tmp_path: Path) -> None:
     def read(file: Path) -> None:
         request = {"act": "read", "file": str(file)}
         limits = {"memory_bytes": 900 * MIB, "seconds": 20.0}
-        forked.call("tests.catalog.hazards", request, on_pid=pids.append, **limits)  # type: ignore[arg-type]
+        forked.call("tests.catalog.trust.hazards", request, on_pid=pids.append, **limits)  # type: ignore[arg-type]
 
     def looked() -> None:
         with watching(Path("/"), tmp_path) as opens:

@@ -12,7 +12,7 @@ import onnxruntime
 import pytest
 
 from shared_core.catalog import cards
-from shared_core.catalog.canary import try_model
+from shared_core.catalog.trust.canary import try_model
 from tests.fakes.contract_models import (
     DRUNET,
     MODELS,

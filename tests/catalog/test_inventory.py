@@ -10,10 +10,10 @@ import pytest
 
 from shared_core.catalog import inventory
 from shared_core.catalog import store as store_module
-from shared_core.catalog.canary import onnxruntime_version
 from shared_core.catalog.manifest import Arrival, Manifest
 from shared_core.catalog.shelf import Shelf
 from shared_core.catalog.store import Presence
+from shared_core.catalog.trust.canary import onnxruntime_version
 from tests.catalog.small_store import TRIAL, Shelves
 
 TODAY = date(2026, 6, 30)

@@ -13,9 +13,13 @@ from typing import Any
 import pytest
 
 from shared_core.bridge.errors import Cancelled, CouldNotBeDone
-from shared_core.catalog import copying, download, parcel
-from shared_core.catalog.staging import FOLDER
+from shared_core.catalog import parcel
 from shared_core.catalog.store import Presence
+from shared_core.catalog.transfer import (
+    copying,
+    download,
+)
+from shared_core.catalog.transfer.staging import FOLDER
 from tests.catalog.small_cards import placed
 from tests.catalog.small_store import Shelves
 

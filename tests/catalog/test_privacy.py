@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from shared_core import cli_privacy
 from shared_core.bridge import settings
 from shared_core.bridge.contacts import Errand
 from shared_core.bridge.paths import Paths, paths
 from shared_core.catalog import privacy
+from shared_core.cli import privacy as cli_privacy
 
 
 @pytest.fixture

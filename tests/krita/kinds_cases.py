@@ -20,9 +20,9 @@ import numpy as np
 import pytest
 from desk import GREY, HEIGHT, QT, WIDTH, Desk, fake, wait
 
-from shared_core import cli
 from shared_core.bridge import arena, errors, host, paths, receipt, settings, toolbox
 from shared_core.bridge.toolbox import Kind, Parameter, Returns, Selects, Tool
+from shared_core.cli import main as cli
 
 QtCore: Any = import_module(f"PyQt{QT}.QtCore")
 

@@ -17,8 +17,8 @@ from shared_core.bridge import toolbox
 from shared_core.bridge.toolbox import Returns
 from shared_core.catalog import cards
 from shared_core.catalog import contract as feeding
-from shared_core.catalog.canary import try_model
 from shared_core.catalog.cards import CardFile, TensorSpec, TileRule
+from shared_core.catalog.trust.canary import try_model
 from shared_core.engine.session import open_session
 from shared_core.pixels import Box, Picture, Raster, WrongOutput
 from shared_core.sheet import Sheet

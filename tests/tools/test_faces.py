@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from shared_core.algorithms.yunet import Face
 from shared_core.bridge.errors import Cancelled
 from shared_core.catalog import cards
-from shared_core.catalog.canary import try_model
+from shared_core.catalog.trust.canary import try_model
 from shared_core.engine.session import Session, open_session
 from shared_core.pixels import Box, Picture, Raster, WrongOutput
 from shared_core.tools.faces import find_faces

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from shared_core.bridge import toolbox
 from shared_core.bridge.errors import Cancelled, CouldNotBeDone
 from shared_core.catalog import cards
-from shared_core.catalog.canary import try_model
+from shared_core.catalog.trust.canary import try_model
 from shared_core.engine.session import open_session
 from shared_core.pixels import Picture, Raster, WrongOutput
 from shared_core.tools import registry, restore_faces

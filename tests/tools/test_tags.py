@@ -17,7 +17,7 @@ from shared_core.bridge import toolbox
 from shared_core.bridge.errors import Cancelled, CouldNotBeDone
 from shared_core.bridge.toolbox import Returns
 from shared_core.catalog import cards
-from shared_core.catalog.canary import try_model
+from shared_core.catalog.trust.canary import try_model
 from shared_core.engine.session import open_session
 from shared_core.pixels import Picture, Raster, WrongOutput
 from shared_core.tools import clip, tag_list, tags

@@ -5,13 +5,33 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from .bridge.errors import BadInput, CouldNotBeDone, NssError
-from .bridge.paths import paths
-from .catalog import cards as catalogue
-from .catalog import own, parcel, tending
-from .catalog.store import Progress, Store
-from .cli_inventory import chosen, say, size, states_data, try_models
-from .cli_terminal import Screen, print_json
+from ..bridge.errors import (
+    BadInput,
+    CouldNotBeDone,
+    NssError,
+)
+from ..bridge.paths import paths
+from ..catalog import cards as catalogue
+from ..catalog import (
+    own,
+    parcel,
+    tending,
+)
+from ..catalog.store import (
+    Progress,
+    Store,
+)
+from .inventory import (
+    chosen,
+    say,
+    size,
+    states_data,
+    try_models,
+)
+from .terminal import (
+    Screen,
+    print_json,
+)
 
 _SHOWN = 10
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from shared_core.bridge import wire
-from shared_core.catalog.pace import Pace
+from shared_core.catalog.transfer.pace import Pace
 
 
 class Clock:

@@ -13,12 +13,26 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..bridge.errors import CouldNotBeDone
+from ...bridge.errors import CouldNotBeDone
+from ..manifest import (
+    Identity,
+    identity,
+    lstat,
+)
 from .external_data import ExternalData
-from .formats import HEAD_BYTES, something_else
-from .manifest import Identity, identity, lstat
-from .protobuf import Malformed, Reader
-from .walk import MAX_TEXT, Value, Walk
+from .formats import (
+    HEAD_BYTES,
+    something_else,
+)
+from .protobuf import (
+    Malformed,
+    Reader,
+)
+from .walk import (
+    MAX_TEXT,
+    Value,
+    Walk,
+)
 
 __all__ = ["MAX_FILE_BYTES", "MAX_TEXT", "Inspected", "ModelRefused", "Value", "inspect"]
 

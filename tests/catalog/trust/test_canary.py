@@ -7,8 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from shared_core.catalog.canary import deviation, known_picture, known_values, try_model
 from shared_core.catalog.cards import Card, TensorSpec
+from shared_core.catalog.trust.canary import (
+    deviation,
+    known_picture,
+    known_values,
+    try_model,
+)
 from tests.catalog.small_cards import card, card_text, identity, placed
 from tests.fakes.contracts.graph import Graph, Tensor
 

@@ -20,9 +20,19 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
-from shared_core.catalog import external_data, inspection, protobuf, tensors, walk
-from shared_core.catalog.inspection import ModelRefused, Value, inspect
-from tests.catalog.onnx_view import disagreement, written
+from shared_core.catalog.trust import (
+    external_data,
+    inspection,
+    protobuf,
+    tensors,
+    walk,
+)
+from shared_core.catalog.trust.inspection import (
+    ModelRefused,
+    Value,
+    inspect,
+)
+from tests.catalog.trust.onnx_view import disagreement, written
 from tests.fakes.contract_models import TWINS, Variant, twin
 
 FLOAT = TensorProto.FLOAT

@@ -10,12 +10,24 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from .bridge import launch, wire
-from .bridge.arena import Arena
-from .bridge.client import Client
-from .bridge.errors import BadInput, Cancelled, CouldNotBeDone, UsageError
-from .bridge.paths import paths
-from .cli_terminal import Screen, print_json, worker_client
+from ..bridge import (
+    launch,
+    wire,
+)
+from ..bridge.arena import Arena
+from ..bridge.client import Client
+from ..bridge.errors import (
+    BadInput,
+    Cancelled,
+    CouldNotBeDone,
+    UsageError,
+)
+from ..bridge.paths import paths
+from .terminal import (
+    Screen,
+    print_json,
+    worker_client,
+)
 
 _TILE = 512
 _MARKS = {
@@ -169,7 +181,7 @@ def _fetched(options: argparse.Namespace, client: Client) -> wire.Fetched:
 
 def _tile(arena: Arena, path: Path) -> wire.PixelFile:
     """The middle of a picture as a pixel file."""
-    from . import imagefile
+    from .. import imagefile
 
     image = imagefile.read(path)
     height, width = image.pixels.shape[:2]

@@ -25,16 +25,20 @@ from onnx import TensorProto, helper, numpy_helper
 from shared_core.bridge.errors import Cancelled, CouldNotBeDone, RealPathImpossible
 from shared_core.bridge.paths import paths
 from shared_core.catalog import card as contracts
-from shared_core.catalog import cards, confined, trial
+from shared_core.catalog import cards
 from shared_core.catalog.cards import Card
 from shared_core.catalog.store import Presence, Store
+from shared_core.catalog.trust import (
+    confined,
+    trial,
+)
 from tests.catalog.small_cards import card, card_text, identity, placed
 from tests.catalog.test_store import faulty_world
 from tests.catalog.world import finish, message
 from tests.fakes.contract_models import NAFNET, TWINS, Variant, write_catalogue
 from tests.fakes.contract_models import twin as made_twin
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 PICTURE = 'dtype = "float32"\nlayout = "NCHW"\nshape = [1, 3, 32, 32]\nchannels = ["R", "G", "B"]\n'
 TENSORS = f"[[input]]\n{PICTURE}[[output]]\n{PICTURE}"
 unix = pytest.mark.skipif(os.name == "nt", reason="signals of Unix")

@@ -10,7 +10,10 @@ import pytest
 
 from shared_core.bridge.locks import locked
 from shared_core.catalog.manifest import file_key
-from shared_core.catalog.staging import FOLDER, KEEP_SECONDS
+from shared_core.catalog.transfer.staging import (
+    FOLDER,
+    KEEP_SECONDS,
+)
 from tests.catalog.small_store import Shelves
 
 FILES = {"vocab.json": b"{}" * 50, "merges.txt": b"a b\n" * 50}

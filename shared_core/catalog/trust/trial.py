@@ -10,12 +10,18 @@ from collections.abc import Callable
 from datetime import datetime, timezone
 from pathlib import Path, PurePosixPath
 
-from ..bridge.errors import CouldNotBeDone
-from ..engine.memory import available_bytes
+from ...bridge.errors import CouldNotBeDone
+from ...engine.memory import available_bytes
+from ..card import (
+    Card,
+    to_json,
+)
+from ..manifest import Trial
 from . import confined
-from .card import Card, to_json
-from .inspection import ModelRefused, inspect
-from .manifest import Trial
+from .inspection import (
+    ModelRefused,
+    inspect,
+)
 
 # A session of the largest models takes half a minute to make and a run as long, on a machine of two
 # cores that has something else to do too; machines of a tenth of that are still waited for.
@@ -42,7 +48,7 @@ def tried(card: Card, folder: Path, cancelled: Callable[[], bool] = lambda: Fals
     spare = round(available_bytes() * _SHARE_OF_AVAILABLE)
     try:
         reply = confined.call(
-            "shared_core.catalog.canary",
+            "shared_core.catalog.trust.canary",
             {"card": to_json(card), "folder": str(folder)},
             memory_bytes=min(wanted, spare),
             seconds=SECONDS_PER_SESSION * max(1, len(card.sessions())),

@@ -7,11 +7,11 @@ import sys
 from dataclasses import replace
 from typing import Any
 
-from .bridge import settings
-from .bridge.errors import UsageError
-from .bridge.paths import paths
-from .bridge.settings import Settings
-from .cli_terminal import print_json
+from ..bridge import settings
+from ..bridge.errors import UsageError
+from ..bridge.paths import paths
+from ..bridge.settings import Settings
+from .terminal import print_json
 
 LIMITS = {"budget": "TIME", "memory": "AMOUNT", "vram": "AMOUNT"}
 

@@ -8,10 +8,13 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..bridge.errors import CouldNotBeDone
-from ..bridge.locks import locked_now
-from .card import Card
-from .manifest import file_key, lstat
+from ...bridge.errors import CouldNotBeDone
+from ...bridge.locks import locked_now
+from ..card import Card
+from ..manifest import (
+    file_key,
+    lstat,
+)
 
 FOLDER = ".staging"
 PART, LOCK = ".part", ".lock"

@@ -9,15 +9,32 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from . import imagefile
-from .bridge import __version__, wire
-from .bridge.arena import Arena, selected_size
-from .bridge.errors import BadInput, CouldNotBeDone, UsageError
-from .bridge.host import Result, Source, Task
-from .bridge.paths import Paths
-from .bridge.receipt import Receipt, to_dict
-from .bridge.toolbox import Returns
-from .bridge.words import words
+from .. import imagefile
+from ..bridge import (
+    __version__,
+    wire,
+)
+from ..bridge.arena import (
+    Arena,
+    selected_size,
+)
+from ..bridge.errors import (
+    BadInput,
+    CouldNotBeDone,
+    UsageError,
+)
+from ..bridge.host import (
+    Result,
+    Source,
+    Task,
+)
+from ..bridge.paths import Paths
+from ..bridge.receipt import (
+    Receipt,
+    to_dict,
+)
+from ..bridge.toolbox import Returns
+from ..bridge.words import words
 
 # Names under which nobody expects words.
 _PICTURES = (".png", ".tif", ".tiff", ".jpg", ".jpeg", ".webp")

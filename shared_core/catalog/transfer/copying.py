@@ -8,9 +8,15 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from ..bridge.errors import Cancelled, CouldNotBeDone
+from ...bridge.errors import (
+    Cancelled,
+    CouldNotBeDone,
+)
+from ..manifest import (
+    lstat,
+    sha256_of,
+)
 from .download import free_space
-from .manifest import lstat, sha256_of
 
 _CHUNK = 1 << 20
 

@@ -15,11 +15,29 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from .bridge import wire
-from .bridge.errors import BadInput, Cancelled, CouldNotBeDone, UsageError
-from .bridge.paths import Paths, paths
-from .bridge.setup import environment, flow, locks, pythons
-from .install import editors, places, plugins, wheels
+from ..bridge import wire
+from ..bridge.errors import (
+    BadInput,
+    Cancelled,
+    CouldNotBeDone,
+    UsageError,
+)
+from ..bridge.paths import (
+    Paths,
+    paths,
+)
+from ..bridge.setup import (
+    environment,
+    flow,
+    locks,
+    pythons,
+)
+from ..install import (
+    editors,
+    places,
+    plugins,
+    wheels,
+)
 
 KRITA, GIMP = "krita", "gimp"
 _NEXT = {

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from .bridge.paths import Paths
-from .bridge.shop import privacy as told
-from .catalog import privacy
+from ..bridge.paths import Paths
+from ..bridge.shop import privacy as told
+from ..catalog import privacy
 
 
 def text(paths: Paths) -> str:

@@ -8,10 +8,13 @@ import sys
 import threading
 from typing import Any
 
-from .bridge import __version__, wire
-from .bridge.client import Client
-from .bridge.paths import paths
-from .catalog.store import Progress
+from ..bridge import (
+    __version__,
+    wire,
+)
+from ..bridge.client import Client
+from ..bridge.paths import paths
+from ..catalog.store import Progress
 
 
 def worker_client() -> Client:

@@ -11,12 +11,44 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from . import cli_consent, cli_install, cli_models, cli_settings
-from .bridge import __version__, consent, toolbox, wire
-from .bridge.errors import BadInput, Cancelled, CouldNotBeDone, NssError, UsageError
-from .bridge.host import ANY, Order, apply_tool, ask_plan, run_here
-from .bridge.paths import paths
-from .cli_terminal import Screen, print_json, worker_client
+from ..bridge import (
+    __version__,
+    consent,
+    toolbox,
+    wire,
+)
+from ..bridge.errors import (
+    BadInput,
+    Cancelled,
+    CouldNotBeDone,
+    NssError,
+    UsageError,
+)
+from ..bridge.host import (
+    ANY,
+    Order,
+    apply_tool,
+    ask_plan,
+    run_here,
+)
+from ..bridge.paths import paths
+from . import (
+    consent as cli_consent,
+)
+from . import (
+    install as cli_install,
+)
+from . import (
+    models as cli_models,
+)
+from . import (
+    settings as cli_settings,
+)
+from .terminal import (
+    Screen,
+    print_json,
+    worker_client,
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -102,7 +134,7 @@ def _order(options: argparse.Namespace) -> Order:
 
 def _size(options: argparse.Namespace) -> tuple[int, int]:
     """Width and height of the picture, or of the empty canvas."""
-    from .imagefile import probe
+    from ..imagefile import probe
 
     if options.image is None:
         tool = toolbox.tool(options.tool)
@@ -141,9 +173,9 @@ def _plan(options: argparse.Namespace) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from .bridge import receipt as receipts
-    from .bridge.words import words
-    from .cli_host import FileHost
+    from ..bridge import receipt as receipts
+    from ..bridge.words import words
+    from .host import FileHost
 
     order = _order(options)
     if options.strokes and order.parameters.get("strokes") != "above":
@@ -209,8 +241,8 @@ def _doctor(options: argparse.Namespace) -> int:
 
 
 def _privacy(options: argparse.Namespace) -> int:
-    from . import cli_privacy
-    from .catalog import privacy
+    from ..catalog import privacy
+    from . import privacy as cli_privacy
 
     if options.json:
         print_json(privacy.data(paths()))
@@ -242,7 +274,7 @@ def _worker(options: argparse.Namespace) -> int:
 
 
 def _receipt(options: argparse.Namespace) -> int:
-    from .bridge import labels
+    from ..bridge import labels
 
     if options.embed is not None:
         if options.output is None:
@@ -340,7 +372,3 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument("--embed", metavar="DOCUMENT", type=Path, help=".kra or .xcf to read from")
     sub.add_argument("-o", dest="output", metavar="FILE", type=Path, help="exported file")
     return parser
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -9,17 +9,47 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from . import cli_consent, cli_own
-from .bridge import launch
-from .bridge.errors import BadInput, UsageError
-from .bridge.paths import paths
-from .catalog import cards as catalogue
-from .catalog import describe, inventory, own, tending
-from .catalog.card import Card
-from .catalog.store import Progress, Store
-from .cli_inventory import chosen, row, say, show_list, size, today, try_models
-from .cli_parcels import bring_in, copy_out
-from .cli_terminal import Screen, print_json
+from ..bridge import launch
+from ..bridge.errors import (
+    BadInput,
+    UsageError,
+)
+from ..bridge.paths import paths
+from ..catalog import cards as catalogue
+from ..catalog import (
+    describe,
+    inventory,
+    own,
+    tending,
+)
+from ..catalog.card import Card
+from ..catalog.store import (
+    Progress,
+    Store,
+)
+from . import (
+    consent as cli_consent,
+)
+from . import (
+    own as cli_own,
+)
+from .inventory import (
+    chosen,
+    row,
+    say,
+    show_list,
+    size,
+    today,
+    try_models,
+)
+from .parcels import (
+    bring_in,
+    copy_out,
+)
+from .terminal import (
+    Screen,
+    print_json,
+)
 
 _DAYS = {"d": 1, "w": 7, "m": 30, "y": 365}
 
@@ -147,7 +177,7 @@ def _remove_unused(options: argparse.Namespace, cards: Mapping[str, Card], store
 
 
 def _move(options: argparse.Namespace) -> int:
-    from .catalog.moving import move
+    from ..catalog.moving import move
 
     target = options.folder.expanduser().absolute()
     with Screen() as screen:
@@ -167,7 +197,7 @@ def _move(options: argparse.Namespace) -> int:
 
 
 def _lock(options: argparse.Namespace) -> int:
-    from .catalog import pins
+    from ..catalog import pins
 
     known = {
         model: (path, card)

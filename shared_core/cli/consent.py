@@ -8,10 +8,16 @@ import textwrap
 from collections.abc import Sequence
 from dataclasses import replace
 
-from .bridge import consent, wire
-from .bridge.client import Client
-from .bridge.host import Order, ask_plan
-from .catalog.card import Card
+from ..bridge import (
+    consent,
+    wire,
+)
+from ..bridge.client import Client
+from ..bridge.host import (
+    Order,
+    ask_plan,
+)
+from ..catalog.card import Card
 
 _WIDEST = 100
 

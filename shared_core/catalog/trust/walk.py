@@ -11,7 +11,14 @@ from dataclasses import dataclass, field
 from math import prod
 
 from .external_data import ExternalData
-from .protobuf import BYTES, VARINT, Field, Malformed, Reader, signed
+from .protobuf import (
+    BYTES,
+    VARINT,
+    Field,
+    Malformed,
+    Reader,
+    signed,
+)
 from .tensors import (
     DTYPES,
     MAX_RANK,

@@ -17,11 +17,17 @@ import psutil
 import pytest
 
 from shared_core.bridge.errors import Cancelled, CouldNotBeDone, UsageError
-from shared_core.catalog import confined, restraints
-from shared_core.catalog.confined import Ended, call
+from shared_core.catalog.trust import (
+    confined,
+    restraints,
+)
+from shared_core.catalog.trust.confined import (
+    Ended,
+    call,
+)
 
-ROOT = Path(__file__).resolve().parents[2]
-MODULE = "tests.catalog.hazards"
+ROOT = Path(__file__).resolve().parents[3]
+MODULE = "tests.catalog.trust.hazards"
 MIB = 1 << 20
 unix = pytest.mark.skipif(os.name == "nt", reason="signals and limits of Unix")
 linux = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
@@ -32,7 +38,7 @@ def importable(monkeypatch: pytest.MonkeyPatch) -> None:
     """The process takes nothing from its folder or PYTHONPATH: the tests' module is put there."""
     program = (
         f"import sys; sys.path.insert(0, {str(ROOT)!r}); "
-        f"from shared_core.catalog import confined; confined.main()"
+        f"from shared_core.catalog.trust import confined; confined.main()"
     )
     popen = subprocess.Popen
 
@@ -184,7 +190,7 @@ def test_it_dies_with_whoever_started_it() -> None:
     script = (
         f"import sys; sys.path.insert(0, {str(ROOT)!r})\n"
         "import os, threading\n"
-        "from shared_core.catalog.confined import _Confined\n"
+        "from shared_core.catalog.trust.confined import _Confined\n"
         "child = _Confined('json', 500 << 20, 60.0)\n"
         "child.send({'act': 'hang'})\n"
         "print(child.pid, flush=True)\n"

@@ -11,14 +11,28 @@ from datetime import date, datetime, timezone
 from pathlib import Path
 from typing import Any, Literal
 
-from .bridge import settings, wire
-from .bridge.errors import UsageError
-from .bridge.paths import paths
-from .catalog import inventory, own
-from .catalog.card import Card
-from .catalog.staging import Leftover
-from .catalog.store import ModelState, Presence, Store
-from .cli_terminal import Screen, print_json, worker_client
+from ..bridge import (
+    settings,
+    wire,
+)
+from ..bridge.errors import UsageError
+from ..bridge.paths import paths
+from ..catalog import (
+    inventory,
+    own,
+)
+from ..catalog.card import Card
+from ..catalog.store import (
+    ModelState,
+    Presence,
+    Store,
+)
+from ..catalog.transfer.staging import Leftover
+from .terminal import (
+    Screen,
+    print_json,
+    worker_client,
+)
 
 # Columns that a table with every column takes, and what is printed to a file.
 _WIDE_ENOUGH, _WIDE = 120, 200

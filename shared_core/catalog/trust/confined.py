@@ -1,8 +1,8 @@
 """Asks something of a throw-away process that may crash, hang or want all memory, and harm nobody.
 
-``python -m shared_core.catalog.confined MODULE MEMORY SECONDS`` is that process: restrained first,
-it then imports MODULE and gives what MODULE's ``answer(request: dict) -> dict`` makes of the one
-request it gets. Both are JSON.
+``python -m shared_core.catalog.trust.confined MODULE MEMORY SECONDS`` is that process: restrained
+first, it then imports MODULE and gives what MODULE's ``answer(request: dict) -> dict`` makes of the
+one request it gets. Both are JSON.
 """
 
 from __future__ import annotations
@@ -17,10 +17,18 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ..bridge.errors import Cancelled, CouldNotBeDone, NssError
-from ..bridge.launch import scrubbed
-from ..child import NO_WINDOW, Child, ChildDied
-from ..speech import Speech
+from ...bridge.errors import (
+    Cancelled,
+    CouldNotBeDone,
+    NssError,
+)
+from ...bridge.launch import scrubbed
+from ...child import (
+    NO_WINDOW,
+    Child,
+    ChildDied,
+)
+from ...speech import Speech
 from . import restraints
 
 _BELOW_NORMAL = 0x4000  # Windows

@@ -1,0 +1,1 @@
+"""Bytes of models on their way to this disk: the download, its pace, its unfinished files."""

@@ -1,0 +1,1 @@
+"""A model is data from strangers: looked at, and tried where it can harm nobody, before its use."""

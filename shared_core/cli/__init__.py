@@ -1,0 +1,1 @@
+"""The command line ``nss``, and the third host beside Krita and GIMP."""
