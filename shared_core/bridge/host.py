@@ -11,6 +11,7 @@ from .arena import Arena
 from .client import Client, Watcher
 from .errors import BadInput, Cancelled, NssError, RealPathImpossible
 from .paths import Paths
+from .placement import Placement, settled
 from .receipt import Receipt, as_source, from_dict
 from .settings import USUAL, Limits
 
@@ -23,7 +24,8 @@ class Order:
 
     ``consent`` is the id of the model whose download the user agreed to, or ``ANY`` for whichever
     the plan needs; empty for none. ``ANY`` agrees to no licence that restricts commercial use: such
-    a model has to be chosen, or is replaced by one that allows it.
+    a model has to be chosen, or is replaced by one that allows it. ``placement`` is the value of a
+    ``Placement`` that fits what comes back.
     """
 
     tool: str
@@ -32,6 +34,7 @@ class Order:
     consent: str = ""
     limits: Limits = USUAL
     commercial_only: bool = False
+    placement: str = Placement.NEW.value
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,7 @@ class Task:
 
     tool: toolbox.Tool
     parameters: dict[str, toolbox.Value]
+    placement: Placement = Placement.NEW
 
     @property
     def outcome(self) -> toolbox.Returns:
@@ -88,12 +92,13 @@ class Result:
 
     ``pixels`` is a layer or picture in the source's depth, order and curve; None for words alone,
     which stand in the receipt. ``matte`` is the layer mask or the selection, 0 to the depth's
-    largest value.
+    largest value. ``placement`` is where the user wants it.
     """
 
     outcome: toolbox.Returns
     pixels: wire.PixelFile | None = None
     matte: wire.PixelFile | None = None
+    placement: Placement = Placement.NEW
 
 
 class Host(Protocol):
@@ -112,7 +117,17 @@ class Host(Protocol):
     def write(
         self, layer: Any, source: Source, arena: Arena, result: Result, receipt: Receipt
     ) -> None:
-        """Place the result as its outcome says, with its receipt, in one undo step."""
+        """Place the result as outcome and placement say, with its receipt.
+
+        In one undo step; where the editor needs more, its choices say so.
+        """
+
+
+def task_of(order: Order) -> Task:
+    """What an order asks for; ``UsageError`` when a part of it is wrong or does not fit."""
+    tool = toolbox.tool(order.tool)
+    parameters = tool.parse(order.parameters)
+    return Task(tool, parameters, settled(order.placement, tool.outcome(parameters)))
 
 
 Step = Callable[[Client, Watcher], Any]
@@ -127,8 +142,8 @@ def apply_tool(host: Host, order: Order) -> Flow:
     and writing happen between the yields, on the caller's thread. Closing the generator deletes
     the pixel files. Returns the receipts of the new layers.
     """
-    tool = toolbox.tool(order.tool)
-    task = Task(tool, tool.parse(order.parameters))
+    task = task_of(order)
+    tool = task.tool
     layers = host.layers(task)
     if not layers:
         raise BadInput(f"{tool.title}: there is no layer to work on. Select one and try again.")
@@ -160,7 +175,7 @@ def _room(task: Task, source: Source, arena: Arena) -> Result:
     if outcome in (toolbox.Returns.MASK, toolbox.Returns.SELECTION):
         depth: wire.Depth = source.matte_depth if made else "u8"
         matte = arena.create(pixels.width, pixels.height, depth, wire.MASK)
-    return Result(outcome, made, matte)
+    return Result(outcome, made, matte, task.placement)
 
 
 def worked_size(width: int, height: int, selected: tuple[int, int] | None) -> tuple[int, int]:
