@@ -9,10 +9,10 @@ from typing import Any
 
 from krita import Krita
 
-from . import placing, reading, receipts, spaces
+from . import elsewhere, placing, reading, receipts, spaces
 from .placing import Area
 from .qt import owned
-from .vendored import arena, errors, host, paths, receipt, toolbox, wire
+from .vendored import arena, errors, host, paths, placement, receipt, toolbox, wire
 
 _LIMITING = (toolbox.Selects.LIMITS, toolbox.Selects.NEEDED)
 
@@ -81,6 +81,7 @@ class KritaHost:
             area = reading.task_area(self.document, node, task)
             if self._adds_layer(node, task):
                 reading.check_parents(reading.anchor_of(node))
+                reading.check_placement(self.document, node, task)
             if task.strokes:
                 reading.strokes_above(node)
             if self._selection is not None and self._limits(task) and self._mask(area) is None:
@@ -100,7 +101,7 @@ class KritaHost:
         pixels = _file(files, area, crossing, space.grey)
         kept = previous = None
         if not reading.makes_picture(task):
-            data = reading.pixels_of(node, area)
+            data = reading.pixels_of(node, area, task.placement)
             label = receipts.of_layer(self.document, node)
             previous = receipt.to_dict(label.receipt) if label else None
             if space != crossing and mask is not None and self._limits(task):
@@ -132,7 +133,7 @@ class KritaHost:
         result: host.Result,
         label: receipt.Receipt,
     ) -> None:
-        """Place the result as its outcome says, in one undo step, with its receipt."""
+        """Place the result as outcome and placement say, with its receipt."""
         native: Native = source.private
         matte = files.read(result.matte) if result.matte is not None else None
         if result.pixels is None:
@@ -143,12 +144,19 @@ class KritaHost:
         size = result.pixels.width, result.pixels.height
         if native.opens:
             piece = placing.Piece(name, data, Area(0, 0, *size), native.back)
-            placing.open_document(self._open_window(), size, self._resolution, piece, label)
+            elsewhere.open_document(self._open_window(), size, self._resolution, piece, label)
             return
         node = reading.anchor_of(self._node(layer))
         reading.check_parents(node)
         piece = placing.Piece(name, data, native.area, native.back, matte)
-        if result.outcome is toolbox.Returns.BELOW:
+        under = result.outcome is toolbox.Returns.BELOW
+        if result.placement is placement.Placement.MASK:
+            placing.as_mask(self.document, node, piece, label)
+        elif result.placement is placement.Placement.REPLACE:
+            placing.replace(self.document, node, piece, label)
+        elif result.placement is placement.Placement.GROUP:
+            placing.group(self.document, node, piece, label, under)
+        elif under:
             placing.below(self.document, node, piece, label)
         else:
             placing.above(self.document, node, piece, label)
@@ -166,7 +174,7 @@ class KritaHost:
                 f"“{layer.name}”, so the selection is as it was. Choose another layer, or mark "
                 "roughly what you want with a selection."
             )
-        placing.select(self.document, matte, area)
+        elsewhere.select(self.document, matte, area)
         receipts.attach_selection(self.document, layer.uuid, label)
 
     @staticmethod

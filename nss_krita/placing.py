@@ -1,25 +1,26 @@
-"""How each kind of result gets into Krita: layers in one undo step, selections, new documents.
+"""How results get among the layers of the user's picture, and how many undo steps that takes.
 
 Pixels go into a layer while it is detached: afterwards they would corrupt the undo history.
 """
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from krita import Krita, Selection
+from krita import Krita
 
 from . import receipts, spaces
 from .qt import owned
-from .vendored import errors, receipt
+from .vendored import errors, placement, receipt
 
 # Krita's blending mode that puts a layer behind everything that lies below it in its group.
 _BEHIND = "behind"
-# Since this version a selection that is set can be undone.
-_UNDOABLE_SELECTION = (5, 3)
 _MASK_NAME = "Transparency mask"
+# What is a new layer comes in one step; where the user's layer leaves its place that is another.
+UNDO_STEPS = {placement.Placement.REPLACE: 2, placement.Placement.GROUP: 2}
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,62 @@ def neighbour(node: Any, step: int) -> Any:
     return siblings[place] if 0 <= place < len(siblings) else None
 
 
+def as_mask(document: Any, source: Any, piece: Piece, label: receipt.Receipt) -> None:
+    """A transparency mask on ``source``: the piece's matte; its pixels are not used."""
+    assert piece.matte is not None
+    mask = document.createTransparencyMask(piece.name)
+    mask.setPixelData(piece.matte, *piece.area.rectangle)
+    _insert(document, mask, label, lambda: bool(source.addChildNode(mask, None)))
+
+
+def replace(document: Any, source: Any, piece: Piece, label: receipt.Receipt) -> None:
+    """The piece in the place of ``source``, with its masks, opacity and mode; two undo steps."""
+    made = source.duplicate()
+    made.setPixelData(piece.data, *piece.area.rectangle)
+    made.setName(piece.name)
+    _insert(document, made, label, lambda: bool(source.parentNode().addChildNode(made, source)))
+    _leave(source)
+
+
+def group(
+    document: Any, source: Any, piece: Piece, label: receipt.Receipt, under: bool = False
+) -> None:
+    """A new group in the place of ``source``, with it and the piece in it; two undo steps.
+
+    Krita cannot move a layer that has its place, so that a copy of ``source`` goes into the group.
+    """
+    with contextlib.ExitStack() as stack:
+        own = spaces.of_document(document)
+        maker = stack.enter_context(spaces.Temporary(1, 1, own))
+        painter = maker
+        if piece.space != own:
+            painter = stack.enter_context(spaces.Temporary(1, 1, piece.space))
+        made = maker.createGroupLayer(source.name())
+        added, inside = _made(painter, piece), source.duplicate()
+        for node in (added, inside) if under else (inside, added):
+            made.addChildNode(node, None)
+        receipts.carry(document, source, inside)
+        try:
+            _insert(
+                document,
+                added,
+                label,
+                lambda: bool(source.parentNode().addChildNode(made, source)),
+            )
+        finally:
+            del maker, painter
+    _leave(source)
+
+
+def _leave(source: Any) -> None:
+    """Take a layer out whose place the result has."""
+    if not source.remove():
+        raise errors.CouldNotBeDone(
+            f"Krita did not take the layer “{source.name()}” out; the result lies above it. Undo "
+            "takes the result back."
+        )
+
+
 def _place(
     document: Any,
     piece: Piece,
@@ -116,82 +173,30 @@ def _add(
     insert: Callable[[Any], bool],
     behind: bool,
 ) -> None:
-    """The receipt comes first, so that nothing can fail once the layer is there."""
-    added = maker.createNode(piece.name, "paintlayer")
-    added.setPixelData(piece.data, *piece.area.rectangle)
+    added = _made(maker, piece)
     if behind:
         added.setBlendingMode(_BEHIND)
+    _insert(document, added, label, lambda: insert(added))
+
+
+def _made(maker: Any, piece: Piece) -> Any:
+    """The piece as a layer that is nowhere yet."""
+    made = maker.createNode(piece.name, "paintlayer")
+    made.setPixelData(piece.data, *piece.area.rectangle)
     if piece.matte is not None:
         mask = maker.createTransparencyMask(_MASK_NAME)
         mask.setPixelData(piece.matte, *piece.area.rectangle)
-        added.addChildNode(mask, None)
-    receipts.attach(document, added, label)
-    if not insert(added):
-        receipts.detach(document, added)
-        raise errors.CouldNotBeDone(
-            f"Krita did not take the new layer “{piece.name}”. The document was not changed."
-        )
+        made.addChildNode(mask, None)
+    return made
 
 
-def open_document(
-    window: Any, size: tuple[int, int], resolution: float, piece: Piece, label: receipt.Receipt
+def _insert(
+    document: Any, labelled: Any, label: receipt.Receipt, insert: Callable[[], bool]
 ) -> None:
-    """A new document with the piece as its one layer, shown in ``window``."""
-    space = piece.space
-    document = Krita.instance().createDocument(
-        *size, piece.name, space.model, space.depth, space.profile, resolution
-    )
-    if document is None or spaces.of_document(document) != space:
-        _discard(document)
+    """The receipt of ``labelled`` comes first, so that nothing can fail once it is there."""
+    receipts.attach(document, labelled, label)
+    if not insert():
+        receipts.detach(document, labelled)
         raise errors.CouldNotBeDone(
-            f"Krita cannot make a document of {size[0]} × {size[1]} pixels in {space.model} "
-            f"{space.depth} with the profile “{space.profile}”. Convert the layer to sRGB "
-            "(Layer ▸ Convert) and try again."
+            f"Krita did not take “{labelled.name()}”. The document was not changed."
         )
-    try:
-        layer = document.createNode(piece.name, "paintlayer")
-        layer.setPixelData(piece.data, *piece.area.rectangle)
-        receipts.attach(document, layer, label)
-        # In place of the first layer, which is white without end; and no undo step.
-        document.rootNode().setChildNodes([layer])
-        document.refreshProjection()
-        window.addView(document)
-    except Exception:
-        _discard(document)
-        raise
-
-
-def _discard(document: Any) -> None:
-    """Close a document that nobody sees; Krita would crash at quit with one left."""
-    if document is not None:
-        document.setModified(False)
-        document.close()
-
-
-def select(document: Any, data: bytes, area: Area) -> None:
-    """The document's selection: 0 to 255 for each pixel of ``area``, nothing around it.
-
-    One undo step; in Krita 5.2, where there was a selection before, two.
-    """
-    selection = Selection()
-    selection.setPixelData(data, *area.rectangle)
-    if tuple(map(int, version().split(".")[:2])) >= _UNDOABLE_SELECTION:
-        document.setSelection(selection)
-        document.waitForDone()
-        return
-    # A selection that is set cannot be undone here; a selection mask that is added can, and one
-    # that another document made by setting a selection is active at once.
-    with spaces.Temporary(1, 1, spaces.PLAIN) as maker:
-        maker.setSelection(selection)
-        (mask,) = _selection_masks(maker)
-        added = mask.duplicate()
-        del mask, maker
-        for old in _selection_masks(document):
-            old.remove()
-        document.rootNode().addChildNode(added, None)
-
-
-def _selection_masks(document: Any) -> list[Any]:
-    """The global selection of a document, which lies among its layers: one or none."""
-    nodes = owned(document.rootNode().childNodes())
-    return [node for node in nodes if node.type() == "selectionmask"]

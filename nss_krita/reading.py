@@ -7,7 +7,9 @@ from typing import Any
 from . import placing, spaces
 from .placing import Area
 from .qt import QtCore, owned
-from .vendored import errors, host, toolbox
+from .vendored import errors, host, placement, toolbox
+
+Placement = placement.Placement
 
 _READABLE = frozenset(
     {"paintlayer", "grouplayer", "vectorlayer", "filllayer", "filelayer", "clonelayer"}
@@ -87,9 +89,13 @@ def worked_size(document: Any, area: Area, task: host.Task) -> tuple[int, int]:
     return host.worked_size(area.width, area.height, (box.width(), box.height()))
 
 
-def pixels_of(node: Any, area: Area) -> bytes:
-    """What a layer shows within ``area``; ``BadInput`` when that is nothing."""
-    read = node.projectionPixelData if _shows_more_than_pixels(node) else node.pixelData
+def pixels_of(node: Any, area: Area, where: Placement = Placement.NEW) -> bytes:
+    """What a layer shows within ``area``; ``BadInput`` when that is nothing.
+
+    A layer that is replaced keeps its masks, so that its pixels are read without them.
+    """
+    shown = _shows_more_than_pixels(node) and where is not Placement.REPLACE
+    read = node.projectionPixelData if shown else node.pixelData
     data = bytes(read(*area.rectangle))
     if data.count(0) == len(data):
         raise errors.BadInput(
@@ -140,6 +146,33 @@ def check_parents(node: Any) -> None:
         parent = above
 
 
+def check_placement(document: Any, node: Any, task: host.Task) -> None:
+    """``BadInput`` when the layer cannot make place as the task wants it."""
+    if task.placement is Placement.NEW:
+        return
+    name, otherwise = node.name(), "choose “New layer”, and try again."
+    if node.locked():
+        raise errors.BadInput(f"The layer “{name}” is locked. Unlock it, or {otherwise}")
+    if task.placement is not Placement.REPLACE:
+        return
+    if node.type() != "paintlayer":
+        raise errors.BadInput(
+            f"“{name}” is no paint layer, and only those can be replaced. Convert it, or "
+            f"{otherwise}"
+        )
+    if node.animated():
+        raise errors.BadInput(
+            f"“{name}” is animated, and the result is one frame, which cannot replace all. "
+            f"{otherwise[0].upper()}{otherwise[1:]}"
+        )
+    space = spaces.of_node(node)
+    if result_space(document, space, task) != space:
+        raise errors.BadInput(
+            f"The result has colour, which the grey layer “{name}” cannot hold. "
+            f"{otherwise[0].upper()}{otherwise[1:]}"
+        )
+
+
 def space_of(document: Any, node: Any, task: host.Task) -> spaces.Space:
     """The colour space in which the layer crosses; a picture from nothing has the document's."""
     return spaces.of_document(document) if makes_picture(task) else spaces.of_node(node)
@@ -176,6 +209,12 @@ def destination(document: Any, node: Any, task: host.Task) -> str:
         return f"a new picture of {width} × {height}"
     if opens_document(document, space_of(document, node, task), task):
         return "a new picture in colour, as this one is grey"
+    if task.placement is Placement.MASK:
+        return "a transparency mask on it"
+    if task.placement is Placement.REPLACE:
+        return "in its place"
+    if task.placement is Placement.GROUP:
+        return "a group with it"
     if task.outcome is toolbox.Returns.MASK:
         return "a layer with a transparency mask"
     if task.outcome is not toolbox.Returns.BELOW:

@@ -57,6 +57,16 @@ def attach(document: Any, node: Any, label: receipt.Receipt) -> None:
     _write(document, LAYER + node.uniqueId().toString(), label, wrapper)
 
 
+def carry(document: Any, node: Any, copy: Any) -> None:
+    """Give a copy of a layer that takes its place the receipt that the layer has, if any."""
+    key = LAYER + node.uniqueId().toString()
+    if key in keys(document):
+        label = read(document, key)
+        said = receipt.sentence(label.receipt) if label else ""
+        data = document.annotation(key)
+        document.setAnnotation(LAYER + copy.uniqueId().toString(), said, data)
+
+
 def detach(document: Any, node: Any) -> None:
     """Take the receipt of ``node`` out of the document again."""
     document.removeAnnotation(LAYER + node.uniqueId().toString())

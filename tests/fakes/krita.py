@@ -79,12 +79,24 @@ def install(qt_major: int) -> types.ModuleType:
             self.children: list[Item] = []
             self.parent: Item | None = None
             self.locked, self.visible = False, True
-            self.mode = "normal"
+            self.mode, self.animated = "normal", False
             # Of a selection mask.
             self.selection: Any = None
 
         def attached_to(self) -> Item:
             return self if self.parent is None else self.parent.attached_to()
+
+        def copy(self) -> Item:
+            pixels = self.pixels and Pixels(*self.pixels.space)
+            if pixels:
+                pixels.rect, pixels.data = QRect(self.pixels.rect), self.pixels.data
+            twin = Item(self.kind, self.name, pixels)
+            twin.locked, twin.visible, twin.mode = self.locked, self.visible, self.mode
+            twin.animated, twin.selection = self.animated, self.selection
+            twin.children = [child.copy() for child in self.children]
+            for child in twin.children:
+                child.parent = twin
+            return twin
 
         def walk(self) -> Any:
             yield self
@@ -121,6 +133,9 @@ def install(qt_major: int) -> types.ModuleType:
 
         def visible(self) -> bool:
             return self._item.visible
+
+        def animated(self) -> bool:
+            return self._item.animated
 
         def _space(self) -> tuple[str, str, str]:
             return self._item.pixels.space if self._item.pixels else self._image.space
@@ -214,9 +229,7 @@ def install(qt_major: int) -> types.ModuleType:
             return True
 
         def duplicate(self) -> Any:
-            twin = Item(self._item.kind, self._item.name, self._item.pixels)
-            twin.selection = self._item.selection
-            return Node(twin, self._image)
+            return Node(self._item.copy(), self._image)
 
     def take_out(item: Item) -> None:
         if item.parent is not None:

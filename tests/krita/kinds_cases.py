@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 from desk import GREY, HEIGHT, QT, WIDTH, Desk, fake, wait
 
-from shared_core.bridge import arena, errors, host, paths, receipt, settings, toolbox
+from shared_core.bridge import arena, errors, host, paths, placement, receipt, settings, toolbox
 from shared_core.bridge.toolbox import Kind, Parameter, Returns, Selects, Tool
 from shared_core.cli import main as cli
 
@@ -70,12 +70,14 @@ def label(found: dict[str, Any] | None = None) -> receipt.Receipt:
 Maker = Callable[[host.Source, host.Result, arena.Arena], receipt.Receipt]
 
 
-def apply(desk: Desk, made: Tool, make: Maker, **parameters: object) -> list[host.Source]:
+def apply(
+    desk: Desk, made: Tool, make: Maker, where: str = "new", **parameters: object
+) -> list[host.Source]:
     """The flow of every tool with a worker's part played by ``make``."""
     layers = import_module("nss_krita.layers")
     nodes = desk.window.view.selectedNodes()
     place = layers.KritaHost(desk.document, nodes, paths.paths(), desk.window)
-    task = host.Task(made, made.parse(parameters))
+    task = host.Task(made, made.parse(parameters), placement.Placement(where))
     sources = []
     for layer in place.layers(task):
         with arena.Arena(paths.paths()) as files:
@@ -116,6 +118,114 @@ def test_mask_is_one_step(desk: Desk) -> None:
     again = document.topLevelNodes()[1]
     assert again.uniqueId() == uuid and native(again.childNodes()[0]) == matte()
     assert f"nss/receipt/{uuid.toString()}" in document.annotations
+
+
+def shaped(desk: Desk) -> bytes:
+    """Give the photo a transparency mask; its bytes."""
+    hides = noise(WIDTH * HEIGHT)
+    mask = desk.document.createTransparencyMask("Own")
+    mask.setPixelData(hides, 0, 0, WIDTH, HEIGHT)
+    desk.layer.addChildNode(mask, None)
+    desk.document.undo_stack.clear()
+    return hides
+
+
+def back_and_again(desk: Desk, steps: int) -> None:
+    """Undo all that was done, and do it again."""
+    document = desk.document
+    assert len(document.undo_stack) == steps and not document.history_damaged
+    after = desk.names()
+    for _ in range(steps):
+        document.undo()
+    assert desk.names() == ["Photo"] and native(document.topLevelNodes()[0]) == desk.native
+    for _ in range(steps):
+        document.redo()
+    assert desk.names() == after
+
+
+def labels_of(desk: Desk) -> list[str]:
+    found = import_module("nss_krita.receipts").of_document(desk.document)
+    return [one.layer for one in found]
+
+
+def test_mask_on_the_layer_itself(desk: Desk) -> None:
+    apply(desk, tool(Returns.MASK), fill, "mask")
+    assert desk.names() == ["Photo"] and native(desk.layer) == desk.native
+    (mask,) = desk.layer.childNodes()
+    assert (mask.type(), mask.name()) == ("transparencymask", "Photo · Colorize · classical")
+    assert native(mask) == matte()
+    assert labels_of(desk) == [mask.name()]
+    back_and_again(desk, 1)
+
+
+def test_in_the_place_of_the_layer(desk: Desk) -> None:
+    """What masks the layer stays, so that its pixels are read as if it were not there."""
+    shaped(desk)
+    apply(desk, tool(Returns.PIXELS), fill, "replace")
+    (result,) = desk.document.topLevelNodes()
+    assert native(result) == noise(WIDTH * HEIGHT * 4)
+    assert [child.name() for child in result.childNodes()] == ["Own"]
+    assert result.name() == "Photo · Colorize · classical" and labels_of(desk) == [result.name()]
+    back_and_again(desk, 2)
+
+
+@pytest.mark.parametrize("outcome", [Returns.PIXELS, Returns.MASK, Returns.BELOW])
+def test_in_a_group_with_the_layer(desk: Desk, outcome: Returns) -> None:
+    """The layer keeps its mask and its receipt there."""
+    shaped(desk)
+    receipts = import_module("nss_krita.receipts")
+    receipts.attach(desk.document, desk.layer, label())
+    apply(desk, tool(outcome, canvas=outcome is Returns.BELOW), fill, "group")
+    (group,) = desk.document.topLevelNodes()
+    assert (group.type(), group.name()) == ("grouplayer", "Photo")
+    inside = group.childNodes()
+    result, kept = inside if outcome is Returns.BELOW else reversed(inside)
+    assert native(kept) == desk.native and [c.name() for c in kept.childNodes()] == ["Own"]
+    assert native(result) == noise(WIDTH * HEIGHT * 4)
+    assert bool(result.childNodes()) is (outcome is Returns.MASK)
+    assert sorted(labels_of(desk)) == ["Photo", "Photo · Colorize · classical"]
+    back_and_again(desk, 2)
+
+
+def test_a_group_of_two_colour_spaces(editor: Any) -> None:
+    """The group has the document's colour space, the result the layer's."""
+    desk = Desk(editor)
+    desk.layer._item.pixels.space = GREY
+    desk.layer.setPixelData(desk.native[: WIDTH * HEIGHT * 2], 0, 0, WIDTH, HEIGHT)
+
+    def same(source: host.Source, result: host.Result, files: arena.Arena) -> receipt.Receipt:
+        assert result.pixels is not None
+        files.write(result.pixels, files.read(source.pixels))
+        return label()
+
+    apply(desk, tool(Returns.PIXELS), same, "group")
+    (group,) = desk.document.topLevelNodes()
+    assert [node.colorModel() for node in group.childNodes()] == ["GRAYA", "GRAYA"]
+    assert group.colorModel() == "RGBA"
+    desk.close()
+    assert editor.open_documents == []
+
+
+def test_what_cannot_make_place(desk: Desk) -> None:
+    """One sentence, and nothing is changed."""
+    desk.layer.setLocked(True)
+    for where in ("replace", "group"):
+        with pytest.raises(errors.BadInput, match=r"is locked\. Unlock it, or choose “New layer”"):
+            apply(desk, tool(Returns.PIXELS), fill, where)
+    with pytest.raises(errors.BadInput, match="is locked"):
+        apply(desk, tool(Returns.MASK), fill, "mask")
+    desk.layer.setLocked(False)
+    desk.layer._item.animated = True
+    with pytest.raises(errors.BadInput, match="is animated"):
+        apply(desk, tool(Returns.PIXELS), fill, "replace")
+    desk.layer._item.animated = False
+    desk.layer._item.pixels.space = GREY
+    with pytest.raises(errors.BadInput, match="which the grey layer “Photo” cannot hold"):
+        apply(desk, tool(Returns.PIXELS, colours=True), fill, "replace")
+    desk.layer._item.kind = "vectorlayer"
+    with pytest.raises(errors.BadInput, match="is no paint layer"):
+        apply(desk, tool(Returns.PIXELS), fill, "replace")
+    assert desk.names() == ["Photo"] and desk.document.undo_stack == []
 
 
 @pytest.mark.parametrize("before", [False, True])
