@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 MENU_ID = "nss_menu"
 SETUP_ID = "nss_setup_open"
 MODELS_ID = "nss_models_open"
+DIAGNOSTICS_ID = "nss_diagnostics_copy"
 
 
 def action_id(tool_id: str) -> str:
@@ -35,6 +36,7 @@ class NssExtension(Extension):
         self._runner: Any = None
         self._guide: Any = None
         self._counter: Any = None
+        self._copier: Any = None
         self._docks: list[NssDock] = []
         self._kept: list[Any] = []
 
@@ -63,6 +65,11 @@ class NssExtension(Extension):
         action = window.createAction(SETUP_ID, "Set Up…", f"filter/{MENU_ID}")
         action.setToolTip("Sets up, repairs or removes the program that does the work.")
         self._opens(action, window, methodcaller("open_setup"))
+        action = window.createAction(DIAGNOSTICS_ID, "Copy Diagnostics", f"filter/{MENU_ID}")
+        action.setToolTip(
+            "Copies what a report of a fault needs; no names, paths or pictures are in it."
+        )
+        self._opens(action, window, self._copy_diagnostics)
 
     def make_dock(self) -> NssDock:
         """A panel's frame for a new window."""
@@ -96,6 +103,13 @@ class NssExtension(Extension):
             self._counter = counter.Counter(self._paths, "Krita", placing.version())
         return self._counter
 
+    def _copy_diagnostics(self, panel: NssPanel) -> None:
+        if self._copier is None:
+            from .copier import Copier
+
+            self._copier = Copier(self._paths)
+        self._copier.copy(panel.tell)
+
     def _opens(self, action: Any, window: Any, show: Callable[[NssPanel], object]) -> None:
         """Have a menu entry show something in the panel of its window."""
         main_window = window.qwindow()
@@ -114,7 +128,8 @@ class NssExtension(Extension):
         self._kept.append(action)
 
     def _closing(self, *_: object) -> None:
-        parts: list[Any] = [self._runner, self._guide, self._counter, *self._docks]
+        parts: list[Any] = [self._runner, self._guide, self._counter, self._copier]
+        parts += self._docks
         for part in filter(None, parts):
             try:
                 part.stop()

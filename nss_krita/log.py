@@ -8,29 +8,14 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from .vendored import errors, paths
+from .vendored import errors, logs, paths
 
 LOG = logging.getLogger("nss_krita")
-_LIMIT = 1 << 20
 
 
 def start() -> None:
     """Write the log beside the worker's own; without a writable folder there is no log."""
-    if LOG.handlers:
-        return
-    from logging.handlers import RotatingFileHandler
-
-    LOG.propagate = False
-    LOG.setLevel(logging.INFO)
-    with contextlib.suppress(OSError, errors.NssError):
-        folder = paths.private_folder(paths.paths().cache)
-        handler = RotatingFileHandler(
-            folder / "krita.log", maxBytes=_LIMIT, backupCount=1, encoding="utf-8", delay=True
-        )
-        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-        LOG.addHandler(handler)
-        return
-    LOG.addHandler(logging.NullHandler())
+    logs.start(LOG, paths.paths(), "krita.log")
 
 
 def explain(error: BaseException) -> str:

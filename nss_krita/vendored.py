@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         errors,
         host,
         lane,
+        logs,
         paths,
         placement,
         receipt,
@@ -59,15 +60,22 @@ def shop_own() -> Any:
     return import_module(f"{place}.own"), import_module(f"{place}.views")
 
 
+def diagnostics() -> Any:
+    """The module that makes the text for a report of a fault; rarely needed."""
+    return import_module(f"{_BRIDGE}.diagnostics")
+
+
 __all__ = [
     "arena",
     "client",
     "consent",
+    "diagnostics",
     "environment",
     "errors",
     "guide",
     "host",
     "lane",
+    "logs",
     "paths",
     "placement",
     "receipt",

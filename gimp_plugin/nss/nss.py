@@ -4,21 +4,20 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import sys
-from dataclasses import asdict, replace
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
 
 import gi
 
 gi.require_version("Gimp", "3.0")
 
-from arguments import COMMERCIAL, FLAGS, declare, filled, order_of  # noqa: E402
+from arguments import FLAGS, declare, filled  # noqa: E402
 from gi.repository import Gimp, GLib  # noqa: E402
-from vendored import client, environment, errors, host, paths, receipt, settings, toolbox, wire  # noqa: E402
-
-if TYPE_CHECKING:
-    from layers import GimpHost
+from vendored import client, environment, errors, paths, toolbox, wire  # noqa: E402
 
 PREFIX = "plug-in-nss-"
 RECEIPTS = PREFIX + "receipts"
@@ -36,167 +35,76 @@ _PLACES = {
 }
 
 
-class Watcher:
-    """Shows the worker's progress; GIMP's Cancel ends this whole process, which the worker sees."""
+def guarded(work: Callable[..., Any]) -> Callable[..., Any]:
+    """A procedure whose failures are its errors, each with a sentence."""
 
-    def progress(self, event: wire.Progress | wire.Queued) -> None:
-        """Text and bar in the image window."""
-        if isinstance(event, wire.Queued):
-            Gimp.progress_set_text(f"Waiting behind {event.place} other job(s)")
-            return
-        Gimp.progress_set_text(event.sentence())
-        if event.total > 1:
-            Gimp.progress_update(event.done / event.total)
-        else:
-            Gimp.progress_pulse()
+    @functools.wraps(work)
+    def call(procedure: Any, *arguments: Any) -> Any:
+        try:
+            return work(procedure, *arguments)
+        except errors.Cancelled:
+            return _end(procedure, Gimp.PDBStatusType.CANCEL)
+        except Exception as error:
+            from faults import explain
 
-    def cancelled(self) -> bool:
-        """Never: there is no other way to cancel."""
-        return False
+            called_wrongly = isinstance(error, (errors.BadInput, errors.UsageError))
+            kinds = Gimp.PDBStatusType
+            kind = kinds.CALLING_ERROR if called_wrongly else kinds.EXECUTION_ERROR
+            return _end(procedure, kind, explain(error))
+
+    return call
 
 
+@guarded
 def run(
     procedure: Any, mode: Any, image: Any, drawables: Any, config: Any, tool: toolbox.Tool
 ) -> Any:
-    """Apply a tool to the drawables; every failure is an error of the procedure."""
-    try:
-        return _run(procedure, mode, image, drawables, config, tool)
-    except errors.Cancelled:
-        return _end(procedure, Gimp.PDBStatusType.CANCEL)
-    except (errors.BadInput, errors.UsageError) as error:
-        return _end(procedure, Gimp.PDBStatusType.CALLING_ERROR, str(error))
-    except errors.NssError as error:
-        return _end(procedure, Gimp.PDBStatusType.EXECUTION_ERROR, str(error))
-    except Exception as error:
-        text = f"Something unexpected went wrong ({type(error).__name__}: {error})."
-        return _end(procedure, Gimp.PDBStatusType.EXECUTION_ERROR, text)
+    """Apply a tool to the drawables."""
+    import running
+
+    return running.run(procedure, mode, image, drawables, config, tool)
 
 
-def _run(
-    procedure: Any, mode: Any, image: Any, drawables: Any, config: Any, tool: toolbox.Tool
-) -> Any:
-    from layers import GimpHost
-
-    if mode == Gimp.RunMode.INTERACTIVE and not environment.state(paths.paths()).usable:
-        from setup_dialog import show
-
-        if not show():
-            return _end(procedure, Gimp.PDBStatusType.CANCEL)
-    worker = client.Client(paths.paths(), GimpHost.name, str(Gimp.version()))
-    place = GimpHost(image, drawables, worker.paths)
-
-    def order(consent: str = "", path: str = "") -> host.Order:
-        made = order_of(tool, config, consent, settings.load(worker.paths.settings))
-        return replace(made, path=path or made.path)
-
-    consent = path = ""
-    if mode != Gimp.RunMode.NONINTERACTIVE:
-        # Not what it was at the last time: another host may have changed it since.
-        chosen = settings.load(worker.paths.settings)
-        config.set_property(COMMERCIAL, chosen.commercial_only)
-    if mode == Gimp.RunMode.INTERACTIVE:
-        from panel import ask
-
-        answer = ask(procedure, config, tool, place, order)
-        if answer is None:
-            return _end(procedure, Gimp.PDBStatusType.CANCEL)
-        consent, path = answer.consent, answer.path
-    elif mode == Gimp.RunMode.NONINTERACTIVE:
-        consent = host.ANY if config.get_property("consent") else ""
-    Gimp.progress_init(tool.title)
-    flow = host.apply_tool(place, order(consent, path))
-    try:
-        made = host.run_here(flow, worker, Watcher())
-    finally:
-        worker.close()
-        if mode != Gimp.RunMode.NONINTERACTIVE:
-            # Also those from before a failure.
-            for opened in place.opened:
-                Gimp.Display.new(opened)
-    Gimp.progress_end()
-    if mode != Gimp.RunMode.NONINTERACTIVE:
-        _show(place, made)
-    receipts = "[" + ",".join(receipt.to_json(one) for one in made) + "]"
-    images = json.dumps([image.get_id() for image in place.opened])
-    return filled(_end(procedure, Gimp.PDBStatusType.SUCCESS), receipts, images, place.text)
-
-
-def _show(place: GimpHost, made: list[receipt.Receipt]) -> None:
-    """Words get a dialog, everything else a message."""
-    Gimp.displays_flush()
-    if place.text:
-        from panel import show_text
-
-        show_text(receipt.tool_title(made[-1].tool), receipt.sentence(made[-1]), place.text)
-    else:
-        Gimp.message(_message(made))
-
-
-def _message(made: list[receipt.Receipt]) -> str:
-    """What the user is told at the end: short, since GIMP puts what does not fit into a box.
-
-    A fault is told in full; why the classical path was planned stood in the dialog.
-    """
-    last = made[-1]
-    text = receipt.sentence(last)
-    if last.model is None and last.fault is None:
-        took = wire.duration(last.actual.total_seconds)
-        title = receipt.tool_title(last.tool)
-        text = f"{title}: {last.path}, {took}. See Filters ▸ NSS ▸ Receipts."
-    return text if len(made) == 1 else f"{len(made)} layers done. The last one: {text}"
-
-
+@guarded
 def show_receipts(
     procedure: Any, mode: Any, image: Any, drawables: Any, config: Any, data: Any
 ) -> Any:
     """List the receipts of the image's layers."""
     import receipts
 
-    try:
-        found = receipts.of_image(image)
-        if mode != Gimp.RunMode.NONINTERACTIVE:
-            receipts.show(found)
-        return filled(_end(procedure, Gimp.PDBStatusType.SUCCESS), receipts.to_json(found))
-    except Exception as error:
-        text = f"Something unexpected went wrong ({type(error).__name__}: {error})."
-        return _end(procedure, Gimp.PDBStatusType.EXECUTION_ERROR, text)
+    found = receipts.of_image(image)
+    if mode != Gimp.RunMode.NONINTERACTIVE:
+        receipts.show(found)
+    return filled(_end(procedure, Gimp.PDBStatusType.SUCCESS), receipts.to_json(found))
 
 
+@guarded
 def set_up(procedure: Any, mode: Any, image: Any, drawables: Any, config: Any, data: Any) -> Any:
     """Show how the worker stands, and set it up; without a dialog say whether it is usable."""
-    try:
-        usable = environment.state(paths.paths()).usable
-        if mode != Gimp.RunMode.NONINTERACTIVE:
-            from setup_dialog import show
+    usable = environment.state(paths.paths()).usable
+    if mode != Gimp.RunMode.NONINTERACTIVE:
+        from setup_dialog import show
 
-            usable = show()
-        return filled(_end(procedure, Gimp.PDBStatusType.SUCCESS), usable)
-    except Exception as error:
-        text = f"Something unexpected went wrong ({type(error).__name__}: {error})."
-        return _end(procedure, Gimp.PDBStatusType.EXECUTION_ERROR, text)
+        usable = show()
+    return filled(_end(procedure, Gimp.PDBStatusType.SUCCESS), usable)
 
 
+@guarded
 def show_panel(
     procedure: Any, mode: Any, image: Any, drawables: Any, config: Any, data: Any
 ) -> Any:
     """Show the window with machine, models, receipts and settings; without it list the models."""
-    try:
-        version = str(Gimp.version())
-        known: tuple[wire.Model, ...] = ()
-        if mode != Gimp.RunMode.NONINTERACTIVE:
-            import panel_window
+    version = str(Gimp.version())
+    known: tuple[wire.Model, ...] = ()
+    if mode != Gimp.RunMode.NONINTERACTIVE:
+        import panel_window
 
-            panel_window.show(image, version)
-        else:
-            with contextlib.closing(client.Client(paths.paths(), "GIMP", version)) as worker:
-                known = worker.ask(wire.AskModels(), wire.ModelsReply).models
-        listed = json.dumps([asdict(one) for one in known])
-        return filled(_end(procedure, Gimp.PDBStatusType.SUCCESS), listed)
-    except errors.NssError as error:
-        return _end(procedure, Gimp.PDBStatusType.EXECUTION_ERROR, str(error))
-    except Exception as error:
-        text = f"Something unexpected went wrong ({type(error).__name__}: {error})."
-        return _end(procedure, Gimp.PDBStatusType.EXECUTION_ERROR, text)
+        panel_window.show(image, version)
+    else:
+        with contextlib.closing(client.Client(paths.paths(), "GIMP", version)) as worker:
+            known = worker.ask(wire.AskModels(), wire.ModelsReply).models
+    listed = json.dumps([asdict(one) for one in known])
+    return filled(_end(procedure, Gimp.PDBStatusType.SUCCESS), listed)
 
 
 def _end(procedure: Any, status: Any, text: str = "") -> Any:

@@ -10,14 +10,14 @@ from typing import Any
 
 import gi
 
-gi.require_version("Gdk", "3.0")
 gi.require_version("Gimp", "3.0")
 gi.require_version("GimpUi", "3.0")
 gi.require_version("Gtk", "3.0")
 
 from arguments import COMMERCIAL, PATH, automatic, name_of, task_of  # noqa: E402
 from consent_box import ConsentBox, wrapped  # noqa: E402
-from gi.repository import Gdk, GimpUi, GLib, Gtk  # noqa: E402
+from copier import put_into_clipboard  # noqa: E402
+from gi.repository import GimpUi, GLib, Gtk  # noqa: E402
 from layers import GimpHost  # noqa: E402
 from limits import Limits  # noqa: E402
 from vendored import client, errors, host, settings, toolbox, wire  # noqa: E402
@@ -289,8 +289,5 @@ def show_text(title: str, how: str, text: str) -> None:
     dialog.get_content_area().pack_start(column, True, True, 0)
     dialog.show_all()
     while dialog.run() == _COPY:
-        clipboard = Gtk.Clipboard.get(Gdk.SELECTION_CLIPBOARD)
-        clipboard.set_text(text, -1)
-        # This process, which owns the text, ends with the dialog.
-        clipboard.store()
+        put_into_clipboard(text)
     dialog.destroy()

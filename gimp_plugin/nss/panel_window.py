@@ -10,13 +10,17 @@ gi.require_version("GimpUi", "3.0")
 gi.require_version("Gtk", "3.0")
 
 import receipts  # noqa: E402
+from consent_box import wrapped  # noqa: E402
+from copier import Copier  # noqa: E402
 from gi.repository import GimpUi, Gtk  # noqa: E402
-from models_box import ModelsBox  # noqa: E402
+from models_box import ModelsBox, say  # noqa: E402
 from own_box import OwnBox  # noqa: E402
 from settings_box import SettingsBox  # noqa: E402
 from vendored import paths, shop, shop_own  # noqa: E402
 
 _WIDTH, _HEIGHT = 460, 720
+_MARGIN = 12
+_COPY = 1
 
 
 def show(image: Any, version: str) -> None:
@@ -33,7 +37,12 @@ class PanelWindow:
         counter, _ = shop()
         self._image = image
         self._dialog = GimpUi.Dialog(title="NSS", role="nss-panel")
+        copy = self._dialog.add_button("Copy Diagno_stics", _COPY)
+        copy.set_tooltip_text(
+            "Copies what a report of a fault needs; no names, paths or pictures are in it."
+        )
         self._dialog.add_button("C_lose", Gtk.ResponseType.CLOSE)
+        self._dialog.set_default_response(Gtk.ResponseType.CLOSE)
         self._dialog.set_default_size(_WIDTH, _HEIGHT)
         followed = counter.Counter(places, "GIMP", version)
         self._models = ModelsBox(followed, self._dialog, self._show_own)
@@ -50,7 +59,12 @@ class PanelWindow:
         ):
             self._pages.append_page(page, Gtk.Label(label=title))
         self._pages.connect("switch-page", self._turned)
-        self._dialog.get_content_area().pack_start(self._pages, True, True, 0)
+        self._said = wrapped("")
+        self._said.set_margin_start(_MARGIN)
+        self._copier = Copier(places, version, lambda text: say(self._said, text))
+        content = self._dialog.get_content_area()
+        content.pack_start(self._pages, True, True, 0)
+        content.pack_start(self._said, False, False, 0)
         self._dialog.connect("focus-in-event", self._back)
         self._pages.show()
         self._receipts.show()
@@ -61,8 +75,10 @@ class PanelWindow:
         self._models.begin()
         self._own.begin()
         try:
-            self._dialog.run()
+            while self._dialog.run() == _COPY:
+                self._copier.copy()
         finally:
+            self._copier.stop()
             self._models.end()
             self._own.end()
             self._dialog.destroy()

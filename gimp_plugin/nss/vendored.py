@@ -14,6 +14,7 @@ if TYPE_CHECKING or find_spec("bridge") is None:
         errors,
         host,
         lane,
+        logs,
         paths,
         receipt,
         settings,
@@ -30,6 +31,7 @@ else:
         errors,
         host,
         lane,
+        logs,
         paths,
         receipt,
         settings,
@@ -57,15 +59,22 @@ def shop_own() -> Any:
     return import_module(f"{place}.own"), import_module(f"{place}.views")
 
 
+def diagnostics() -> Any:
+    """The module that makes the text for a report of a fault; rarely needed."""
+    return import_module(f"{lane.__package__}.diagnostics")
+
+
 __all__ = [
     "arena",
     "client",
     "consent",
+    "diagnostics",
     "environment",
     "errors",
     "guide",
     "host",
     "lane",
+    "logs",
     "paths",
     "receipt",
     "settings",

@@ -225,6 +225,8 @@ def _check_receipt_target(target: Path, pictures: Sequence[Path | None]) -> None
 def _doctor(options: argparse.Namespace) -> int:
     if options.privacy:
         return _privacy(options)
+    if options.diagnostics:
+        return _diagnostics()
     client = worker_client()
     with Screen() as screen:
         question = wire.AskDoctor(wait=not options.no_probe, again=options.again)
@@ -248,6 +250,15 @@ def _privacy(options: argparse.Namespace) -> int:
         print_json(privacy.data(paths()))
     else:
         print(cli_privacy.text(paths()))
+    return 0
+
+
+def _diagnostics() -> int:
+    from ..bridge import diagnostics
+
+    client = worker_client()
+    print(diagnostics.collect(client, "the command line"))
+    client.close()
     return 0
 
 
@@ -354,6 +365,11 @@ def _parser() -> argparse.ArgumentParser:
         "--privacy",
         action="store_true",
         help="say instead what was ever contacted, and what is kept on this machine",
+    )
+    sub.add_argument(
+        "--diagnostics",
+        action="store_true",
+        help="say instead what a report of a fault needs, without names, paths or pictures",
     )
 
     sub = command("settings", cli_settings.show_or_change, "Show or change your settings.")

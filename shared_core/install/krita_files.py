@@ -20,6 +20,8 @@ def action_file() -> str:
     ]
     text = "Sets up, repairs or removes the program that does the work."
     entries.append(_action("nss_setup_open", "Set Up…", text, "0"))
+    text = "Copies what a report of a fault needs; no names, paths or pictures are in it."
+    entries.append(_action("nss_diagnostics_copy", "Copy Diagnostics", text, "0"))
     return (
         '<?xml version="1.0" encoding="UTF-8"?>\n'
         '<ActionCollection version="2" name="Scripts">\n'

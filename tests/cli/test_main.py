@@ -247,6 +247,14 @@ def test_doctor(shared_home):
     assert "CPU" in shared_home.nss("doctor").stdout
 
 
+def test_doctor_for_a_report(shared_home):
+    """Versions, machine and settings for a report of a fault, and no place of the user's."""
+    text = shared_home.nss("doctor", "--diagnostics").stdout
+    assert text.startswith("NSS diagnostics, ") and "in the command line" in text
+    assert "budget: 1 min" in text and "not downloaded" in text
+    assert "Zuhause" not in text and str(Path.home()) not in text
+
+
 def test_models(shared_home):
     rows = shared_home.json("models", "list")["models"]
     assert {NAFNET, SCUNET, DRUNET} < {row["id"] for row in rows}

@@ -489,6 +489,7 @@ def test_window(stage: Stage) -> None:
             settings = options["profile"].home / "nss" / "config" / "settings.json"
             limits_and_the_real_one_anyway(inside, out, nss, settings)
             words_a_picture_and_a_new_image(inside, out)
+            diagnostics_are_copied(inside, out)
             (out / "stop").touch()
 
 
@@ -537,3 +538,30 @@ def words_a_picture_and_a_new_image(inside: Any, out: Path) -> None:
     inside.also(["xdotool", "key", "alt+a"])
     await_state(out, lambda state: sorted(state["images"]) == [WIDTH, 2 * WIDTH])
     await_window(inside, f"{2 * WIDTH}x{2 * HEIGHT}")
+
+
+# Its own process, since GIMP's clipboard is for pictures alone.
+READ_CLIPBOARD = """
+import gi
+gi.require_version("Gtk", "3.0")
+from gi.repository import Gdk, Gtk
+print(Gtk.Clipboard.get(Gdk.SELECTION_CLIPBOARD).wait_for_text() or "")
+"""
+
+
+def diagnostics_are_copied(inside: Any, out: Path) -> None:
+    """The panel's button puts the report into the clipboard, without names or places."""
+    open_tool(inside, "Panel", "^NSS$")
+    inside.also(["xdotool", "key", "alt+s"])
+    deadline = time.monotonic() + 20
+    text = ""
+    while "NSS diagnostics" not in text:
+        assert time.monotonic() < deadline, text
+        time.sleep(0.5)
+        text = inside.also(["python3", "-c", READ_CLIPBOARD]).stdout
+    inside.screenshot(out / "diagnostics.png")
+    assert "in GIMP 3." in text and "scunet-real-psnr: installed" in text, text
+    assert "onnxruntime 1." in text
+    assert "/home" not in text and "Photo" not in text, text
+    inside.also(["xdotool", "key", "alt+l"])
+    time.sleep(1)

@@ -113,7 +113,7 @@ def test_actions_and_manual_come_from_the_toolbox(archive: Path) -> None:
         assert action.findtext("activationFlags") == "1"
         assert tool.title in manual
         assert all(parameter.help in manual for parameter in tool.parameters)
-    assert list(actions) == ["nss_menu", "nss_setup_open"]
+    assert list(actions) == ["nss_menu", "nss_setup_open", "nss_diagnostics_copy"]
     assert {action.findtext("activationFlags") for action in actions.values()} == {"0"}
 
 

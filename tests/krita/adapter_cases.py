@@ -14,12 +14,14 @@ from desk import ESCAPED, GREY, HEIGHT, QT, SRGB, WIDTH, Desk, wait
 from shared_core.bridge import paths, toolbox, wire
 
 QtCore: Any = import_module(f"PyQt{QT}.QtCore")
+QtWidgets: Any = import_module(f"PyQt{QT}.QtWidgets")
 
 
 def test_menu_entries(editor: Any) -> None:
     made = editor.activeWindow().made
     tools = [f"nss_{tool.id.replace('-', '_')}" for tool in toolbox.TOOLS]
-    assert list(made) == ["nss_menu", *tools, "nss_models_open", "nss_setup_open"]
+    others = ["nss_models_open", "nss_setup_open", "nss_diagnostics_copy"]
+    assert list(made) == ["nss_menu", *tools, *others]
     assert made["nss_menu"][1] == "filter"
     assert made["nss_deblur"][1] == "filter/nss_menu"
     assert made["nss_deblur"][0].text() == "Deblur…"
@@ -288,3 +290,18 @@ def test_a_mistake_does_not_reach_kritas_dialog(desk: Desk, monkeypatch: Any) ->
     wait(lambda: "ZeroDivisionError" in desk.widget("status").text())
     log = Path(os.environ["NSS_HOME"]) / "cache" / "krita.log"
     assert "ZeroDivisionError" in log.read_text("utf-8")
+
+
+def test_diagnostics_are_copied(desk: Desk) -> None:
+    """All of it, and no name of the open picture or place of the user's."""
+    desk.document.title = "Rome at night"
+    clipboard = QtWidgets.QApplication.clipboard()
+    clipboard.clear()
+    desk.window.made["nss_diagnostics_copy"][0].trigger()
+    wait(lambda: bool(clipboard.text()))
+    text = clipboard.text()
+    version = desk.krita.version().split()[0]
+    assert f"in Krita {version}\n" in text and "Recent faults of models" in text
+    assert "onnxruntime 1." in text or "not measured yet" in text
+    assert "Rome" not in text and os.environ["NSS_HOME"] not in text
+    assert desk.widget("status").text().startswith("The diagnostics are in the clipboard.")
