@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from shared_core.bridge.settings import LONGEST_SECONDS, USUAL
@@ -80,7 +80,8 @@ class Facts:
     """What is known about this picture on this machine.
 
     ``trouble`` says why no model can run at all, and is empty where one can; ``no_candidate`` why
-    there is none. ``others`` are models that other settings of the tool would take. ``clean`` are
+    there is none. ``passed_over`` says why the user's own model, or the chosen one, is no candidate
+    here. ``others`` are models that other settings of the tool would take. ``clean`` are
     those that allow commercial use among what the tool takes by itself; they matter only where a
     candidate does not.
     """
@@ -93,6 +94,7 @@ class Facts:
     vram: Room | None = None
     trouble: str = ""
     no_candidate: str = ""
+    passed_over: str = ""
     others: tuple[Candidate, ...] = ()
     clean: tuple[Candidate, ...] = ()
 
@@ -118,10 +120,10 @@ def decide(facts: Facts, preference: Preference) -> Plan:
     for candidate in facts.candidates:
         found = _try(candidate, facts, preference)
         if isinstance(found, Plan):
-            plan = _instead(found, refused[0]) if refused else found
+            plan = _instead(found, _against(facts, refused))
             return _offering(plan, missing, facts, preference) if candidate.compact else plan
         refused.append(found)
-    return _without(facts, preference, refused[0], missing)
+    return _without(facts, preference, _against(facts, refused), missing)
 
 
 def best_way(candidate: Candidate, facts: Facts, preference: Preference) -> tuple[Way, str]:
@@ -298,8 +300,16 @@ def _real(candidate: Candidate, way: Way, reason: str) -> Plan:
     )
 
 
+def _against(facts: Facts, refused: Sequence[_Refusal]) -> _Refusal:
+    """Why the models that were to come first do not run; no reason where the first one does."""
+    first = refused[0] if refused else _Refusal("")
+    return replace(first, reason="; ".join(filter(None, (facts.passed_over, first.reason))))
+
+
 def _instead(plan: Plan, refusal: _Refusal) -> Plan:
     """A plan with a model that the user would not have got, had the preferred one been possible."""
+    if not refusal.reason:
+        return plan
     since = f"since {refusal.reason}"
     reason = since if plan.reason == FITS else f"{plan.reason}; {since}"
     return replace(plan, reason=reason)

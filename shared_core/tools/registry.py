@@ -23,25 +23,50 @@ def models(cards: Mapping[str, Card], tool_id: str, parameters: Mapping[str, Val
 
     A model that the user chose stands alone; otherwise those that want to be chosen stay out.
     """
+    found = _wanted(cards, tool_id, parameters)
+    return [card for card in found if not _unfit(card, tool_id, parameters)]
+
+
+def passed_over(
+    cards: Mapping[str, Card], tool_id: str, parameters: Mapping[str, Value]
+) -> tuple[Card, str] | None:
+    """The model that the user brought or chose, and why it cannot do what ``parameters`` ask.
+
+    None where the one that comes first can.
+    """
+    for card in _wanted(cards, tool_id, parameters):
+        why = _unfit(card, tool_id, parameters)
+        if not why:
+            return None
+        if card.own or parameters.get(MODEL, AUTO) != AUTO:
+            return card, why
+    return None
+
+
+def _wanted(
+    cards: Mapping[str, Card], tool_id: str, parameters: Mapping[str, Value]
+) -> list[Card]:
+    """The models to take in this order, as far as they can do it."""
     found = for_tool(cards, SERVED_BY.get(tool_id, tool_id))
     wanted = parameters.get(MODEL, AUTO)
-    if wanted == AUTO:
-        found = [card for card in found if not card.opt_in]
-    else:
-        found = [card for card in found if card.choice == wanted]
-    if tool_id == "denoise":
-        return _for_noise(found, parameters)
-    if tool_id == "upscale":
-        factor = int(parameters["factor"])
-        return [card for card in found if card.tile and card.tile.scale >= factor]
+    if wanted != AUTO:
+        return [card for card in found if card.choice == wanted]
+    found = [card for card in found if not card.opt_in]
+    if tool_id == "denoise" and parameters.get("strength", AUTO) == AUTO:
+        # Without a chosen noise level the blind model is first.
+        found.sort(key=lambda card: not card.own and card.takes_sigma)
     return found
 
 
-def _for_noise(found: list[Card], parameters: Mapping[str, Value]) -> list[Card]:
-    """A chosen noise level needs a model that takes one; without one the blind model is first."""
-    if parameters.get("strength", AUTO) != AUTO:
-        return [card for card in found if card.takes_sigma]
-    return sorted(found, key=lambda card: not card.own and card.takes_sigma)
+def _unfit(card: Card, tool_id: str, parameters: Mapping[str, Value]) -> str:
+    """Why a model cannot do what ``parameters`` ask, "" where it can."""
+    if tool_id == "denoise":
+        chosen = parameters.get("strength", AUTO) != AUTO
+        return f"{card.title} takes no chosen strength" if chosen and not card.takes_sigma else ""
+    if tool_id == "upscale":
+        factor, scale = int(parameters["factor"]), card.tile.scale if card.tile else 1
+        return f"{card.title} enlarges {scale} times, not {factor}" if scale < factor else ""
+    return ""
 
 
 # The session of a model with several that runs once for every step.

@@ -69,6 +69,7 @@ class Planner:
         facts = routing.Facts(
             candidates=tuple(self._candidate(c, usual or CPU, *size, parameters) for c in found),
             no_candidate=self._no_candidate(tool, parameters),
+            passed_over=self._passed_over(tool, parameters, ask.commercial_only),
             classical_title=tool.classical_name,
             classical_seconds=cost.seconds + speed * megapixels,
             classical_peak_bytes=CLASSICAL_BASE_BYTES
@@ -102,8 +103,18 @@ class Planner:
         """Why there is no model to choose from, where there is none."""
         left_out = self._models(tool, parameters, commercial_only=False)
         if not left_out:
-            return "there is no model for these settings"
+            unfit = self._passed_over(tool, parameters, commercial_only=False)
+            return unfit or "there is no model for these settings"
         return f"{left_out[0].title} is left out: only models that allow commercial use may run"
+
+    def _passed_over(
+        self, tool: toolbox.Tool, parameters: Mapping[str, toolbox.Value], commercial_only: bool
+    ) -> str:
+        """Why the model that the user brought or chose cannot do what is asked, "" where it can."""
+        found = registry.passed_over(self.cards, tool.id, parameters)
+        if found is None or (commercial_only and not self._allows_commercial_use(found[0])):
+            return ""
+        return found[1]
 
     def _others(
         self,

@@ -88,6 +88,8 @@ def test_from_a_file_to_a_result(home: Home, tmp_path: Path, photo: Path) -> Non
     }
     expected = np.clip(strangers.expected_enhanced(_rgb(photo)), 0, 1) * 255
     assert np.abs(_rgb(out) * 255 - expected).max() <= 0.51
+    chosen = home.json("plan", "denoise", photo, "-p", "strength=20")
+    assert "Mine takes no chosen strength" in chosen["reason"]
     assert home.nss("models", "off", "own.my-net").stdout.startswith("Mine is used only where")
     assert home.json("plan", "denoise", photo)["path"] == "classical"
     home.nss("models", "on", "own.my-net")
@@ -106,6 +108,8 @@ def test_an_own_model_of_a_tool_with_a_choice(home: Home, tmp_path: Path, photo:
     told = home.nss("receipt", out).stdout
     assert json.loads(told)["path"] == "byo"
     assert home.json("plan", "upscale", photo)["model"] != "own.three"
+    large = home.json("plan", "upscale", photo, "-p", "model=own.three", "-p", "factor=4")
+    assert (large["path"], large["reason"]) == ("classical", "three enlarges 3 times, not 4")
     gone = home.nss("plan", "upscale", photo, "-p", "model=own.four")
     assert gone.stdout.startswith("Classical ")
     # The same name again is another model.
