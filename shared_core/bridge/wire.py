@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 from .errors import CouldNotBeDone
 from .settings import USUAL, Limits
 
-PROTOCOL = 4
+PROTOCOL = 5
 MAX_MESSAGE = 1 << 20
 MAX_SIDE = 1 << 20
 
@@ -493,7 +493,8 @@ class Examined:
     """The answer to ``Examine`` where the model fits.
 
     ``png`` is the preview in base 64, before and after side by side, "" where the trial run failed,
-    which ``doubts`` then say. ``card``, ``file`` and ``trial`` go into ``AddModel``.
+    which ``doubts`` then say. ``card`` and ``file`` go into ``AddModel``, which only a model that
+    ``works`` passes: ``doubts`` say what is wrong with another.
     """
 
     findings: tuple[Finding, ...]
@@ -502,7 +503,7 @@ class Examined:
     title: str
     card: str
     file: str
-    trial: dict[str, Any]
+    works: bool
     png: str = ""
     width: int = 0
     height: int = 0
@@ -510,11 +511,13 @@ class Examined:
 
 @dataclass(frozen=True)
 class AddModel:
-    """Store a model as it was examined: all three are those of ``Examined``."""
+    """Store a model as it was examined: both are those of ``Examined``.
+
+    A card that this worker did not make itself is tried before the model counts as here.
+    """
 
     card: str
     file: str
-    trial: dict[str, Any]
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from .fields import MASK, ORDER, OUTPUT_ORDER, OUTPUT_VALUES, VALUES
 from .graph import Affine, Entry, Exit
-from .values import BYTES, IMAGENET, SIGNED, UNIT
+from .values import BYTES, IMAGENET, LIGHTNESS, SIGNED, UNIT
 
 # Means of photographs, as shares of the range.
 _MEANS = (0.15, 0.85)
@@ -37,8 +37,10 @@ Found = Mapping[str, Evidence]
 # ---------------------------------------------------------------- operators
 
 
-def of_entry(entry: Entry) -> dict[str, Evidence]:
-    """What the first operators after a picture of three channels say of it."""
+def of_entry(entry: Entry, lightness: bool = False) -> dict[str, Evidence]:
+    """What the first operators after a picture, or after its CIE L* alone, say of it."""
+    if lightness:
+        return _of_lightness(entry.affine)
     found: dict[str, Evidence] = {}
     affine = entry.affine
     if not affine.plain:
@@ -51,6 +53,16 @@ def of_entry(entry: Entry) -> dict[str, Evidence]:
         why = "the file turns the order of the channels round"
         found[ORDER] = Evidence("bgr", why, certain=False)
     return found
+
+
+def _of_lightness(affine: Affine) -> dict[str, Evidence]:
+    """What the file itself does to L*."""
+    scale, shift = affine.scale[0], affine.shift[0]
+    if np.allclose((scale, shift), (0.01, 0), atol=1e-4):
+        return {VALUES: Evidence(LIGHTNESS.text(), "the file divides by 100")}
+    if shift < 0 and np.isclose(-shift / scale, 50, rtol=0.01):
+        return {VALUES: Evidence(LIGHTNESS.text(), "the file subtracts 50 itself")}
+    return {}
 
 
 def _of_affine(affine: Affine) -> dict[str, Evidence]:
@@ -70,6 +82,8 @@ def _of_affine(affine: Affine) -> dict[str, Evidence]:
         if np.allclose(scale, 255, rtol=0.01):
             return {VALUES: Evidence(UNIT.text(), "the file multiplies by 255")}
         return {}
+    if np.allclose((scale, shift), 0.5, rtol=0.01):
+        return {VALUES: Evidence(SIGNED.text(), "the file turns -1..1 into 0..1")}
     means = -shift / scale
     unit = _unit(means)
     if unit is None:
@@ -108,6 +122,9 @@ def _list(numbers: NDArray[np.float64]) -> str:
 
 def of_exit(tool: str, end: Exit) -> dict[str, Evidence]:
     """What the last operators before an output say of it."""
+    if tool == "colorize" and end.kind == "tanh" and len(end.affine.scale) == 2:
+        why = "networks that end in a tanh, as this one, mostly want it so"
+        return {VALUES: Evidence(SIGNED.text(), why, certain=False)}
     if end.kind == "argmax":
         return {
             OUTPUT_VALUES: Evidence("classes", "the file gives the number of the likeliest class")

@@ -18,6 +18,8 @@ from .known import Known
 
 Floats = NDArray[np.float32]
 
+# Of the sides, this part is left out at each border.
+_BORDER = 12
 # A face is compared at this size, since a model draws it anew.
 _LOOK_SIDE = 32
 # What a residual takes away at least, as a share of what is due; its mean is near zero.
@@ -56,7 +58,7 @@ def error(tool: str, spec: TensorSpec, array: NDArray[Any], known: Known) -> flo
         return None
     if tool == "remove-object" and known.hole is not None:
         return _of_fill(made, wanted, known.hole)
-    return float(np.mean((made - wanted) ** 2))
+    return float(np.mean(_inner(made - wanted) ** 2))
 
 
 def _takes_something(made: Floats, known: Known) -> bool:
@@ -75,6 +77,12 @@ def _colours(spec: TensorSpec, values: Floats) -> Floats:
     if spec.channels in ((EACH,), (LUMA,)):
         return values[..., :1]
     return contract.red_first(spec, values)
+
+
+def _inner(picture: Floats) -> Floats:
+    """Without the border, where what a network takes for the surroundings counts."""
+    height, width = (side // _BORDER for side in picture.shape[:2])
+    return picture[height : picture.shape[0] - height, width : picture.shape[1] - width]
 
 
 def _reduced(picture: Floats) -> Floats:

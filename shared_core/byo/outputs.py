@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -73,19 +74,18 @@ def candidates(
 ) -> list[Given]:
     """The outputs that ``tool`` could read where the picture has ``colours``; the likeliest first.
 
-    ``size`` is the picture's height and width.
+    All are of one size. ``size`` is the picture's height and width.
     """
     found = [
         given
         for index, (name, array) in enumerate(zip(names, arrays, strict=True))
         if (given := _given(index, name, array, size)) is not None and _fits(tool, colours, given)
     ]
+    # Stable: the first of the largest, since networks of several stages also give the small ones.
+    found.sort(key=lambda given: -math.prod(given.size))
     if tool == "remove-background":
-        # Stable: the first of those that are called a matte, else the first.
-        found.sort(key=lambda given: not _MATTE.search(given.name))
-        single = [given for given in found if given.channels == 1]
-        return single + [given for given in found if given.channels != 1]
-    return found
+        found.sort(key=lambda given: (given.channels != 1, not _MATTE.search(given.name)))
+    return [given for given in found if given.size == found[0].size]
 
 
 def _fits(tool: str, colours: int, given: Given) -> bool:

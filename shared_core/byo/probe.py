@@ -27,7 +27,7 @@ Look = Callable[[Arrays, Size], Size | None]
 
 # Tried in this order where a file takes any size: the first are quick, the others what some
 # exports need that say that they take any.
-SIDES = (128, 256, 512, 320, 384, 224, 640, 1024)
+SIDES = (128, 256, 512, 320, 384, 224, 64, 192, 96, 48, 640, 768, 1024)
 MULTIPLES = (1, 2, 4, 8, 14, 16, 32, 64)
 LEAST = 64
 
@@ -141,6 +141,7 @@ def _one_fixed(picture: TensorSpec) -> tuple[int, int] | None:
 
 
 def _free(probe: Probe, inputs: Specs, side: int, base: Size, look: Look) -> Sizes | str:
+    odd = ""
     for multiple in MULTIPLES:
         # Not square, so that height and width cannot pass for each other.
         near = -(-side // multiple) * multiple
@@ -150,6 +151,7 @@ def _free(probe: Probe, inputs: Specs, side: int, base: Size, look: Look) -> Siz
             continue
         found = _relation([(side, base[0]), (tried[0], made[0]), (tried[1], made[1])])
         if found is None:
+            odd = odd or _odd(tried, made)
             continue
         least = near
         if side > LEAST and LEAST % multiple == 0:
@@ -158,8 +160,8 @@ def _free(probe: Probe, inputs: Specs, side: int, base: Size, look: Look) -> Siz
                 least = LEAST
         return Sizes(None, multiple, least, *found)
     found = _relation([(side, base[0]), (side, base[1])])
-    if found is None:
-        return _odd((side, side), base)
+    if odd or found is None:
+        return odd or _odd((side, side), base)
     return Sizes((side, side), scale=found[0], part=found[1], margin=found[2])
 
 

@@ -38,15 +38,17 @@ BGR = ("B", "G", "R")
 Options = Sequence[tuple[str, float]]
 
 _USUAL: dict[str, tuple[tuple[Values, float], ...]] = {
-    "restore-faces": ((SIGNED, 0.0), (UNIT, 0.3), (BYTES, 0.4), (IMAGENET, 0.8)),
+    "restore-faces": ((SIGNED, 0.0), (UNIT, 0.3), (IMAGENET, 0.8), (BYTES, 3.0)),
     "remove-background": (
-        (IMAGENET, 0.0), (SIGNED, 0.2), (HALVED, 0.3), (UNIT, 0.4), (BYTES, 0.6)
+        (IMAGENET, 0.0), (SIGNED, 0.2), (HALVED, 0.3), (UNIT, 0.4), (BYTES, 3.0)
     ),
     "colorize": ((UNIT, 0.0), (BYTES, 0.3), (IMAGENET, 0.4), (SIGNED, 0.5)),
     "remove-object": ((UNIT, 0.0), (SIGNED, 0.2), (BYTES, 0.3), (IMAGENET, 0.8)),
 }  # fmt: skip
 _USUAL_ELSEWHERE = ((UNIT, 0.0), (BYTES, 0.2), (SIGNED, 0.3), (IMAGENET, 0.5), (HALVED, 0.6))
-_LIGHTNESS = ((numbers.LIGHTNESS, 0.0), (UNIT, 0.5), (BYTES, 0.6), (SIGNED, 0.7))
+_LIGHTNESS = (
+    (numbers.LIGHTNESS, 0.0), (numbers.CENTRED, 0.4), (UNIT, 0.5), (BYTES, 0.6), (SIGNED, 0.7)
+)  # fmt: skip
 _SHARES, _LOGITS, _SEPARATE, _LABELS = "shares", "logits", "separate-logits", "classes"
 _AB_UNITS = ("1", "110", "128")
 
@@ -226,7 +228,7 @@ def _pictures(
     for (name, one), (value, two), (residual, three) in product(
         orders, _output_values(tool, given, source, told), residuals
     ):
-        if residual == "yes" and value.mean:
+        if residual == "yes" and not _of_one_unit(value, source, told):
             continue
         colours = (single,) if single else (BGR if name == "bgr" else RGB)
         channels = colours + ("A",) * (given.channels - len(colours))
@@ -237,6 +239,12 @@ def _pictures(
         texts |= {fields.RESIDUAL: residual} if tool in ("denoise", "deblur") else {}
         found.append(Reading((spec,), texts, one + two + three))
     return found
+
+
+def _of_one_unit(value: Values, source: Reading, told: Mapping[str, str]) -> bool:
+    """Whether what comes out can be taken from what went in: in the same unit, if that is known."""
+    taken = numbers.parse(VALUES, source.texts[VALUES])
+    return not value.mean and (value == taken or bool(taken.mean) or OUTPUT_VALUES in told)
 
 
 def _output_values(

@@ -121,8 +121,8 @@ def _pictures(value: Value) -> list[tuple[str, int]]:
         channels = sides.get("C", 1)
         if channels in (1, 2, 3, 4):
             found.append((layout, int(channels)))
-        elif not isinstance(channels, int):
-            # Some exports leave even this open.
+        elif not isinstance(channels, int) and len({isinstance(side, int) for side in long}) == 1:
+            # Some exports leave even this open; one side that is known beside it is no side.
             found += [(layout, 3), (layout, 1)]
     certain = [(layout, channels) for layout, channels in found if channels in shape]
     return certain or found
@@ -153,7 +153,7 @@ def _reading(
         planes = [kind for kind in _pictures(value) if kind[1] == 1 and value not in others]
         if planes and tool == "remove-object" and not masked:
             masked = True
-            high = 255.0 if value.dtype == "uint8" else 1.0
+            high = 255.0 if value.dtype == main.dtype == "uint8" else 1.0
             specs.append(replace(_spec(value, *planes[0]), channels=(HOLE,), range=(0.0, high)))
         elif planes and tool == "denoise" and not told:
             told = True

@@ -35,13 +35,15 @@ from .structure import Structure
 from .values import CHOICES
 
 TILED = ("denoise", "deblur", "upscale")
+_OF_FIGURES = ("remove-background", "restore-faces")
 # Sizes that are enough to tell, and quick.
 _TRIED, _WHOLE = (160, 192), (256, 256)
 # By how many decibels the others have to be worse for a field to count as measured, or as likely.
 _SURE, _LIKELY = 1.0, 0.3
 _HARDER = 3.0
-# What a name is worth, and what the file's own operators are.
-_NAME, _CERTAIN = 1.5, 40.0
+# What a name is worth, and what the file's own operators are. A drawn figure or face is less like
+# what such networks have seen than the other pictures are, so that there a name counts more.
+_NAME, _NAME_BEFORE_FIGURES, _CERTAIN = 1.5, 6.0, 40.0
 # Of several outputs the first counts, unless a later one is clearly better.
 _LATER, _LAST = 0.5, 2.0
 _SAME = 0.01
@@ -98,7 +100,7 @@ def try_all(
         picture = known.as_grey(picture)
     tried = Tried(picture)
     sources = readings.of_inputs(tool, structure.inputs, told)
-    sources.sort(key=lambda reading: reading.penalty + _surprise(reading, said))
+    sources.sort(key=lambda reading: reading.penalty + _surprise(tool, reading, said))
     for number, source in enumerate(sources):
         if not _promising(source, sources[0], tried):
             continue
@@ -116,7 +118,7 @@ def try_all(
                 if error is not None:
                     decibels = 10 * math.log10(max(error, 1e-9))
                     unlikely = source.penalty + made.penalty + min(_LATER * place, _LAST)
-                    unlikely += _surprise(source, said) + _surprise(made, said)
+                    unlikely += _surprise(tool, source, said) + _surprise(tool, made, said)
                     tried.scores.append(
                         Score(decibels + unlikely, decibels, unlikely, source, made)
                     )
@@ -153,14 +155,15 @@ def _promising(source: Reading, first: Reading, tried: Tried) -> bool:
     return all(best[name] == text for name, text in source.texts.items() if name != ORDER)
 
 
-def _surprise(reading: Reading, said: Found) -> float:
+def _surprise(tool: str, reading: Reading, said: Found) -> float:
     """Decibels by which a reading contradicts what is said."""
     wrong = [
         said[name]
         for name, text in reading.texts.items()
         if name in said and said[name].text != text
     ]
-    return sum(_CERTAIN if one.certain else _NAME for one in wrong)
+    name = _NAME_BEFORE_FIGURES if tool in _OF_FIGURES else _NAME
+    return sum(_CERTAIN if one.certain else name for one in wrong)
 
 
 def findings(tried: Tried, told: Mapping[str, str], said: Found) -> list[Finding]:

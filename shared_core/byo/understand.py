@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from shared_core.bridge.errors import UsageError
-from shared_core.catalog.card import EACH, LUMA, MATTE, MIN_MAX, TensorSpec, TileRule
+from shared_core.catalog.card import EACH, LIGHTNESS, LUMA, MATTE, MIN_MAX, TensorSpec, TileRule
 from shared_core.catalog.trust.inspection import Inspected
 
 from . import evidence, graph
@@ -116,9 +116,10 @@ def _said(
     found = evidence.of_name(name) | evidence.of_metadata(inspected.metadata)
     drawn = graph.read(path)
     picture = picture_of(structure.inputs)
-    found |= evidence.of_entry(graph.entry(drawn, picture.name or "", structure.colours))
     first = structure.given[0]
-    return found | evidence.of_exit(tool, graph.exit_of(drawn, first.name, first.channels))
+    found |= evidence.of_exit(tool, graph.exit_of(drawn, first.name, first.channels))
+    entry = graph.entry(drawn, picture.name or "", structure.colours)
+    return found | evidence.of_entry(entry, picture.channels == (LIGHTNESS,))
 
 
 def _plain(

@@ -45,6 +45,7 @@ SIGNED = Values(-1.0, 1.0)
 HALVED = Values(-0.5, 0.5)
 IMAGENET = Values(0.0, 1.0, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 LIGHTNESS = Values(0.0, 100.0)
+CENTRED = Values(-50.0, 50.0)
 NAMED = {"imagenet": IMAGENET}
 CHOICES = tuple(v.text() for v in (UNIT, BYTES, SIGNED, HALVED, IMAGENET))
 

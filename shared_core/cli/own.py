@@ -122,12 +122,12 @@ def _add(options: argparse.Namespace) -> int:
     added: wire.Added | None = None
     if not options.dry_run and _agreed(options):
         with Screen() as screen:
-            request = wire.AddModel(examined.card, examined.file, examined.trial)
+            request = wire.AddModel(examined.card, examined.file)
             added = client.ask(request, wire.Added, screen)
     client.close()
     if options.json:
         facts = asdict(examined)
-        for name in ("png", "card", "trial"):
+        for name in ("png", "card"):
             del facts[name]
         print_json({**facts, "model": added.model if added else None})
     elif added:

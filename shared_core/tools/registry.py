@@ -43,9 +43,7 @@ def passed_over(
     return None
 
 
-def _wanted(
-    cards: Mapping[str, Card], tool_id: str, parameters: Mapping[str, Value]
-) -> list[Card]:
+def _wanted(cards: Mapping[str, Card], tool_id: str, parameters: Mapping[str, Value]) -> list[Card]:
     """The models to take in this order, as far as they can do it."""
     found = for_tool(cards, SERVED_BY.get(tool_id, tool_id))
     wanted = parameters.get(MODEL, AUTO)

@@ -22,6 +22,7 @@ from shared_core.catalog.store import DOWNLOADING, VERIFYING, Presence, Store, T
 from shared_core.catalog.transfer import staging
 from shared_core.catalog.transfer.copying import put
 from shared_core.catalog.trust import confined
+from shared_core.catalog.trust.trial import tried
 from shared_core.child import Child, ChildDied, Event
 from shared_core.engine.memory import available_bytes
 
@@ -37,6 +38,7 @@ _MOST_SECONDS = 900.0
 _SHARE_OF_AVAILABLE = 0.8
 _LEAST_BYTES = 1 << 30
 _HOST = "huggingface.co"
+_MOST_TRIALS = 8
 
 
 class OwnModels:
@@ -47,6 +49,8 @@ class OwnModels:
         self._journal = journal
         self._cards = cards
         self._store = Store(where)
+        # Of the cards that were made here, what came of trying them.
+        self._trials: dict[str, Trial] = {}
 
     def carry_out(
         self,
@@ -168,6 +172,9 @@ class OwnModels:
             cancelled=stopped,
             what=path.name,
         )
+        while len(self._trials) >= _MOST_TRIALS:
+            self._trials.pop(next(iter(self._trials)))
+        trial = self._trials[done["card"]] = Trial(**done["trial"])
         return wire.Examined(
             findings=tuple(wire.build(wire.Finding, finding) for finding in done["findings"]),
             doubts=tuple(done["doubts"]),
@@ -175,7 +182,7 @@ class OwnModels:
             title=title,
             card=done["card"],
             file=str(path),
-            trial=done["trial"],
+            works=trial.ok,
             png=done["preview"]["png"],
             width=done["preview"]["width"],
             height=done["preview"]["height"],
@@ -199,11 +206,8 @@ class OwnModels:
         if root / card.main_file.path != path:
             raise BadInput(f"{path} is not the file that was examined. Examine it again.")
         fresh = root != folder
-        try:
-            trial = Trial(**message.trial)
-        except TypeError:
-            raise BadInput("The model was not tried. Examine it first.") from None
-        if not trial.ok:
+        trial = self._trials.get(message.card)
+        if trial is not None and not trial.ok:
             raise BadInput(trial.reason)
         try:
             for file in card.files:
@@ -215,6 +219,10 @@ class OwnModels:
             # Of exactly the bytes that were tried: whatever else is there now is no such model.
             if self._store.check(card).presence is Presence.BAD:
                 raise BadInput(f"{path.name} changed since it was examined. Examine it again.")
+            if trial is None:
+                trial = tried(card, folder, stopped)
+                if not trial.ok:
+                    raise BadInput(trial.reason)
             self._store.record_trial(card, trial)
         except BaseException:
             self._store.remove(card)

@@ -225,11 +225,21 @@ def test_the_messages_that_a_panel_needs(home: Home, tmp_path: Path) -> None:
     assert second.png and second.width > second.height
     with pytest.raises(BadInput, match=r"changed since"):
         client.ask(
-            wire.AddModel(second.card.replace("size = ", "size = 1"), second.file, second.trial),
+            wire.AddModel(second.card.replace("size = ", "size = 1"), second.file),
             wire.Added,
             Silent(),
         )
-    added = client.ask(wire.AddModel(second.card, second.file, second.trial), wire.Added, Silent())
+    # What the worker did not try itself is tried before it counts, whatever a client says.
+    made_up = second.card.replace("[0.0, 1.0]", "[0.0, 1000.0]")
+    assert made_up != second.card
+    with pytest.raises(BadInput, match=r"is not used: its output"):
+        client.ask(wire.AddModel(made_up, second.file), wire.Added, Silent())
+    assert not list(where.models.glob("own.*"))
+    renamed = wire.AddModel(second.card.replace('"My net"', '"Other"'), second.file)
+    other = client.ask(renamed, wire.Added, Silent())
+    client.ask(wire.Tend("remove", (other.model,)), wire.Done)
+    assert second.works
+    added = client.ask(wire.AddModel(second.card, second.file), wire.Added, Silent())
 
     def listed() -> list[wire.Model]:
         return [one for one in client.ask(wire.AskModels(), wire.ModelsReply).models if one.own]

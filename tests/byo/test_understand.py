@@ -337,6 +337,127 @@ def test_fills(tmp_path: Path, contract: Contract, mask: str, joined: bool, opaq
     assert found.outputs[0].range == contract.given
 
 
+def test_of_outputs_of_several_sizes_the_largest_counts(tmp_path: Path) -> None:
+    graph = Graph()
+    made = graph.depthwise("in", BOX)
+    for part in (4, 2, 1):
+        pooled = made
+        if part > 1:
+            pooled = graph.node("AveragePool", made, kernel_shape=[part] * 2, strides=[part] * 2)
+        graph.call(f"of_{part}", pooled)
+    data = graph.bytes(
+        [Tensor("in", "float32", ["N", 3, "H", "W"])],
+        [Tensor(f"of_{n}", "float32", ["N", 3, f"H{n}", f"W{n}"]) for n in (4, 2, 1)],
+    )
+    found = look(tmp_path, data, "deblur")
+    assert fields(found)["output"] == ("of_1", "declared")
+    assert found.outputs[0].shape == ("batch", 3, "H", "W")
+
+
+@pytest.mark.parametrize(
+    ("side", "margin", "multiple"),
+    [
+        # A window's size and a border in its code: 64 and multiples of 48 more.
+        (256, 8, 48),
+        # Exported at this size, whatever its axes are called.
+        (64, 0, 0),
+    ],
+)
+def test_a_file_that_runs_at_fewer_sizes_than_it_says(
+    tmp_path: Path, side: int, margin: int, multiple: int
+) -> None:
+    graph = Graph()
+    made = graph.depthwise("in", BOX)
+    if multiple:
+        for axis in (2, 3):
+            made = graph.sliced(made, axis, margin, -margin)
+        made = graph.node("SpaceToDepth", made, blocksize=multiple)
+        made = graph.node("DepthToSpace", made, blocksize=multiple)
+    else:
+        made = graph.shaped(made, [1, 3, side, side])
+    graph.call("out", made)
+    shape = ["N", 3, "H", "W"]
+    data = graph.bytes([Tensor("in", "float32", shape)], [Tensor("out", "float32", shape)])
+    found = look(tmp_path, data, "denoise")
+    rule = found.rule.tile
+    assert rule is not None and rule.fixed and rule.size == side - 2 * margin
+    assert found.inputs[0].margin == margin
+    assert fields(found)["size"] == (f"{side} × {side}", "measured")
+
+
+@pytest.mark.parametrize(
+    ("name", "own", "tanh", "values"),
+    [
+        ("x.onnx", False, False, ("0..100", "assumed")),
+        ("x.onnx", True, False, ("0..100", "declared")),
+        ("x.onnx", False, True, ("-1..1", "likely")),
+    ],
+)
+def test_lightness(
+    tmp_path: Path, name: str, own: bool, tanh: bool, values: tuple[str, str]
+) -> None:
+    graph = Graph()
+    light = "light"
+    if own:
+        centred = graph.node("Sub", light, graph.number(50.0))
+        light = graph.node("Div", centred, graph.number(100.0))
+    both = graph.node("Concat", graph.scaled(light, 0.3), graph.scaled(light, -0.2, 0.1), axis=1)
+    made = graph.node("Tanh", both) if tanh else graph.scaled(both, 110.0 if own else 1.0)
+    graph.call("out", made)
+    data = graph.bytes(
+        [Tensor("light", "float32", [1, 1, 256, 256])],
+        [Tensor("out", "float32", [1, 2, 256, 256])],
+    )
+    assert fields(look(tmp_path, data, "colorize", name))["values"] == values
+
+
+def test_a_name_counts_more_than_a_drawn_figure(tmp_path: Path) -> None:
+    graph = Graph()
+    weights = np.array([12, 0, -12], np.float32).reshape(1, 3, 1, 1)
+    graph.call("out", graph.node("Conv", "in", graph.weight(weights)))
+    data = graph.bytes(
+        [Tensor("in", "float32", [1, 3, 256, 256])], [Tensor("out", "float32", [1, 1, 256, 256])]
+    )
+    found = look(tmp_path, data, "remove-background", "BiRefNet_lite.onnx")
+    assert fields(found)["values"] == ("imagenet", "likely")
+    assert found.outputs[0].then == "sigmoid"
+
+
+def test_a_mask_of_bytes_beside_a_picture_of_floats_is_0_and_1(tmp_path: Path) -> None:
+    graph = Graph()
+    hole = graph.cast("mask", "float32")
+    kept = graph.node("Mul", "in", graph.scaled(hole, -1.0, 1.0))
+    graph.call("out", graph.node("Add", kept, graph.scaled(hole, 0.4)))
+    side = [256, 256]
+    data = graph.bytes(
+        [Tensor("mask", "uint8", [1, 1, *side]), Tensor("in", "float32", [1, 3, *side])],
+        [Tensor("out", "float32", [1, 3, *side])],
+    )
+    found = look(tmp_path, data, "remove-object")
+    assert found.inputs[0].range == (0.0, 1.0) and found.inputs[0].channels == ("hole",)
+    assert not found.doubts
+
+
+def _of_frames() -> bytes:
+    """Five frames at once, as networks for films take them."""
+    graph = Graph()
+    graph.call("out", graph.sliced("frames", 1, 6, 9))
+    shape = [1, 15, "h", "w"]
+    return graph.bytes(
+        [Tensor("frames", "float32", shape)], [Tensor("out", "float32", [1, 3, "h", "w"])]
+    )
+
+
+def _enlarger_by_half() -> bytes:
+    graph = Graph()
+    scales = graph.weight(np.array([1, 1, 1.5, 1.5], np.float32))
+    graph.call("out", graph.node("Resize", "in", "", scales, mode="nearest"))
+    return graph.bytes(
+        [Tensor("in", "float32", ["N", 3, "H", "W"])],
+        [Tensor("out", "float32", ["N", 3, "H2", "W2"])],
+    )
+
+
 @pytest.mark.parametrize(
     ("data", "tool", "words"),
     [
@@ -347,6 +468,8 @@ def test_fills(tmp_path: Path, contract: Contract, mask: str, joined: bool, opaq
         (strangers.enhancer(Contract(sigma="plane")), "deblur", "one picture of 3 channels or 1"),
         (strangers.colorizer(Contract(), "L"), "restore-faces", "one picture of 3 channels"),
         (strangers.enhancer(Contract()), "remove-object", "a picture of 3 channels and a mask"),
+        (_of_frames(), "denoise", r"file takes frames float32 \[1, 15, h, w"),
+        (_enlarger_by_half(), "upscale", "from 128 × 131 pixels it makes 192 × 196"),
     ],
 )
 def test_a_model_that_does_not_fit_says_why(

@@ -326,8 +326,8 @@ def _as_ones_own(ground: Ground, one: Mutant, name: str, real: bool) -> None:
         if "mistake of its own" in str(error):
             tally.mistakes.append(f"{name}, brought: {error}")
         return
-    request = wire.AddModel(examined.card, examined.file, examined.trial)
-    passed = bool(examined.trial["ok"])
+    request = wire.AddModel(examined.card, examined.file)
+    passed = examined.works
     ground.may_be_added += passed
     replaced = passed and ground.may_be_added % REPLACED_EVERY == 0
     if replaced:

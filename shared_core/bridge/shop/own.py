@@ -113,7 +113,7 @@ class Desk:
             tuple(found.findings),
             tuple(lines),
             _png(found.png),
-            (_AGAIN, _ADD),
+            (_AGAIN, _ADD) if found.works else (_AGAIN,),
             self._doing,
             self._said,
             self._failed,
@@ -144,7 +144,7 @@ class Desk:
         """Store it as it was understood."""
         found = self._examined
         if found is not None:
-            request = wire.AddModel(found.card, found.file, found.trial)
+            request = wire.AddModel(found.card, found.file)
             self._start(request, wire.Added, "Storing it …", self._stored)
 
     def cancel(self) -> None:

@@ -26,6 +26,7 @@ from ...engine.session import (
 )
 from ..card import (
     CLASSES,
+    MATTE,
     RESIDUAL,
     Card,
     TensorSpec,
@@ -261,6 +262,8 @@ def _wrong_values(values: NDArray[Any], spec: TensorSpec, size: Size) -> str:
         flat = several and highest - lowest < _LEAST_SHARE * (high - low)
         if lowest < low - slack or highest > high + slack or (flat and highest > lowest):
             return f"runs from {lowest:.3g} to {highest:.3g}, expected about {low:g} to {high:g}"
-    if numbers.size > 1 and highest == lowest and spec.then != CLASSES:
+    # A matte or classes may well see no subject here, and then be the same everywhere.
+    blind = spec.then == CLASSES or MATTE in spec.channels
+    if numbers.size > 1 and highest == lowest and not blind:
         return "is the same everywhere"
     return ""

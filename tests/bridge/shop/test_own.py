@@ -6,6 +6,7 @@ import base64
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ EXAMINED = wire.Examined(
     "My net",
     "card",
     "/x.onnx",
-    {"ok": True},
+    True,
     base64.b64encode(b"png").decode(),
 )
 
@@ -37,6 +38,7 @@ class Worker:
     def __init__(self) -> None:
         self.asked: list[Any] = []
         self.error: Exception | None = None
+        self.works = True
         self.go_on = threading.Event()
         self.go_on.set()
 
@@ -52,7 +54,7 @@ class Worker:
         if self.error is not None:
             raise self.error
         if isinstance(message, wire.Examine):
-            return EXAMINED
+            return replace(EXAMINED, works=self.works)
         return wire.Added("own.my-net", "My net is here.")
 
     def close(self) -> None:
@@ -120,7 +122,14 @@ def test_looked_at_corrected_and_added(desk: own.Desk, worker: Worker, added: li
     assert added == ["added"] and not view.findings
     first, second = worker.asked
     assert (first.tool, first.told, first.commercial) == ("denoise", {"order": "bgr"}, "yes")
-    assert (second.card, second.file, second.trial) == ("card", "/x.onnx", {"ok": True})
+    assert (second.card, second.file) == ("card", "/x.onnx")
+
+
+def test_a_model_that_failed_its_trial_is_not_offered(desk: own.Desk, worker: Worker) -> None:
+    worker.works = False
+    desk.look(FORM)
+    view = until(desk, lambda v: bool(v.findings))
+    assert [one.id for one in view.actions] == ["look"]
 
 
 def test_what_does_not_fit_is_told(desk: own.Desk, worker: Worker) -> None:
