@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
+import math
 import types
 import typing
 from dataclasses import asdict, dataclass, field, fields, is_dataclass
@@ -637,7 +639,6 @@ REPLIES: tuple[type, ...] = (
     Failed,
 )
 _TYPES: dict[str, type] = {cls.__name__: cls for cls in REQUESTS + REPLIES}
-_HINTS: dict[type, dict[str, Any]] = {}
 T = TypeVar("T")
 
 
@@ -657,7 +658,7 @@ def encode(message: Any) -> bytes:
 def decode(body: bytes) -> Any:
     """The message in ``body``; ``WireError`` for anything that is not exactly one of ours."""
     try:
-        data = json.loads(body, parse_constant=_refuse)
+        data = json.loads(body, parse_constant=_refuse, parse_int=_whole, parse_float=_finite)
     except (ValueError, RecursionError):
         raise WireError("A message is not valid JSON.") from None
     if not isinstance(data, dict):
@@ -670,14 +671,28 @@ def decode(body: bytes) -> Any:
 
 
 def _refuse(constant: str) -> None:
-    raise ValueError(constant)
+    raise WireError(f"A message holds {constant}, which is no number.")
+
+
+def _whole(digits: str) -> int:
+    # What is longer than 64 bits fits no size or count, and no sentence could show it.
+    if len(digits) > 20:
+        raise WireError("A message holds a number out of range.")
+    return int(digits)
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise WireError("A message holds a number out of range.")
+    return number
 
 
 def build(cls: type[T], data: object) -> T:
     """A dataclass from JSON data; every field is checked against its annotation."""
     if not isinstance(data, dict):
         raise WireError(f"{cls.__name__} is not an object.")
-    hints = _HINTS.setdefault(cls, get_type_hints(cls))
+    hints = _hints(cls)
     known = {f.name for f in fields(cls)}  # type: ignore[arg-type]
     unknown = set(data) - known
     if unknown:
@@ -686,6 +701,11 @@ def build(cls: type[T], data: object) -> T:
         return cls(**{k: _value(hints[k], v, f"{cls.__name__}.{k}") for k, v in data.items()})
     except TypeError:
         raise WireError(f"{cls.__name__} lacks a field.") from None
+
+
+@functools.cache
+def _hints(cls: type) -> dict[str, Any]:
+    return get_type_hints(cls)
 
 
 def _value(hint: Any, value: object, where: str) -> Any:

@@ -7,6 +7,7 @@ the probe run in child processes, so that no crash of theirs reaches it.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import queue
 import signal
@@ -40,7 +41,10 @@ from .journal import Journal
 
 HANDSHAKE_SECONDS = 2.0
 ENDING_SECONDS = 5.0
-OUTBOX_LIMIT = 1000
+# What may wait for an editor that does not read: four messages of the longest kind.
+OUTBOX_BYTES = 4 * wire.MAX_MESSAGE
+# Of the connections that break the rules, so many are told in the log.
+DROPS_TOLD = 100
 # Half a second apart, after somebody has left.
 SWEEPS = 4
 RUNNER_IDLE_SECONDS = float(os.environ.get("NSS_RUNNER_IDLE_SECONDS", "60"))
@@ -56,25 +60,33 @@ class Peer:
         self.cancel = threading.Event()
         self.busy = threading.Lock()
         self.name = ""
-        self._outbox: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._unsent = 0
+        self._guard = threading.Lock()
+        self._outbox: queue.SimpleQueue[bytes | None] = queue.SimpleQueue()
         self._sender = threading.Thread(target=self._send_all, daemon=True)
         self._sender.start()
 
     def send(self, message: Any) -> None:
         """Queue a message; an editor that does not read any more is dropped."""
-        if self._outbox.qsize() > OUTBOX_LIMIT:
+        try:
+            body = wire.encode(message)
+        except wire.WireError as error:
+            # Whoever waits for this message must not wait for ever.
+            body = wire.encode(wire.Failed(error.code, str(error)))
+        with self._guard:
+            self._unsent += len(body)
+            deaf = self._unsent > OUTBOX_BYTES
+        if deaf:
             hang_up(self.connection)
-        self._outbox.put(message)
+        else:
+            self._outbox.put(body)
 
     def _send_all(self) -> None:
-        while (message := self._outbox.get()) is not None:
-            try:
-                body = wire.encode(message)
-            except wire.WireError as error:
-                # Whoever waits for this message must not wait for ever.
-                body = wire.encode(wire.Failed(error.code, str(error)))
+        while (body := self._outbox.get()) is not None:
             with contextlib.suppress(OSError, ValueError):
                 self.connection.send_bytes(body)
+            with self._guard:
+                self._unsent -= len(body)
 
     def stopped(self) -> bool:
         """Whether the running request is no longer wanted."""
@@ -117,6 +129,7 @@ class Server:
         self._wake = threading.Condition()
         self._peers: set[Peer] = set()
         self._sweeps = 0
+        self._drops = itertools.count()
         self._jobs = JobRunner(where, Journal(where.journal))
 
     def serve(self) -> None:
@@ -203,7 +216,7 @@ class Server:
             while True:
                 self._take(peer, connection.recv_bytes(wire.MAX_MESSAGE))
         except Exception as error:
-            if not isinstance(error, (EOFError, OSError)):
+            if not isinstance(error, (EOFError, OSError)) and next(self._drops) < DROPS_TOLD:
                 print(f"connection dropped: {type(error).__name__}: {error}", file=sys.stderr)
         finally:
             deadline.cancel()

@@ -16,6 +16,8 @@ from shared_core.bridge import __version__
 from . import downloads
 from .download_kills import DownloadDeaths
 from .kills import Deaths, EditorDeaths
+from .messages import MEMORY_MB
+from .messages import Tally as Messages
 from .plans import LIMIT_SECONDS
 from .strangers import COUNT
 from .strangers import Tally as Strangers
@@ -60,6 +62,7 @@ class Figures:
     of_downloads: int = 0
     download_deaths: list[DownloadDeaths] = field(default_factory=list)
     strangers: Strangers | None = None
+    messages: Messages | None = None
 
     def save(self, file: Path) -> None:
         """Keep the figures, so that a later run of other parts can be told on the same page."""
@@ -85,6 +88,8 @@ class Figures:
         self.download_deaths = self.download_deaths or died
         if self.strangers is None and kept.get("strangers"):
             self.strangers = Strangers(**kept["strangers"])
+        if self.messages is None and kept.get("messages"):
+            self.messages = Messages(**kept["messages"])
         self.plans = self.plans or [tuple(row) for row in kept["plans"]]
         self.troubles = self.troubles or [Trouble(**one) for one in kept["troubles"]]
 
@@ -96,6 +101,7 @@ class Figures:
         for deaths in [*self.deaths, *self.editors, *self.download_deaths]:
             found += deaths.faults
         found += self.strangers.faults if self.strangers else []
+        found += self.messages.faults if self.messages else []
         return found + [f"{one.name}: {one.wrong}" for one in self.troubles if one.wrong]
 
 
@@ -134,6 +140,7 @@ def page(figures: Figures) -> str:
         *_downloads(figures),
         *_download_kills(figures.download_deaths),
         *_strangers(figures.strangers),
+        *_messages(figures.messages),
     ]
     if figures.faults:
         parts += ["## What went wrong", "", *(f"- {text}" for text in figures.faults), ""]
@@ -400,4 +407,45 @@ def _strangers(tally: Strangers | None) -> list[str]:
                 for kind, count in sorted(tally.by_kind.items())
             ],
         ),
+    ]
+
+
+def _messages(tally: Messages | None) -> list[str]:
+    if tally is None:
+        return []
+    rows = [
+        ("messages", f"{tally.messages} of {tally.wanted}"),
+        ("requests to a real worker", tally.to_worker),
+        ("of them understood and answered", tally.understood),
+        ("of them refused with a sentence", tally.refused),
+        ("of them jobs, and questions that start a process", tally.jobs + tally.chores),
+        ("connections that broke the rules before the handshake", tally.handshakes),
+        ("connections that did so after it", tally.frames),
+        ("messages of a hostile worker to the client", tally.to_client),
+        ("crashes", len(tally.crashes)),
+        ("hangs", len(tally.hangs)),
+        ("answers or errors that were no sentence", len(tally.mistakes)),
+        ("memory, threads or files beyond their bound", len(tally.greedy)),
+        ("opened or changed outside the folder", len(tally.outside)),
+        (
+            f"most memory of the worker's supervisor (bound {MEMORY_MB} MB)",
+            f"{tally.most_memory_mb:.0f} MB",
+        ),
+        ("most threads and open files of it", f"{tally.most_threads}, {tally.most_files}"),
+        ("growth of the client's process", f"{max(0.0, tally.client_growth_mb):.0f} MB"),
+        ("longest wait for a batch of answers", f"{tally.longest_seconds:.1f} s"),
+    ]
+    return [
+        "## Messages",
+        "",
+        "Malformed, adversarial and odd messages from a seeded generator: fields of any type and "
+        "value, damaged texts, bombs of nesting, length and number, names that lead outside, "
+        "frames that lie about their length or stop in the middle, wrong keys, peers that never "
+        "read. The worker is a real one; the client meets a worker that has the key and "
+        "sends whatever it likes. inotify watches files beside the worker's folder that the "
+        "messages name, directly and by a link.",
+        "",
+        *_table(("", "count"), rows),
+        *_table(("kind of request", "count"), sorted(tally.by_kind.items())),
+        *_table(("what the client made of it", "count"), sorted(tally.outcomes.items())),
     ]

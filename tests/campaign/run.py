@@ -22,6 +22,7 @@ from tests.campaign import (
     download_kills,
     downloads,
     kills,
+    messages,
     plans,
     strangers,
     surroundings,
@@ -34,7 +35,7 @@ from tests.fakes.contract_models import NAFNET, Variant
 
 PARTS = (
     *("faults", "kills", "surroundings", "plans", "downloads", "download-kills"),
-    "strangers",
+    *("strangers", "messages"),
 )
 KILLS = {kills.RUNNER: 150, kills.SUPERVISOR: 50}
 DOWNLOADS = 500
@@ -70,6 +71,9 @@ def campaign(
     if "strangers" in parts:
         count = max(1, round(strangers.COUNT * share))
         figures.strangers = strangers.campaign(folder / "strangers", seed, count)
+    if "messages" in parts:
+        count = max(1, round(messages.COUNT * share))
+        figures.messages = messages.campaign(folder / "messages", seed, count, _note)
     if "faults" in parts:
         with a_stage(folder / "sweep") as stage:
             known = sweep.prepare(stage, cases)
@@ -159,6 +163,10 @@ def _slow(
 
 def _case(tool: str) -> Case:
     return next(case for case in CASES if case.tool == tool)
+
+
+def _note(text: str) -> None:
+    sys.stderr.write(f"{text}\n")
 
 
 def _say(name: str, figures: Figures) -> None:

@@ -12,7 +12,7 @@ import pytest
 from shared_core.bridge import wire
 from tests.fakes.contract_models import NAFNET, Variant
 
-from . import download_kills, downloads, kills, plans, report, strangers, sweep
+from . import download_kills, downloads, kills, messages, plans, report, strangers, sweep
 from .shop import Shop, a_shop
 from .stage import CASES, Case, Stage, a_stage
 
@@ -195,6 +195,8 @@ def test_the_page_tells_what_was_run_and_what_was_wrong(tmp_path: Path) -> None:
     figures.strangers = strangers.Tally(mutants=9, crashed={"was ended by SIGSEGV": 2})
     figures.strangers.outside.append("mutant 5: /etc/passwd")
     figures.strangers.join(strangers.Tally(mutants=3, passed={"bit flips": 1}))
+    figures.messages = messages.Tally(wanted=1000, to_worker=700, to_client=200)
+    figures.messages.hangs.append("no answer for 60 s")
     figures.download_deaths = [download_kills.DownloadDeaths("download", wanted=100, runs=8)]
     figures.save(tmp_path / "figures.json")
     again = report.Figures(7, "a machine")
@@ -214,6 +216,7 @@ def test_the_page_tells_what_was_run_and_what_was_wrong(tmp_path: Path) -> None:
             "4: bare, stall",
         ),
         "| download | 8 of 100 |",
+        *("| messages | 900 of 1000 |", "no answer for 60 s"),
         *("| mutants | 12 of 10000 |", "2 was ended by SIGSEGV", "mutant 5: /etc/passwd"),
     ):
         assert told in text, told
