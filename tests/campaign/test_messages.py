@@ -73,7 +73,7 @@ def test_the_witnesses_see_who_looks_outside(tmp_path: Path) -> None:
 @pytest.mark.parametrize("place", ['"done":{}', '"done":1,"seconds_left":{}'])
 def test_numbers_that_no_sentence_can_show_are_no_message(number: str, place: str) -> None:
     text = '{"type":"Progress","stage":"s","total":1,"unit":"bytes",' + place.format(number) + "}"
-    with pytest.raises(wire.WireError, match="out of range|no number"):
+    with pytest.raises(wire.WireError, match=r"out of range|no number"):
         wire.decode(text.encode())
 
 
