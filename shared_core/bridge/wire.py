@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import json
 import math
 import types
@@ -639,6 +638,7 @@ REPLIES: tuple[type, ...] = (
     Failed,
 )
 _TYPES: dict[str, type] = {cls.__name__: cls for cls in REQUESTS + REPLIES}
+_HINTS: dict[type, dict[str, Any]] = {}
 T = TypeVar("T")
 
 
@@ -692,7 +692,7 @@ def build(cls: type[T], data: object) -> T:
     """A dataclass from JSON data; every field is checked against its annotation."""
     if not isinstance(data, dict):
         raise WireError(f"{cls.__name__} is not an object.")
-    hints = _hints(cls)
+    hints = _HINTS.get(cls) or _HINTS.setdefault(cls, get_type_hints(cls))
     known = {f.name for f in fields(cls)}  # type: ignore[arg-type]
     unknown = set(data) - known
     if unknown:
@@ -701,11 +701,6 @@ def build(cls: type[T], data: object) -> T:
         return cls(**{k: _value(hints[k], v, f"{cls.__name__}.{k}") for k, v in data.items()})
     except TypeError:
         raise WireError(f"{cls.__name__} lacks a field.") from None
-
-
-@functools.cache
-def _hints(cls: type) -> dict[str, Any]:
-    return get_type_hints(cls)
 
 
 def _value(hint: Any, value: object, where: str) -> Any:
