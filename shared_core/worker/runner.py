@@ -226,7 +226,7 @@ class Runner:
         if model is not None:
             wanted = [cards[name] for name in model.card.needs]
             for card in wanted:
-                self._store.check_before_use(card)
+                self._store.check_before_use(card, self._speech.cancelled)
         else:
             wanted = [card for card in cards.values() if tool_id in card.helps]
             wanted = [card for card in wanted if self._usable(card)]
@@ -234,7 +234,7 @@ class Runner:
 
     def _usable(self, card: catalogue.Card) -> bool:
         try:
-            self._store.check_before_use(card)
+            self._store.check_before_use(card, self._speech.cancelled)
         except NssError:
             return False
         return True

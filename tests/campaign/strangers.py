@@ -33,6 +33,7 @@ if not __package__:
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from shared_core.bridge import wire
+from shared_core.bridge.client import Silent
 from shared_core.bridge.errors import CouldNotBeDone, NssError, RealPathImpossible
 from shared_core.bridge.paths import paths
 from shared_core.catalog import (
@@ -316,7 +317,7 @@ def _as_ones_own(ground: Ground, one: Mutant, name: str, real: bool) -> None:
     tally.through_worker += through
     try:
         if through:
-            examined = ground.client.ask(message, wire.Examined)
+            examined = ground.client.ask(message, wire.Examined, _Patience())
         else:
             examined = ground.own.examine(message, lambda event: None, lambda: False)
     except NssError as error:
@@ -353,13 +354,23 @@ def _as_ones_own(ground: Ground, one: Mutant, name: str, real: bool) -> None:
     ground.store.remove(model)
 
 
+class _Patience(Silent):
+    """A user who cancels what takes too long; the worker has more time than the campaign."""
+
+    def __init__(self) -> None:
+        self._end = time.monotonic() + 3 * EXAMINING_SECONDS
+
+    def cancelled(self) -> bool:
+        return time.monotonic() > self._end
+
+
 def _note(tally: Tally, way: str) -> None:
     tally.examined[way] = tally.examined.get(way, 0) + 1
 
 
 def _way(text: str) -> str:
     """Which way it was that a file was not taken as a model of one's own."""
-    if "broke off" in text:
+    if "broke off" in text or "ancelled" in text:
         return "its examination was ended"
     if " is not used: " in text:
         return "refused by inspection"

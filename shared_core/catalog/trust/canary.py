@@ -224,7 +224,9 @@ def known_values(spec: TensorSpec, height: int | None, width: int | None = None)
     shape = spec.sized(height, width)
     if spec.layout or spec.value is not None:
         size = dict(zip(spec.layout, shape, strict=False))
-        sides = size.get("H", 1), size.get("W", 1)
+        # A size that is fixed has the margin in it, which is added to what is shown.
+        margin = 2 * spec.margin if spec.size else 0
+        sides = size.get("H", 1) - margin, size.get("W", 1) - margin
         picture = np.ascontiguousarray(known_picture(*sides).transpose(1, 2, 0))
         return fed(spec, Shown(picture, _hole(*sides), _SIGMA))
     low, high = spec.range or (0.0, 1.0)

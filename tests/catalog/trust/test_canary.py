@@ -106,6 +106,26 @@ def test_words_are_sizes_and_the_upscaled_side_is_checked(tmp_path: Path) -> Non
         assert words in _tried(tmp_path, data, tensors, tile)
 
 
+@pytest.mark.parametrize("fixed", [True, False])
+def test_a_margin_is_in_a_fixed_size_and_beside_a_free_one(tmp_path: Path, fixed: bool) -> None:
+    """A network that gives nothing for the outermost pixel."""
+    graph = Graph()
+    graph.call("result", graph.sliced(graph.sliced("picture", 2, 1, -1), 3, 1, -1))
+    sides = (32, 30) if fixed else ("H", "H2")
+    data = graph.bytes(
+        [Tensor("picture", "float32", [1, 3, sides[0], sides[0]])],
+        [Tensor("result", "float32", [1, 3, sides[1], sides[1]])],
+    )
+    given, made = ("32, 32", "30, 30") if fixed else ('"H", "W"', '"H", "W"')
+    limits = "range = [0.0, 1.0]\n"
+    tensors = (
+        f"[[input]]\n{PICTURE.replace('32, 32', given)}{limits}margin = 1\n"
+        f"[[output]]\n{PICTURE.replace('32, 32', made)}{limits}"
+    )
+    tile = f"[tile]\nsize = 30\noverlap = 8\nmultiple = 1\nfixed = {str(fixed).lower()}\n"
+    assert _tried(tmp_path, data, tensors, tile) == ""
+
+
 def test_pictures_are_fed_as_the_contract_says() -> None:
     def spec(**fields: object) -> TensorSpec:
         facts = {
