@@ -553,7 +553,7 @@ def _long_varint(number: int) -> bytes:
 
 def suffer_all(ground: Ground, seed: int, numbers: range) -> None:
     """Send the mutants of these numbers through it."""
-    workable = 0
+    workable = told = 0
     places = ground.places(ground.store.folder(ground.catalogue["beside"]))
     for number in numbers:
         one = mutant(seed, number, places)
@@ -562,8 +562,11 @@ def suffer_all(ground: Ground, seed: int, numbers: range) -> None:
             if workable % JOB_EVERY == 0:
                 work(ground, one)
             workable += 1
+        faults = ground.tally.faults
+        sys.stderr.writelines(f"WRONG: {fault}\n" for fault in faults[told:])
+        told = len(faults)
         if number % 200 == 0:
-            sys.stderr.write(f"mutant {number}; {len(ground.tally.faults)} wrong so far\n")
+            sys.stderr.write(f"mutant {number}; {told} wrong so far\n")
 
 
 def campaign(folder: Path, seed: int, count: int, processes: int | None = None) -> Tally:

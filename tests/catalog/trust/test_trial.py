@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import json
 import os
 import signal
@@ -351,18 +352,48 @@ def test_the_runner_opens_nothing_that_was_not_tried(
 # ---------------------------------------------------------------- what a model cannot bring along
 
 
+@functools.cache
+def _words() -> dict[str, set[str]]:
+    """What the code of each module of the product has as names and texts."""
+    found = {}
+    for path in (
+        p for top in ("shared_core", "nss_krita", "gimp_plugin") for p in (ROOT / top).rglob("*.py")
+    ):
+        words = set()
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            for name in ("attr", "id", "value", "name"):
+                if isinstance(word := getattr(node, name, None), str):
+                    words.add(word)
+        found[path.relative_to(ROOT).as_posix()] = words
+    assert len(found) > 100
+    return found
+
+
+def _who_names(*words: str) -> set[str]:
+    return {path for path, named in _words().items() if named & set(words)}
+
+
 def test_no_library_of_operators_can_be_registered_anywhere() -> None:
     """onnxruntime loads such a library in these ways alone; a model's file cannot name one."""
-    ways = {"register_custom_ops_library", "get_library_path", "RegisterCustomOps"}
     assert hasattr(onnxruntime.SessionOptions, "register_custom_ops_library")
-    found = []
-    sources = [*(ROOT / "shared_core").rglob("*.py"), *(ROOT / "nss_krita").rglob("*.py")]
-    assert len(sources) > 100
-    for path in sources:
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-            names = {getattr(node, name, None) for name in ("attr", "id", "value")}
-            found += [f"{path}: {name}" for name in names if isinstance(name, str) and name in ways]
-    assert found == []
+    assert (
+        _who_names("register_custom_ops_library", "get_library_path", "RegisterCustomOps") == set()
+    )
+
+
+def test_sessions_are_made_in_few_places() -> None:
+    """Of tried models in the runner, of the probe's graphs, and in the throw-away process."""
+    core = "shared_core"
+    assert _who_names("InferenceSession") == {f"{core}/engine/session.py"}
+    assert _who_names("open_session") == {
+        f"{core}/engine/session.py",
+        *(f"{core}/device/{name}.py" for name in ("benchmark", "probe")),
+        *(f"{core}/{name}.py" for name in ("catalog/canary", "byo/examine")),
+    }
+    # The two are for the throw-away process, which alone gives what they answer.
+    assert _who_names("try_model") == {f"{core}/catalog/canary.py", f"{core}/byo/examine.py"}
+    opened_by = {f"{core}/catalog/trial.py", f"{core}/worker/own_models.py"}
+    assert _who_names("shared_core.catalog.canary", "shared_core.byo.examine") == opened_by
 
 
 @pytest.mark.parametrize("asked", ["0", "1"])
