@@ -39,7 +39,7 @@ PARTS = (
 )
 KILLS = {kills.RUNNER: 150, kills.SUPERVISOR: 50}
 DOWNLOADS = 500
-DOWNLOAD_KILLS = {download_kills.DOWNLOAD: 100, download_kills.SUPERVISOR: 20}
+DOWNLOAD_KILLS = {download_kills.DOWNLOAD: 160, download_kills.SUPERVISOR: 20}
 PLANS = 200
 # Long enough that a kill of chance meets the model at work.
 TILE_SECONDS = 0.05

@@ -420,7 +420,9 @@ def _look_around(ground: Ground, one: Mutant, name: str) -> None:
         for pid in ground.trials:
             opened = ground.opens.take(pid)
             tally.audited += 1
-            strange = [file for file in opened if not file.startswith(allowed)]
+            # A file that was removed since has that word behind its name.
+            names = {file.removesuffix(" (deleted)") for file in opened}
+            strange = [file for file in names if not file.startswith(allowed)]
             if one.kind == GOOD:
                 ground.usual.update(strange)
             elif strange := sorted(set(strange) - ground.usual):

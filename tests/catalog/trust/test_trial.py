@@ -388,12 +388,12 @@ def test_sessions_are_made_in_few_places() -> None:
     assert _who_names("open_session") == {
         f"{core}/engine/session.py",
         *(f"{core}/device/{name}.py" for name in ("benchmark", "probe")),
-        *(f"{core}/{name}.py" for name in ("catalog/canary", "byo/examine")),
+        *(f"{core}/{name}.py" for name in ("catalog/trust/canary", "byo/examine")),
     }
     # The two are for the throw-away process, which alone gives what they answer.
-    assert _who_names("try_model") == {f"{core}/catalog/canary.py", f"{core}/byo/examine.py"}
-    opened_by = {f"{core}/catalog/trial.py", f"{core}/worker/own_models.py"}
-    assert _who_names("shared_core.catalog.canary", "shared_core.byo.examine") == opened_by
+    assert _who_names("try_model") == {f"{core}/catalog/trust/canary.py", f"{core}/byo/examine.py"}
+    opened_by = {f"{core}/catalog/trust/trial.py", f"{core}/worker/own_models.py"}
+    assert _who_names("shared_core.catalog.trust.canary", "shared_core.byo.examine") == opened_by
 
 
 @pytest.mark.parametrize("asked", ["0", "1"])
