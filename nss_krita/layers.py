@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
@@ -57,6 +57,8 @@ class KritaHost:
         self.paths = places
         self.document = document
         self.title = PurePath(document.fileName()).name or document.name() or "the document"
+        # A conversion lets the user's click on Cancel through, after the worker is done.
+        self.cancelled: Callable[[], bool] = lambda: False
         self._window = window
         self._resolution = document.xRes()
         self._targets = [
@@ -140,6 +142,8 @@ class KritaHost:
             self._write_without_layer(layer, native.area, matte, label)
             return
         data = self._native_bytes(native, result.pixels, files.read(result.pixels))
+        if self.cancelled():
+            raise errors.Cancelled("Cancelled.")
         name = receipt.layer_name(source.name, receipt.tool_title(label.tool), label)
         size = result.pixels.width, result.pixels.height
         if native.opens:

@@ -9,11 +9,14 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .log import LOG, explain, guarded
 from .qt import QtCore, Signal
 from .vendored import client, errors, host, lane, paths, receipt, wire
+
+if TYPE_CHECKING:
+    from . import layers
 
 NAME = "Krita"
 
@@ -83,13 +86,14 @@ class Runner(QtCore.QObject):
         """Whether a run is going on; also while Krita's event loop runs inside a conversion."""
         return self._watch is not None
 
-    def run(self, place: host.Host, order: host.Order, title: str) -> None:
+    def run(self, place: layers.KritaHost, order: host.Order, title: str) -> None:
         """Start a run; it ends with the signal ``ended``. ``title`` names the document."""
         if self.busy or self._stopped:
             return
         self.title = title
         self._layers_done = 0
         self._watch = self._lane.watch()
+        place.cancelled = self._watch.cancelled
         self._flow = host.apply_tool(place, order)
         self.changed.emit()
         self._advance(next)

@@ -25,7 +25,8 @@ HANDSHAKE_SECONDS = 8.0
 # For the rest of a message that has begun, in or out.
 LINE_SECONDS = 10.0
 POLL_SECONDS = 0.05
-CANCEL_SECONDS = 10.0
+# Whoever cancels waits no longer than this for the worker to say that it has stopped.
+CANCEL_SECONDS = 0.6
 END_SECONDS = 10.0
 # What may be asked twice without harm.
 _QUESTIONS = (wire.AskPlan, wire.AskModels, wire.AskStatus, wire.AskDoctor)
@@ -143,15 +144,16 @@ class Client:
         """The folders of this user."""
         return self._paths
 
-    def connect(self, start: bool = True) -> bool:
+    def connect(self, start: bool = True, watcher: Watcher | None = None) -> bool:
         """Connect, starting the worker where ``start`` allows; whether there is a connection.
 
         A worker that is older than the installed one is replaced unless it is busy. Raises
         ``CouldNotBeDone`` when the worker cannot be started or does not answer.
         """
+        watcher = watcher or Silent()
         if self._connection is not None:
             return True
-        if self._try_connecting() and not (start and self._end_older()):
+        if self._try_connecting(watcher) and not (start and self._end_older()):
             return True
         if self._ended:
             raise Cancelled("Cancelled.")
@@ -160,15 +162,15 @@ class Client:
         self._process = launch.start(self._paths, self._own_python)
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
-            if self._ended:
+            if self._ended or watcher.cancelled():
                 raise Cancelled("Cancelled.")
-            if self._try_connecting():
+            if self._try_connecting(watcher):
                 return True
             code = self._process.poll()
             if code == 0:
                 # It found another worker, which may have been about to end.
                 time.sleep(0.2)
-                if not self._try_connecting():
+                if not self._try_connecting(watcher):
                     self._process = launch.start(self._paths, self._own_python)
             elif code is not None:
                 break
@@ -178,7 +180,7 @@ class Client:
             f"The whole log is {self._paths.log}; setting it up again usually helps."
         )
 
-    def _try_connecting(self) -> bool:
+    def _try_connecting(self, watcher: Watcher) -> bool:
         address = socket_address(private_folder(self._paths.runtime), wire.PROTOCOL)
         found: Connection | None = None
         deadline: threading.Timer | None = None
@@ -190,10 +192,17 @@ class Client:
             deadline = threading.Timer(HANDSHAKE_SECONDS, _give_up, (found, late))
             deadline.daemon = True
             deadline.start()
+            while not found.poll(POLL_SECONDS):
+                if watcher.cancelled():
+                    raise Cancelled("Cancelled.")
             connection.answer_challenge(found, key)
             connection.deliver_challenge(found, key)
             found.send_bytes(wire.encode(self._hello))
             welcome = wire.decode(found.recv_bytes(wire.MAX_MESSAGE))
+        except Cancelled:
+            if found is not None:
+                found.close()
+            raise
         except (AuthenticationError, AssertionError, ValueError):
             # Python 3.11 asserts that it is asked for the key at all.
             if found is not None:
@@ -273,7 +282,7 @@ class Client:
             return self._ask(message, reply, watcher)
 
     def _ask(self, message: Any, reply: type[R], watcher: Watcher) -> R:
-        self.connect()
+        self.connect(watcher=watcher)
         line = self._connection
         assert line is not None
         if self._ended:
@@ -288,8 +297,9 @@ class Client:
                     line.send_bytes(wire.encode(wire.Cancel()))
                     asked_to_stop = time.monotonic()
                 if asked_to_stop and time.monotonic() - asked_to_stop > CANCEL_SECONDS:
+                    # The end of the connection cancels as well; nobody has to wait for it.
                     self.close()
-                    raise Cancelled("Cancelled; the worker did not answer any more.")
+                    raise Cancelled("Cancelled.")
                 if not line.poll(POLL_SECONDS):
                     continue
                 event = wire.decode(line.recv_bytes(wire.MAX_MESSAGE))
@@ -306,7 +316,7 @@ class Client:
                     raise wire.WireError(f"The worker answered {type(event).__name__}.")
         except (EOFError, OSError, wire.WireError) as error:
             self.close()
-            if self._ended:
+            if self._ended or asked_to_stop is not None:
                 raise Cancelled("Cancelled.") from None
             raise WorkerLost(
                 "The connection to the NSS worker ended. Run the tool again."

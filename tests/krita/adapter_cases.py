@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
+import time
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import pytest
 from desk import ESCAPED, GREY, HEIGHT, QT, SRGB, WIDTH, Desk, wait
 
-from shared_core.bridge import paths, toolbox, wire
+from shared_core.bridge import client, paths, toolbox, wire
 
 QtCore: Any = import_module(f"PyQt{QT}.QtCore")
 QtWidgets: Any = import_module(f"PyQt{QT}.QtWidgets")
@@ -269,6 +272,51 @@ def test_apply_during_a_conversion_is_ignored(editor: Any) -> None:
     assert runs == [True, False]
     assert desk.names() == ["Photo", "Photo · Denoise · classical"]
     desk.close()
+
+
+@pytest.mark.parametrize("conversion", ["there", "back"])
+def test_cancel_during_a_conversion(editor: Any, monkeypatch: Any, conversion: str) -> None:
+    """A click that arrives while Krita converts the result leaves no layer either."""
+    desk = Desk(editor, GREY)
+    desk.open("denoise")
+    inner = import_module("nss_krita.spaces").convert
+    calls: list[str] = []
+
+    def convert(*arguments: Any) -> bytes:
+        calls.append("back" if calls else "there")
+        if calls[-1] == conversion:
+            QtCore.QTimer.singleShot(0, desk.widget("cancel").click)
+        converted: bytes = inner(*arguments)
+        return converted
+
+    monkeypatch.setattr("nss_krita.spaces.convert", convert)
+    assert desk.apply() == "Cancelled; the document was not changed."
+    assert calls[-1] == conversion
+    assert desk.names() == ["Photo"] and desk.document.annotations == {}
+    desk.close()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows cannot stop a process")
+def test_cancel_at_a_worker_that_stands_still(desk: Desk) -> None:
+    """Nobody answers there; the editor is free at once all the same."""
+    asker = client.Client(paths.paths(), "test", "1")
+    worker = asker.ask(wire.AskStatus(), wire.StatusReply).pid
+    asker.close()
+    desk.open("denoise")
+    os.kill(worker, signal.SIGSTOP)
+    try:
+        desk.widget("apply").click()
+        wait(lambda: desk.dock._runner.busy)
+        clicked = time.monotonic()
+        desk.widget("cancel").click()
+        wait(lambda: not desk.widget("cancel").isEnabled())
+        took = time.monotonic() - clicked
+    finally:
+        os.kill(worker, signal.SIGCONT)
+    wait(desk.dock.settled)
+    assert desk.names() == ["Photo"]
+    # By itself the handshake gives up after 8 s only.
+    assert took < client.HANDSHAKE_SECONDS / 2
 
 
 def test_worker_that_is_not_set_up(desk: Desk, surroundings: Path) -> None:
