@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
 
-.PHONY: demo test test-hosts lint package lock bench campaign clean
+.PHONY: demo test test-hosts test-hosts-forward lint package lock bench campaign clean
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -26,6 +26,10 @@ test: $(VENV)/.test
 test-hosts: $(VENV)/.test
 	$(PYTHON) tests/hosts/editors.py build debian13
 	$(BIN)/python -m pytest -m hosts --timeout 1800
+
+# The same tests on the newest editors; what came of it is written into docs/editors.md.
+test-hosts-forward: $(VENV)/.test
+	$(BIN)/python tests/hosts/forward.py
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .

@@ -134,8 +134,8 @@ class Run:
 
 
 @contextlib.contextmanager
-def a_stage(folder: Path, worker: bool = True) -> Iterator[Stage]:
-    """The built plug-in and a worker's environment inside the test editor, below ``folder``.
+def a_stage(folder: Path, worker: bool = True, editor: Editor | None = None) -> Iterator[Stage]:
+    """The built plug-in and a worker's environment inside ``editor``, below ``folder``.
 
     Without ``worker`` no tool can run. Skips where there is no editor.
     """
@@ -143,7 +143,7 @@ def a_stage(folder: Path, worker: bool = True) -> Iterator[Stage]:
         require_root()
     except RootError as error:
         pytest.skip(str(error))
-    editor = built(EDITOR)
+    editor = editor or built(EDITOR)
     if editor is None:
         pytest.skip(f"the test editor {EDITOR} is not built; make test-hosts builds it")
     make_pictures(folder / "pictures")

@@ -8,8 +8,9 @@ import numpy as np
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[2]
-LIMIT = 300_000
-COLOURS = 256
+LIMIT = 100_000
+# Fewer and fewer, until a picture is small enough.
+COLOURS = (256, 128, 64)
 
 
 def cut(screen: Path, target: Path, rows: slice, columns: slice) -> None:
@@ -17,14 +18,10 @@ def cut(screen: Path, target: Path, rows: slice, columns: slice) -> None:
     whole = Image.fromarray(np.asarray(Image.open(screen).convert("RGB"))[rows, columns])
     target.parent.mkdir(parents=True, exist_ok=True)
     whole.save(target, optimize=True)
-    if target.stat().st_size > LIMIT:
+    for colours in COLOURS:
+        if target.stat().st_size <= LIMIT:
+            break
         # Without k-means smooth backgrounds fall into visible steps.
-        few = whole.quantize(COLOURS, kmeans=4, dither=Image.Dither.NONE)
+        few = whole.quantize(colours, kmeans=4, dither=Image.Dither.NONE)
         few.save(target, optimize=True)
-    print(target, target.stat().st_size)
-
-
-def targets(arguments: list[str]) -> tuple[Path, Path]:
-    """The photo, and the folder for the pictures, of a command's arguments."""
-    photo, *folder = arguments
-    return Path(photo), Path(folder[0]) if folder else ROOT / "docs" / "pictures"
+    print(target, target.stat().st_size, flush=True)

@@ -4,14 +4,14 @@ import os
 
 from krita import Extension, Krita
 
-from . import deaths, driver, eyes, models, scenarios
+from . import deaths, driver, eyes, gallery, models, scenarios
 
 
 class Probe(Extension):
     def setup(self):
         name = os.environ.get("NSS_PROBE")
         if name:
-            places = (scenarios, models, deaths, eyes)
+            places = (scenarios, models, deaths, eyes, gallery)
             driver.play(next(getattr(place, name) for place in places if hasattr(place, name)))
 
     def createActions(self, window):

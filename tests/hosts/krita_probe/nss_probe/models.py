@@ -1,7 +1,6 @@
 """The window of the models, used through its widgets, and photographed."""
 
 import json
-import os
 import time
 
 from .driver import OUT, QtCore, QtWidgets, app, menu_path, window
@@ -130,37 +129,6 @@ def models(found):
     shop.choose(DRUNET)
     yield from agree(shop)
     yield lambda: " of " in shop.doing.text()
-    found["done"] = True
-    (OUT / "found.json").write_text(json.dumps(found), encoding="utf-8")
-    app.action("file_quit").trigger()
-
-
-def shoot(name):
-    """The whole display; the window of the models is cut out of it."""
-    os.system(f"import -window root /tmp/probe/{name}.png")
-
-
-def models_pictures(found):
-    """The list, the consent, the progress, and the error of a file that is not the right one."""
-    shop = yield from opened(found)
-    yield lambda: "measured yet" not in shop.machine.text()
-    yield 500
-    found["machine"] = shop.machine.text()
-    found["place"] = [*CORNER, *SIZE]
-    shop.choose(NAFNET)
-    yield 800
-    shoot("models")
-    yield from press(shop, "download")
-    yield 400
-    shoot("consent")
-    yield from press(shop, "agree", shop.of_row)
-    yield lambda: "left" in shop.doing.text()
-    yield 1500
-    shoot("progress")
-    yield lambda: shop.idle() and bool(shop.said.text())
-    yield 500
-    found["wrong"] = shop.notes(NAFNET)
-    shoot("error")
     found["done"] = True
     (OUT / "found.json").write_text(json.dumps(found), encoding="utf-8")
     app.action("file_quit").trigger()

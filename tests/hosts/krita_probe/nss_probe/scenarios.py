@@ -5,12 +5,11 @@ They only act and note what they saw: what is right is judged outside.
 
 import json
 import os
-import shutil
 import signal
 import time
 from pathlib import Path
 
-from . import kinds
+from . import cancels, kinds
 from .driver import (
     OUT,
     Panel,
@@ -23,7 +22,6 @@ from .driver import (
     document,
     dump,
     feathered,
-    hide_pointer,
     menu_path,
     paint_layer,
     receipts_of,
@@ -37,8 +35,6 @@ WIDTH, HEIGHT = 120, 90
 # The panel looks at the document twice a second.
 POLL_MS = 600
 FEATHER = (30, 20, 60, 50, 6)
-# Where the window is in pictures for the documentation: below its title bar.
-PICTURED = (0, 24, 1280, 900)
 LINEAR = "sRGB-elle-V2-g10.icc"
 SRGB = "sRGB-elle-V2-srgbtrc.icc"
 SPACES = {
@@ -121,9 +117,24 @@ def undo_and_redo(doc, notes):
     notes["redone"] = {"layers": tree(doc), "undo": undo_text(), "shown": panel.receipts_shown()}
 
 
+def ten_times(doc, source, notes, name):
+    """Nine more undos and redos; then the result once more, and what the panel shows."""
+    count = len(tree(doc))
+    for _ in range(9):
+        app.action("edit_undo").trigger()
+        yield lambda: len(tree(doc)) < count
+        app.action("edit_redo").trigger()
+        yield lambda: len(tree(doc)) == count
+    yield POLL_MS
+    last = notes["ten"] = {}
+    note_result(doc, source, last, f"{name}-ten", SPACES["srgb8"])
+    last["shown"] = Panel().receipts_shown()
+
+
 def main(found):
     """Tools and paths, colour spaces, kinds of layers, bad input, saving and loading."""
     found["version"] = app.version()
+    yield from menu_entries(found)
     yield from tools_and_paths(found)
     yield from kinds.every_tool(found)
     yield from colour_spaces(found)
@@ -149,6 +160,38 @@ def leave():
     app.action("file_quit").trigger()
 
 
+def menu_entries(found):
+    """Each entry of Filter ▸ NSS is chosen; what is then seen of it."""
+    doc = document(WIDTH, HEIGHT, name="Menu")
+    yield lambda: doc.activeNode() is not None
+    _, top = menu_path("nss_menu")
+    entries = [action for action in top.menu().actions() if not action.isSeparator()]
+    found["entries"] = {}
+    for action in entries:
+        seen = visible_parts()
+        Panel().frame.setVisible(False)
+        action.trigger()
+        yield 300
+        found["entries"][action.objectName()] = {
+            "text": action.text().replace("&", ""),
+            "tool": Panel().tool.currentData(),
+            "panel": Panel().frame.isVisible(),
+            "new": sorted(visible_parts() - seen),
+        }
+        for widget in QtWidgets.QApplication.topLevelWidgets():
+            if isinstance(widget, QtWidgets.QDialog) and widget.isVisible():
+                widget.close()
+    Panel().frame.setVisible(True)
+    close(doc)
+    yield 300
+
+
+def visible_parts():
+    """The names of our widgets that can be seen."""
+    every = QtWidgets.QApplication.allWidgets()
+    return {w.objectName() for w in every if w.objectName().startswith("nss_") and w.isVisible()}
+
+
 def tools_and_paths(found):
     cases = {
         "denoise-classical": ("denoise", "classical", {"strength": 20, "detail": 50}),
@@ -168,6 +211,8 @@ def tools_and_paths(found):
         note_result(doc, layer, notes, name, SPACES["srgb8"])
         notes["fields"] = Panel().fields()
         yield from undo_and_redo(doc, notes)
+        if name == "denoise-real":
+            yield from ten_times(doc, layer, notes, name)
         notes["again"] = dump(
             f"{name}-redone",
             doc.nodeByUniqueID(layer.uniqueId()).pixelData(0, 0, WIDTH, HEIGHT),
@@ -399,7 +444,8 @@ def worker_pids():
 
 
 def kill(found):
-    """The worker is killed in the middle of a real run; then cancel in the middle of another."""
+    """Cancels; the worker killed in the middle of a real run; a run on demand, cancelled too."""
+    yield from cancels.every_phase(found)
     notes = found["kill"] = {}
     doc, layer = yield from slow_start(found, notes)
     panel = Panel()
@@ -468,68 +514,3 @@ def select_in_box(name, keep):
     index = walk(QtCore.QModelIndex())
     flags = QtCore.QItemSelectionModel.SelectionFlag
     box.selectionModel().select(index, flags.Select | flags.Rows)
-
-
-def pictures(found):
-    """Menu, panel and result on a photo, for the documentation."""
-    shutil.copyfile("/pictures/photo.png", "/tmp/astronaut.png")
-    doc = app.openDocument("/tmp/astronaut.png")
-    app.activeWindow().addView(doc)
-    window().showNormal()
-    window().setGeometry(*PICTURED)
-    for name in ("PresetDocker", "ColorSelectorNg", "sharedtooldocker"):
-        other = window().findChild(QtWidgets.QDockWidget, name)
-        if other is not None:
-            other.setVisible(False)
-    yield 2500
-    node = doc.topLevelNodes()[0]
-    node.setName("Photo")
-    yield activate(doc, node)
-    trigger("remove_background")
-    panel = Panel()
-    yield panel.dock.settled
-    docks = [window().findChild(QtWidgets.QDockWidget, "KisLayerBox"), panel.frame]
-    window().resizeDocks(docks, [440, 440], QtCore.Qt.Orientation.Horizontal)
-    window().resizeDocks(docks, [215, 600], QtCore.Qt.Orientation.Vertical)
-    hide_pointer()
-    yield 800
-    app.activeWindow().activeView().canvas().setZoomLevel(1.4)
-    yield 800
-    found["ready"] = panel.state()
-    bar = window().menuBar()
-    filters = next(a for a in bar.actions() if a.text().replace("&", "") == "Filter")
-    bar.setActiveAction(filters)
-    filters.menu().popup(bar.mapToGlobal(bar.actionGeometry(filters).bottomLeft()))
-    yield 400
-    entry = next(a for a in filters.menu().actions() if a.text().replace("&", "") == "NSS")
-    filters.menu().setActiveAction(entry)
-    rect = filters.menu().actionGeometry(entry)
-    entry.menu().popup(filters.menu().mapToGlobal(rect.topRight()))
-    entry.menu().setActiveAction(entry.menu().actions()[0])
-    yield 600
-    os.system("import -window root /tmp/probe/menu.png")
-    entry.menu().close()
-    filters.menu().close()
-    yield 400
-    panel.apply.click()
-    yield panel.idle
-    yield 800
-    # The tool leaves the source in sight; here the picture is to show what was cut out.
-    node.setVisible(False)
-    doc.refreshProjection()
-    yield panel.dock.settled
-    # The sentence over the picture is gone by then.
-    yield 7500
-    found["after"] = panel.state()
-    os.system("import -window root /tmp/probe/result.png")
-    node.setVisible(True)
-    doc.refreshProjection()
-    yield activate(doc, node)
-    trigger("restore_faces")
-    yield panel.dock.settled
-    hide_pointer()
-    yield 800
-    found["consent"] = panel.state()
-    os.system("import -window root /tmp/probe/consent.png")
-    found["done"] = True
-    yield from leave()

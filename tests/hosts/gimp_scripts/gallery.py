@@ -10,7 +10,7 @@ import time
 
 from common import OUT, PICTURES, Gimp, Gio
 
-photo = Gio.File.new_for_path(str(PICTURES / "astronaut.png"))
+photo = Gio.File.new_for_path(str(PICTURES / "photo.png"))
 image = Gimp.file_load(Gimp.RunMode.NONINTERACTIVE, photo)
 (source,) = image.get_layers()
 source.set_name("Photo")
