@@ -121,6 +121,7 @@ class GimpHost:
 
     def read(self, layer: Any, files: arena.Arena, task: host.Task) -> host.Source:
         """The layer's pixels (a group's projection), the selection and the strokes over it."""
+        Gimp.progress_init(task.tool.title)
         name = layer.get_name() if layer is not None else _NO_LAYER
         strokes = self._strokes_layer(layer) if task.strokes else None
         with self._as_shown(layer) as shown:
@@ -188,6 +189,8 @@ class GimpHost:
         A new layer, or the selection, or words; where the image cannot hold it, and for a picture
         of another size, a new image.
         """
+        # With it goes the Cancel, which ends this process at once and would leave half of it.
+        Gimp.progress_end()
         self._check_presence(layer, source.name)
         if result.outcome is Returns.TEXT:
             self._placer.note(layer, label)

@@ -13,7 +13,7 @@ gi.require_version("Gimp", "3.0")
 from arguments import COMMERCIAL, filled, order_of  # noqa: E402
 from gi.repository import Gimp  # noqa: E402
 from layers import GimpHost  # noqa: E402
-from vendored import client, environment, errors, host, paths, receipt, settings, toolbox, wire  # noqa: E402
+from vendored import client, environment, errors, host, paths, receipt, settings, wire  # noqa: E402
 
 
 class Watcher:
@@ -66,7 +66,7 @@ def run(procedure: Any, mode: Any, image: Any, drawables: Any, config: Any, tool
         consent, path = answer.consent, answer.path
     elif mode == Gimp.RunMode.NONINTERACTIVE:
         consent = host.ANY if config.get_property("consent") else ""
-    made = _worked(place, order(consent, path), worker, mode, tool)
+    made = _worked(place, order(consent, path), worker, mode)
     if mode != Gimp.RunMode.NONINTERACTIVE:
         _show(place, made)
     receipts = "[" + ",".join(receipt.to_json(one) for one in made) + "]"
@@ -76,10 +76,9 @@ def run(procedure: Any, mode: Any, image: Any, drawables: Any, config: Any, tool
 
 
 def _worked(
-    place: GimpHost, order: host.Order, worker: client.Client, mode: Any, tool: toolbox.Tool
+    place: GimpHost, order: host.Order, worker: client.Client, mode: Any
 ) -> list[receipt.Receipt]:
     """Run the order with progress in the image window; its receipts."""
-    Gimp.progress_init(tool.title)
     try:
         return host.run_here(host.apply_tool(place, order), worker, Watcher())
     finally:
