@@ -93,7 +93,8 @@ def krita(editor: Editor, folder: Path) -> Section:
                 f"{statistics.median(used):.1f}",
             )
         )
-    median = statistics.median(1e3 * start["import"][0] for start in later)
+    totals = [1e3 * sum(wall for wall, _ in start.values()) for start in later]
+    median = statistics.median(totals)
     heads = ("milliseconds", "first start", "later, median", "largest", "processor, median")
     return Section(
         f"Start of Krita {editor.versions['krita']} with the plug-in",
@@ -102,7 +103,7 @@ def krita(editor: Editor, folder: Path) -> Section:
         [Table("Parts of a start", heads, rows)],
         [
             Aim(
-                "importing the plug-in into Krita",
+                "what the plug-in adds to Krita's start, all parts together",
                 f"under {AIM_MS:.0f} ms",
                 f"{median:.1f} ms, median of {STARTS} starts",
                 median < AIM_MS,

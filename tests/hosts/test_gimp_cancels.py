@@ -21,7 +21,7 @@ from roots import Inside
 from test_gimp import await_state, await_window, open_tool
 
 pytestmark = [pytest.mark.hosts, pytest.mark.timeout(600)]
-TILE_SECONDS = 1.5
+TILE_SECONDS = 3.0
 # GIMP's window, and where the Cancel of its status bar is then.
 WINDOW, CANCEL = ("1596", "970"), ("1314", "972")
 PHASES = ("tiles", "starting", "waiting", "stuck")

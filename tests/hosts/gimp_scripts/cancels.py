@@ -49,4 +49,4 @@ while not (OUT / "stop").exists():
     before = now
     (OUT / "state.part").write_text(json.dumps({**now, "since": since}), "utf-8")
     (OUT / "state.part").rename(OUT / "state.json")
-    time.sleep(0.05)
+    time.sleep(0.1)

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 from .driver import (
+    RGB8,
     Panel,
     QtCore,
     QtGui,
@@ -29,7 +30,9 @@ from .driver import (
 
 WIDTH, HEIGHT = 120, 90
 WIDE = ("RGBA", "U8", "ClayRGB-elle-V2-g22.icc")
-# So large that a conversion lets Krita's event loop run, and a classical run takes seconds.
+# A conversion of this lets Krita's event loop run; nothing can interrupt the conversion itself.
+CONVERTED = 512, 512
+# A classical run of this takes seconds.
 LARGE = 1500, 1200
 HOME = Path("/home/nss/nss")
 PATIENCE = 30
@@ -219,17 +222,21 @@ def bring_into_view(doc):
     return lambda: app.activeDocument() == doc
 
 
+def of_size(width, height, space=RGB8):
+    """A document with stripes on a layer."""
+    row = bytes(range(256)) * (4 * width // 256 + 1)
+    doc = document(width, height, space, name="Sized")
+    yield lambda: doc.activeNode() is not None
+    layer = paint_layer(doc, "Photo", row[: 4 * width] * height, 0, 0, width, height)
+    yield activate(doc, layer)
+    return doc, layer
+
+
 def conversions(found):
     """The click arrives in the event loop that Krita runs inside a conversion."""
     from nss_krita import spaces  # noqa: PLC0415
 
-    width, height = LARGE
-    row = bytes(range(256)) * (4 * width // 256 + 1)
-    data = row[: 4 * width] * height
-    doc = document(width, height, WIDE, name="Converted")
-    yield lambda: doc.activeNode() is not None
-    layer = paint_layer(doc, "Photo", data, 0, 0, width, height)
-    yield activate(doc, layer)
+    doc, layer = yield from of_size(*CONVERTED, space=WIDE)
     before = [tree(doc), undo_text()]
     inner = spaces.convert
     for wanted in (1, 2):
@@ -250,7 +257,11 @@ def conversions(found):
             spaces.convert = inner
         notes["seconds"], notes["calls"] = time.monotonic() - calls[-1], len(calls)
         yield from leavings(doc, notes, before)
+    close(doc)
+    yield 300
     # By the classical path, and with many tiles.
+    doc, layer = yield from of_size(*LARGE)
+    before = [tree(doc), undo_text()]
     notes = found["phases"]["classical"] = {}
     yield from begin(doc, layer, "denoise", "classical")
     yield lambda: "Classical" in Panel().status.text()
