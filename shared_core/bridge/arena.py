@@ -13,6 +13,7 @@ import os
 import re
 import secrets
 import shutil
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -122,6 +123,8 @@ def mapped(paths: Paths, file: PixelFile, write: bool = False) -> Iterator[mmap.
         raise WireError(f"{file.name!r} is not the name of a pixel file.")
     flags = (os.O_RDWR if write else os.O_RDONLY) | getattr(os, "O_NOFOLLOW", 0)
     flags |= getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+    # A pipe in its place would have us wait for its other end.
+    flags |= getattr(os, "O_NONBLOCK", 0)
     try:
         handle = os.open(folder_of(paths, file.folder) / file.name, flags)
     except OSError as error:
@@ -131,7 +134,7 @@ def mapped(paths: Paths, file: PixelFile, write: bool = False) -> Iterator[mmap.
     try:
         info = os.fstat(handle)
         foreign = hasattr(os, "getuid") and info.st_uid != os.getuid()
-        if foreign or info.st_size != file.size:
+        if foreign or not stat.S_ISREG(info.st_mode) or info.st_size != file.size:
             raise WireError(f"The pixel file {file.name} is not what was announced.")
         access = mmap.ACCESS_WRITE if write else mmap.ACCESS_READ
         pixels = mmap.mmap(handle, file.size, access=access)

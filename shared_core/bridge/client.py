@@ -55,15 +55,32 @@ class Silent:
 
 
 def key_of(paths: Paths) -> bytes:
-    """The secret that editors and worker of one user share; made on first need, mode 0600."""
+    """The secret that editors and worker of one user share; made on first need, mode 0600.
+
+    Raises ``CouldNotBeDone`` for one that somebody else has put there, who would know it.
+    """
     file = private_folder(paths.runtime) / "worker.key"
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+    usual = getattr(os, "O_BINARY", 0) | getattr(os, "O_NOFOLLOW", 0)
     with contextlib.suppress(FileExistsError):
-        handle = os.open(file, flags, 0o600)
+        handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | usual, 0o600)
         os.write(handle, secrets.token_bytes(32))
         os.close(handle)
     for _ in range(50):
-        key = file.read_bytes()
+        try:
+            handle = os.open(file, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | usual)
+        except OSError as error:
+            why = error.strerror or error
+            raise CouldNotBeDone(
+                f"{file} cannot be read ({why}). Delete it and try again."
+            ) from error
+        try:
+            owner, key = os.fstat(handle).st_uid, os.read(handle, 33)
+        finally:
+            os.close(handle)
+        if hasattr(os, "getuid") and owner != os.getuid():
+            raise CouldNotBeDone(
+                f"{file} belongs to another user, who knows it. Delete it and try again."
+            )
         if len(key) == 32:
             return key
         time.sleep(0.01)

@@ -68,7 +68,7 @@ def locked_now(path: Path) -> Iterator[bool]:
 def _open(path: Path) -> int:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        return os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        return os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
     except OSError as error:
         raise CouldNotBeDone(
             f"The folder {path.parent} cannot be written ({error.strerror or error}). "

@@ -162,9 +162,8 @@ class Forge:
         )
         return self._chance.choice(made).encode("ascii")
 
-    def frames(self) -> bytes:
+    def frames(self, body: bytes) -> bytes:
         """Bytes as they go over the line: no frame, a part of one, or one that lies."""
-        _, body = self.body()
         whole = struct.pack("!i", len(body)) + body
         return self._chance.choice(
             (

@@ -136,7 +136,7 @@ class Hostile:
         """Something that is no message; now and then the line then stands still."""
         self._tally.to_client += 1
         with socket.socket(fileno=os.dup(line.fileno())) as end:
-            end.sendall(self._forge.frames())
+            end.sendall(self._forge.frames(self._forge.body()[1]))
         if self._chance.random() < 0.03:
             # Somebody who hangs up is noticed here, and nobody else is waited for.
             line.poll(self._patience * 5)

@@ -382,7 +382,7 @@ def _stranger(
 
     Some stay in ``left``, silent in the middle of a frame.
     """
-    raw = forge.frames()
+    raw = forge.frames(_made(chance, forge, tally).body)
     if chance.random() < 0.5:
         tally.handshakes += 1
         end = socket.socket(socket.AF_UNIX)

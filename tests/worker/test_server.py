@@ -247,37 +247,6 @@ def test_a_wrong_first_message_ends_the_connection(worker, hello):
         assert line.status().pid == worker.process.pid
 
 
-@pytest.mark.skipif(not hasattr(os, "getuid") or os.getuid() != 0, reason="only root can be others")
-def test_another_user_reaches_neither_socket_nor_pixels(worker, arena):
-    source = job(arena).source
-    runtime = worker.paths.runtime
-    tries = {
-        1: lambda: os.listdir(runtime),
-        2: lambda: os.open(runtime / source.name, os.O_RDONLY),
-        3: lambda: os.open(runtime / "worker.key", os.O_RDONLY),
-        4: lambda: bare(worker),
-        5: lambda: os.listdir(worker.home.folder / "run"),
-    }
-    assert os.stat(runtime / source.name).st_mode & 0o777 == 0o600
-    assert os.stat(runtime).st_mode & 0o777 == 0o700
-    child = os.fork()
-    if child == 0:
-        reached = 99
-        try:
-            os.setgroups([])
-            os.setgid(65534)
-            os.setuid(65534)
-            os.listdir(worker.home.folder)
-            reached = 0
-            for number, attempt in tries.items():
-                with contextlib.suppress(PermissionError):
-                    attempt()
-                    reached = number
-        finally:
-            os._exit(reached)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-
-
 # ---------------------------------------------------------------- messages
 
 
