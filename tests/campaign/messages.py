@@ -249,7 +249,7 @@ def questions(arena: Arena, words: Sequence[str]) -> list[Any]:
         wire.Tend("verify", ("no-such-model",)),
         *(wire.AskHub("a/b", "0" * 40, ("m.onnx",)), wire.FetchFiles("a/b", "0" * 40, ("m.onnx",))),
         wire.Examine("denoise", "/nowhere/m.onnx", tile=source),
-        wire.AddModel("id = 1", "/nowhere/m.onnx", {"a": [1]}),
+        wire.AddModel("id = 1", "/nowhere/m.onnx"),
         *(wire.Hello(wire.PROTOCOL, "x", "1"), wire.Queued(1), wire.Done("x"), wire.Stop()),
     ]
 
