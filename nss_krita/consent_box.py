@@ -6,6 +6,7 @@ import html
 from typing import Any
 
 from .log import guarded
+from .parts import let_shrink
 from .qt import QtCore, QtWidgets, Signal
 from .vendored import consent, toolbox, wire
 
@@ -16,7 +17,10 @@ _LINES = 12
 
 
 class ConsentBox(QtWidgets.QWidget):
-    """One offer, with the model that may be taken instead; hidden where there is none."""
+    """One offer, with the model that may be taken instead; hidden where there is none.
+
+    What is to be known of it unfolds with the tick, so that it is read before Apply begins it.
+    """
 
     changed = Signal()
 
@@ -64,7 +68,7 @@ class ConsentBox(QtWidgets.QWidget):
         self._box.setText(question)
         told = consent.lines(tool_id, offer, consent.hub_host())
         self._facts.tell("".join(map(paragraph, told)))
-        self._other.setVisible(offer.instead is not None)
+        self._unfold()
         if offer.instead is not None:
             words, _, size = consent.switch(offer.instead).rpartition(" instead")
             self._other.setText(f"{words}\ninstead{size}")
@@ -72,7 +76,13 @@ class ConsentBox(QtWidgets.QWidget):
 
     @guarded
     def _toggled(self, *_: object) -> None:
+        self._unfold()
         self.changed.emit()
+
+    def _unfold(self) -> None:
+        ticked, offer = self._box.isChecked(), self._offer
+        self._facts.setVisible(ticked)
+        self._other.setVisible(ticked and offer is not None and offer.instead is not None)
 
     @guarded
     def _clicked(self, *_: object) -> None:
@@ -117,12 +127,6 @@ class _Facts(QtWidgets.QScrollArea):
         height = max(0, min(needed, most))
         if height != self.height():
             self.setFixedHeight(height)
-
-
-def let_shrink(widget: Any) -> None:
-    """Keep a long text from widening the panel."""
-    policy = QtWidgets.QSizePolicy.Policy
-    widget.setSizePolicy(policy.Ignored, policy.Fixed)
 
 
 def paragraph(line: consent.Line) -> str:

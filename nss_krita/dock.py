@@ -47,4 +47,4 @@ class NssDock(DockWidget):
 
     def _seen(self, *_: object) -> None:
         if self._panel is None and self.isVisible():
-            self.panel().seen()
+            self.panel()

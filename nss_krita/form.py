@@ -65,6 +65,7 @@ class NumberField(QtWidgets.QWidget):
             self._slider.valueChanged.connect(self._slid)
             row.addWidget(self._slider, 1)
         row.addWidget(self._spin, 0 if self._slider is not None else 1)
+        self.setFocusProxy(self._spin if self._auto is None else self._auto)
         self._spin.valueChanged.connect(self._typed)
         self.set_value(parameter.default)
 
@@ -190,6 +191,15 @@ class TextField(QtWidgets.QPlainTextEdit):
         self.changed.emit()
 
 
+def _name(field: Any, title: str) -> None:
+    """What a screen reader calls the field, and the widgets that it is made of."""
+    field.setAccessibleName(title)
+    for part in field.findChildren(QtWidgets.QAbstractSpinBox):
+        part.setAccessibleName(title)
+    for part in field.findChildren(QtWidgets.QSlider):
+        part.setAccessibleName(title)
+
+
 def field_for(parameter: toolbox.Parameter) -> Any:
     """The widget of a parameter; all have ``changed``, ``value`` and ``set_value``."""
     if parameter.kind is toolbox.Kind.NUMBER:
@@ -211,11 +221,13 @@ class ToolForm(QtWidgets.QWidget):
         form = QtWidgets.QFormLayout(self)
         form.setContentsMargins(0, 0, 0, 0)
         form.setFieldGrowthPolicy(QtWidgets.QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-        form.setRowWrapPolicy(QtWidgets.QFormLayout.RowWrapPolicy.DontWrapRows)
+        form.setRowWrapPolicy(QtWidgets.QFormLayout.RowWrapPolicy.WrapLongRows)
         for parameter in tool.parameters:
             field = field_for(parameter)
             field.changed.connect(self._changed)
             label = QtWidgets.QLabel(f"{parameter.title}:")
+            label.setBuddy(field)
+            _name(field, parameter.title)
             help_text = parameter.help
             if len(parameter.unit) > _SHORT_UNIT:
                 help_text += f" Unit: {parameter.unit}."

@@ -80,12 +80,7 @@ class KritaHost:
             )
         for target in self._targets:
             node = self._node(target)
-            area = reading.task_area(self.document, node, task)
-            if self._adds_layer(node, task):
-                reading.check_parents(reading.anchor_of(node))
-                reading.check_placement(self.document, node, task)
-            if task.strokes:
-                reading.strokes_above(node)
+            area, _ = reading.work_of(self.document, node, task)
             if self._selection is not None and self._limits(task) and self._mask(area) is None:
                 raise errors.BadInput(
                     f"The selection lies outside the layer “{target.name}”. Select a part of the "
@@ -152,7 +147,7 @@ class KritaHost:
             return
         node = reading.anchor_of(self._node(layer))
         reading.check_parents(node)
-        piece = placing.Piece(name, data, native.area, native.back, matte)
+        piece = placing.Piece(name, data, native.area, native.back, matte, layer.uuid)
         under = result.outcome is toolbox.Returns.BELOW
         if result.placement is placement.Placement.MASK:
             placing.as_mask(self.document, node, piece, label)
@@ -206,12 +201,6 @@ class KritaHost:
         windows = owned(Krita.instance().windows())
         kept = [window for window in windows if window == self._window]
         return kept[0] if kept else Krita.instance().activeWindow()
-
-    def _adds_layer(self, node: Any, task: host.Task) -> bool:
-        if task.outcome in (toolbox.Returns.TEXT, toolbox.Returns.SELECTION):
-            return False
-        space = reading.space_of(self.document, node, task)
-        return not reading.opens_document(self.document, space, task)
 
     def _node(self, target: Target) -> Any:
         """The layer as it is now; ``BadInput`` when it, or the whole document, has gone."""

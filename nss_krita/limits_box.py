@@ -1,4 +1,4 @@
-"""The part of the panel that shows the user's limits and changes them; folded up by default."""
+"""The part of the panel with the limits of what runs by itself; folded up by default."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 
 from .form import shrinkable
 from .log import guarded
-from .qt import QtCore, QtWidgets, Signal
-from .receipts_box import wrapped
+from .parts import Fold, wrapped
+from .qt import QtWidgets, Signal
 from .vendored import settings
 
 _TIME_STEP = 10
@@ -34,6 +34,7 @@ class AmountField(QtWidgets.QWidget):
         self._number.setMinimumWidth(24)
         self._unit = QtWidgets.QComboBox()
         self._unit.setObjectName(f"nss_{name}_unit")
+        self._unit.setAccessibleName("Unit")
         shrinkable(self._unit, _UNIT_LETTERS)
         for unit in settings.UNITS:
             self._unit.addItem("% of free" if unit == "%" else unit, unit)
@@ -41,6 +42,7 @@ class AmountField(QtWidgets.QWidget):
         row.setContentsMargins(0, 0, 0, 0)
         row.addWidget(self._number, 1)
         row.addWidget(self._unit, 1)
+        self.setFocusProxy(self._number)
         self._number.valueChanged.connect(self._typed)
         self._unit.currentIndexChanged.connect(self._picked)
 
@@ -85,18 +87,6 @@ class LimitsBox(QtWidgets.QWidget):
         super().__init__()
         self._file = file
         self._shown: tuple[settings.Settings, str] | None = None
-        self._title = QtWidgets.QToolButton()
-        self._title.setObjectName("nss_limits")
-        self._title.setCheckable(True)
-        self._title.setAutoRaise(True)
-        self._title.setToolButtonStyle(QtCore.Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
-        self._title.setToolTip(
-            "<p>What a real model may take by itself. Krita, GIMP and the command line share this."
-            "</p>"
-        )
-        policy = QtWidgets.QSizePolicy.Policy
-        self._title.setSizePolicy(policy.Ignored, policy.Fixed)
-        self._title.toggled.connect(self._fold)
         self._time = QtWidgets.QSpinBox()
         self._time.setObjectName("nss_budget")
         self._time.setKeyboardTracking(False)
@@ -115,12 +105,27 @@ class LimitsBox(QtWidgets.QWidget):
         for name, title, text in _ROWS:
             self._add(form, title, self._amounts[name], text)
             self._amounts[name].changed.connect(partial(self._amount_set, name))
+        form.addRow(self._build_commercial())
+        self._title = Fold("nss_limits", self._body)
+        self._title.setToolTip(
+            "<p>What a real model may take by itself. Krita, GIMP and the command line share this."
+            "</p>"
+        )
         column = QtWidgets.QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         for widget in (self._title, self._body, self._trouble):
             column.addWidget(widget)
-        self._fold(False)
         self.look()
+
+    def _build_commercial(self) -> Any:
+        self._commercial = QtWidgets.QCheckBox("Only models that allow\ncommercial use")
+        self._commercial.setObjectName("nss_commercial")
+        self._commercial.setToolTip(
+            "<p>Leaves out models whose licence forbids commercial use; another model, or the "
+            "classical path, does the work instead.</p>"
+        )
+        self._commercial.toggled.connect(self._commercial_set)
+        return self._commercial
 
     def look(self) -> settings.Settings:
         """The settings as they are now, which another host may have changed; shows them."""
@@ -131,9 +136,13 @@ class LimitsBox(QtWidgets.QWidget):
         self._time.blockSignals(True)
         self._time.setValue(round(kept.budget))
         self._time.blockSignals(False)
+        self._commercial.blockSignals(True)
+        self._commercial.setChecked(kept.commercial_only)
+        self._commercial.blockSignals(False)
         for name, field in self._amounts.items():
             field.show_amount(getattr(kept, name))
-        self._title.setText(f"Limits: {settings.summary(kept)}")
+        more = ", commercial use only" if kept.commercial_only else ""
+        self._title.say(f"Limits: {settings.summary(kept)}{more}")
         self._trouble.setText(trouble)
         self._trouble.setVisible(bool(trouble))
         return kept
@@ -148,15 +157,11 @@ class LimitsBox(QtWidgets.QWidget):
     @staticmethod
     def _add(form: Any, title: str, field: Any, text: str) -> None:
         label = QtWidgets.QLabel(title)
+        label.setBuddy(field)
+        field.setAccessibleName(title.rstrip(":"))
         for widget in (label, field):
             widget.setToolTip(f"<p>{text}</p>")
         form.addRow(label, field)
-
-    @guarded
-    def _fold(self, open_: bool) -> None:
-        arrow = QtCore.Qt.ArrowType
-        self._title.setArrowType(arrow.DownArrow if open_ else arrow.RightArrow)
-        self._body.setVisible(open_)
 
     @guarded
     def _time_set(self, *_: object) -> None:
@@ -165,6 +170,10 @@ class LimitsBox(QtWidgets.QWidget):
     @guarded
     def _amount_set(self, name: str) -> None:
         self._keep({name: self._amounts[name].words()})
+
+    @guarded
+    def _commercial_set(self, on: bool) -> None:
+        self._keep({"commercial_only": settings.show_switch(on)})
 
     def _keep(self, given: dict[str, str]) -> None:
         settings.change(self._file, given)

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .consent_box import let_shrink, paragraph
+from .consent_box import paragraph
 from .log import guarded
+from .parts import let_shrink, wrapped
 from .qt import QtCore, QtWidgets, Signal
-from .receipts_box import wrapped
 from .vendored import shop
 
 if TYPE_CHECKING:

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .consent_box import let_shrink, paragraph
+from .consent_box import paragraph
 from .form import shrinkable
 from .log import guarded
 from .models_window import ActionButtons, Facts, Said
+from .parts import let_shrink, wrapped
 from .qt import QtCore, QtGui, QtWidgets
-from .receipts_box import wrapped
 from .vendored import shop_own, wire
 
 if TYPE_CHECKING:

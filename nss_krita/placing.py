@@ -40,13 +40,17 @@ class Area:
 
 @dataclass(frozen=True)
 class Piece:
-    """A result's native pixels and where they lie; ``matte`` is its transparency mask."""
+    """A result's native pixels and where they lie; ``matte`` is its transparency mask.
+
+    ``source`` is the id of the layer that it was made from.
+    """
 
     name: str
     data: bytes
     area: Area
     space: spaces.Space
     matte: bytes | None = None
+    source: str = ""
 
 
 def version() -> str:
@@ -92,7 +96,7 @@ def as_mask(document: Any, source: Any, piece: Piece, label: receipt.Receipt) ->
     assert piece.matte is not None
     mask = document.createTransparencyMask(piece.name)
     mask.setPixelData(piece.matte, *piece.area.rectangle)
-    _insert(document, mask, label, lambda: bool(source.addChildNode(mask, None)))
+    _insert(document, mask, label, piece.source, lambda: bool(source.addChildNode(mask, None)))
 
 
 def replace(document: Any, source: Any, piece: Piece, label: receipt.Receipt) -> None:
@@ -100,7 +104,7 @@ def replace(document: Any, source: Any, piece: Piece, label: receipt.Receipt) ->
     made = source.duplicate()
     made.setPixelData(piece.data, *piece.area.rectangle)
     made.setName(piece.name)
-    _insert(document, made, label, lambda: bool(source.parentNode().addChildNode(made, source)))
+    _insert(document, made, label, "", lambda: bool(source.parentNode().addChildNode(made, source)))
     _leave(source)
 
 
@@ -127,6 +131,7 @@ def group(
                 document,
                 added,
                 label,
+                inside.uniqueId().toString(),
                 lambda: bool(source.parentNode().addChildNode(made, source)),
             )
         finally:
@@ -176,7 +181,7 @@ def _add(
     added = _made(maker, piece)
     if behind:
         added.setBlendingMode(_BEHIND)
-    _insert(document, added, label, lambda: insert(added))
+    _insert(document, added, label, piece.source, lambda: insert(added))
 
 
 def _made(maker: Any, piece: Piece) -> Any:
@@ -191,10 +196,14 @@ def _made(maker: Any, piece: Piece) -> Any:
 
 
 def _insert(
-    document: Any, labelled: Any, label: receipt.Receipt, insert: Callable[[], bool]
+    document: Any,
+    labelled: Any,
+    label: receipt.Receipt,
+    source: str,
+    insert: Callable[[], bool],
 ) -> None:
     """The receipt of ``labelled`` comes first, so that nothing can fail once it is there."""
-    receipts.attach(document, labelled, label)
+    receipts.attach(document, labelled, label, source)
     if not insert():
         receipts.detach(document, labelled)
         raise errors.CouldNotBeDone(

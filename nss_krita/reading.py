@@ -89,6 +89,32 @@ def worked_size(document: Any, area: Area, task: host.Task) -> tuple[int, int]:
     return host.worked_size(area.width, area.height, (box.width(), box.height()))
 
 
+def work_of(document: Any, node: Any, task: host.Task) -> tuple[Area, tuple[int, int]]:
+    """The rectangle that a task is about, and the size of the part that is worked on.
+
+    ``BadInput`` when the node cannot be used for the task, in a sentence for the user.
+    """
+    area = task_area(document, node, task)
+    if task.outcome not in (toolbox.Returns.TEXT, toolbox.Returns.SELECTION):
+        space = space_of(document, node, task)
+        if not opens_document(document, space, task):
+            check_parents(anchor_of(node))
+            check_placement(document, node, task)
+    if task.strokes:
+        strokes_above(node)
+    return area, worked_size(document, area, task)
+
+
+def about(node: Any, area: Area, layers: int, where: str) -> str:
+    """What a plan is about: the layer, how much of it, and where the result will go."""
+    text = f"“{node.name()}”, {area.width} × {area.height}"
+    if layers > 1:
+        text += f", one of {layers} selected layers"
+    if node.animated():
+        text += ", its current frame"
+    return f"{text} → {where}" if where else text
+
+
 def pixels_of(node: Any, area: Area, where: Placement = Placement.NEW) -> bytes:
     """What a layer shows within ``area``; ``BadInput`` when that is nothing.
 

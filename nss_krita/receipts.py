@@ -26,7 +26,8 @@ class Labelled:
 
     ``uuid`` and ``layer`` are those of the result layer, or of the layer that words or a selection
     were made from; ``kind`` is LAYER, WORDS or SELECTION. ``pixels`` and ``size`` are those of the
-    untouched result layer.
+    untouched result layer. ``source`` is the id of the layer that it was made from, "" where that
+    is not known or has gone.
     """
 
     kind: str
@@ -35,6 +36,7 @@ class Labelled:
     receipt: receipt.Receipt
     pixels: str
     size: tuple[int, int]
+    source: str = ""
 
 
 def fingerprint(node: Any) -> str:
@@ -46,13 +48,14 @@ def fingerprint(node: Any) -> str:
     return hashlib.sha256(memoryview(data)).hexdigest()
 
 
-def attach(document: Any, node: Any, label: receipt.Receipt) -> None:
-    """Write the receipt of ``node`` into the document."""
+def attach(document: Any, node: Any, label: receipt.Receipt, source: str = "") -> None:
+    """Write the receipt of ``node``, made from the layer ``source``, into the document."""
     area = node.bounds()
     wrapper = {
         "receipt": receipt.to_dict(label),
         "pixels": fingerprint(node),
         "size": [area.width(), area.height()],
+        "source": source,
     }
     _write(document, LAYER + node.uniqueId().toString(), label, wrapper)
 
@@ -148,6 +151,7 @@ def read(document: Any, key: str) -> Labelled | None:
             receipt=receipt.from_dict(wrapper["receipt"]),
             pixels=str(wrapper.get("pixels", "")),
             size=(int(width), int(height)),
+            source=str(wrapper.get("source", "")) if kind == LAYER else uuid,
         )
     except (ValueError, TypeError, KeyError, errors.NssError):
         return None

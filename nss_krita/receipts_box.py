@@ -1,20 +1,30 @@
-"""The part of the panel that shows a document's receipts, and the words that tools found."""
+"""The part of the panel that shows a document's receipts, and what can be done with one."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from . import receipts
+from . import receipts, signs
 from .log import guarded
-from .qt import QtCore, QtWidgets
-from .vendored import receipt, words
+from .parts import let_shrink, lines_high, wrapped
+from .qt import QtCore, QtWidgets, Signal
+from .receipt_details import ReceiptDetails
+from .vendored import receipt, wire
+
+_LINES = 5
+_GONE = "The layer that it was made from is not there any more, or not known."
 
 
 class ReceiptsBox(QtWidgets.QGroupBox):
     """The receipts of one document, the newest first, and all fields of the one that is picked."""
 
+    # Each with the receipt that is picked.
+    layer_wanted = Signal(object)
+    again = Signal(object)
+    real_wanted = Signal(object)
+
     def __init__(self) -> None:
-        super().__init__("Receipts of this document")
+        super().__init__("History of this picture")
         # None: they have to be looked at anew.
         self._shown: tuple[str, ...] | None = None
         self._own_of: tuple[object, ...] = ()
@@ -22,27 +32,55 @@ class ReceiptsBox(QtWidgets.QGroupBox):
         self._own = wrapped("nss_layer_receipt")
         self._list = QtWidgets.QListWidget()
         self._list.setObjectName("nss_receipts")
-        self._list.setWordWrap(True)
-        self._list.setFixedHeight(84)
+        self._list.setAccessibleName("Receipts of this picture, the newest first")
+        self._list.setTextElideMode(QtCore.Qt.TextElideMode.ElideRight)
+        self._list.setFixedHeight(lines_high(self._list, _LINES))
         self._list.setHorizontalScrollBarPolicy(QtCore.Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self._list.currentRowChanged.connect(self._show_details)
-        self._words = QtWidgets.QPlainTextEdit()
-        self._words.setObjectName("nss_words")
-        self._words.setReadOnly(True)
-        self._words.setFixedHeight(110)
-        self._copy = QtWidgets.QPushButton("Copy words")
-        self._copy.setObjectName("nss_copy")
-        self._copy.clicked.connect(self._copy_words)
-        self._details = QtWidgets.QTreeWidget()
-        self._details.setObjectName("nss_receipt_details")
-        self._details.setHeaderHidden(True)
-        self._details.setColumnCount(2)
-        self._details.setRootIsDecorated(False)
-        self._details.setFixedHeight(180)
+        self._buttons = self._build_buttons()
+        self._details = ReceiptDetails()
         column = QtWidgets.QVBoxLayout(self)
-        for widget in (self._own, self._list, self._words, self._copy, self._details):
+        column.setContentsMargins(6, 4, 6, 4)
+        column.setSpacing(4)
+        for widget in (self._own, self._list, self._buttons, self._details):
             column.addWidget(widget)
         self._show_details(-1)
+
+    def _build_buttons(self) -> Any:
+        self._layer = self._button(
+            "layer", "Select &Layer", "Selects the layer that this receipt is about."
+        )
+        self._again = self._button(
+            "again",
+            "Run &Again",
+            "The same tool with the same parameters on the layer that it was made from, with the "
+            "selection as it is now. The result is another layer.",
+        )
+        self._real = self._button(
+            "real",
+            "Retry with the &Real Model",
+            "The same once more by a real model; where none can run yet, the plan says what it "
+            "takes.",
+        )
+        self._layer.clicked.connect(lambda *_: self.layer_wanted.emit(self._picked()))
+        self._again.clicked.connect(lambda *_: self.again.emit(self._picked()))
+        self._real.clicked.connect(lambda *_: self.real_wanted.emit(self._picked()))
+        box = QtWidgets.QWidget()
+        grid = QtWidgets.QGridLayout(box)
+        grid.setContentsMargins(0, 0, 0, 0)
+        grid.setSpacing(4)
+        grid.addWidget(self._layer, 0, 0)
+        grid.addWidget(self._again, 0, 1)
+        grid.addWidget(self._real, 1, 0, 1, 2)
+        return box
+
+    @staticmethod
+    def _button(name: str, words: str, help_text: str) -> Any:
+        button = QtWidgets.QPushButton(words)
+        button.setObjectName(f"nss_receipt_{name}")
+        button.setToolTip(f"<p>{help_text}</p>")
+        let_shrink(button)
+        return button
 
     def tell(self, sentence: str) -> None:
         """Where a failed slot's sentence goes."""
@@ -51,6 +89,12 @@ class ReceiptsBox(QtWidgets.QGroupBox):
     def look_again(self) -> None:
         """Forget what is shown: a receipt may have been written over."""
         self._shown = None
+
+    def changeEvent(self, event: Any) -> None:
+        """Krita's theme has changed."""
+        super().changeEvent(event)
+        if event.type() == QtCore.QEvent.Type.PaletteChange:
+            QtCore.QTimer.singleShot(0, self._draw_signs)
 
     def show_document(self, document: Any) -> None:
         """Show the receipts of a document, or of none."""
@@ -62,8 +106,10 @@ class ReceiptsBox(QtWidgets.QGroupBox):
         self._list.clear()
         for label in self._labels:
             item = QtWidgets.QListWidgetItem(receipt.sentence(label.receipt))
-            item.setToolTip(label.layer)
+            item.setToolTip(f"{receipt.sentence(label.receipt)}\n{label.layer}")
             self._list.addItem(item)
+        self._draw_signs()
+        self.setVisible(bool(self._labels))
         self._show_details(-1)
 
     def show_layer(self, document: Any, node: Any) -> None:
@@ -83,54 +129,29 @@ class ReceiptsBox(QtWidgets.QGroupBox):
         """Show all of one receipt; the widgets with its words, to be brought into sight."""
         rows = [row for row, label in enumerate(self._labels) if label.receipt == wanted]
         self._list.setCurrentRow(rows[0] if rows else 0)
-        return self._copy, self._words
+        return self._details.spoken
+
+    def _picked(self) -> receipts.Labelled | None:
+        row = self._list.currentRow()
+        return self._labels[row] if 0 <= row < len(self._labels) else None
 
     @guarded
     def _show_details(self, row: int) -> None:
-        self._details.clear()
-        shown = 0 <= row < len(self._labels)
-        found = words.words(self._labels[row].receipt) if shown else ""
-        self._words.setPlainText(found)
-        self._words.setVisible(bool(found))
-        self._copy.setVisible(bool(found))
-        self._details.setVisible(shown)
-        if not shown:
+        label = self._labels[row] if 0 <= row < len(self._labels) else None
+        self._details.show_label(label)
+        self._buttons.setVisible(label is not None)
+        if label is None:
             return
-        label = self._labels[row]
-        _add_fields(self._details, {"layer": label.layer, **receipt.to_dict(label.receipt)})
-        self._details.expandAll()
-        self._details.resizeColumnToContents(0)
+        for button in (self._again, self._real):
+            button.setEnabled(bool(label.source))
+            kept = str(button.toolTip()).partition(f"<p>{_GONE}</p>")[0]
+            button.setToolTip(kept if label.source else f"{kept}<p>{_GONE}</p>")
+        self._real.setVisible(label.receipt.path == wire.CLASSICAL)
 
     @guarded
-    def _copy_words(self, *_: object) -> None:
-        QtWidgets.QApplication.clipboard().setText(self._words.toPlainText())
-
-
-def wrapped(name: str) -> Any:
-    """A label of several lines whose text can be selected."""
-    label = QtWidgets.QLabel()
-    label.setObjectName(name)
-    label.setWordWrap(True)
-    label.setTextFormat(QtCore.Qt.TextFormat.PlainText)
-    label.setTextInteractionFlags(QtCore.Qt.TextInteractionFlag.TextSelectableByMouse)
-    return label
-
-
-def _add_fields(parent: Any, fields: dict[str, Any]) -> None:
-    for name, value in fields.items():
-        if value is None or value == {}:
-            continue
-        nested = isinstance(value, dict)
-        title = name.replace("_", " ")
-        item = QtWidgets.QTreeWidgetItem(parent, [title, "" if nested else _written(value)])
-        item.setToolTip(1, "" if nested else str(value))
-        if nested:
-            _add_fields(item, value)
-
-
-def _written(value: object) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float):
-        return f"{value:.3g}"
-    return str(value)
+    def _draw_signs(self) -> None:
+        side = self._list.fontMetrics().ascent()
+        self._list.setIconSize(QtCore.QSize(side, side))
+        for row, label in enumerate(self._labels):
+            sign = signs.of_path(label.receipt.path)
+            self._list.item(row).setIcon(signs.icon(sign, self._list, side))

@@ -1,7 +1,7 @@
-"""Runs the tools' flows: documents on Krita's own thread, everything that waits in others.
+"""Runs the tools' flows: documents on Krita's own thread, everything that waits in another.
 
-A flow's steps are called in a thread of their own with a client of the worker; plans are asked in
-a second one, so that they come while a tool runs. Both must be stopped before Krita quits.
+A flow's steps are called in a thread of their own with a client of the worker. It must be stopped
+before Krita quits.
 """
 
 from __future__ import annotations
@@ -63,6 +63,16 @@ class Outcome:
     sentence: str
     failed: bool
     receipts: tuple[receipt.Receipt, ...] = field(default=())
+    # The order whose real path was wanted and is not possible.
+    impossible: host.Order | None = None
+
+
+@dataclass(frozen=True)
+class Step:
+    """How far a run has come; ``share`` (0..1) is that of all layers, None where not known."""
+
+    sentence: str
+    share: float | None
 
 
 class Runner(QtCore.QObject):
@@ -78,7 +88,8 @@ class Runner(QtCore.QObject):
         self._flow: host.Flow | None = None
         self._watch: lane.Watch | None = None
         self._stopped = False
-        self._layers_done = 0
+        self._order: host.Order | None = None
+        self._layers_done = self._layers = 0
         self.title = ""
 
     @property
@@ -86,12 +97,17 @@ class Runner(QtCore.QObject):
         """Whether a run is going on; also while Krita's event loop runs inside a conversion."""
         return self._watch is not None
 
-    def run(self, place: layers.KritaHost, order: host.Order, title: str) -> None:
-        """Start a run; it ends with the signal ``ended``. ``title`` names the document."""
+    def run(
+        self, place: layers.KritaHost, order: host.Order, title: str, count: int = 1
+    ) -> None:
+        """Start a run on ``count`` layers; it ends with the signal ``ended``.
+
+        ``title`` names the document.
+        """
         if self.busy or self._stopped:
             return
-        self.title = title
-        self._layers_done = 0
+        self.title, self._order = title, order
+        self._layers_done, self._layers = 0, count
         self._watch = self._lane.watch()
         place.cancelled = self._watch.cancelled
         self._flow = host.apply_tool(place, order)
@@ -123,7 +139,9 @@ class Runner(QtCore.QObject):
             self._end(Outcome(self._cancelled(), False))
         except Exception as error:
             done = f"{_count(self._layers_done)} done, then: " if self._layers_done else ""
-            self._end(Outcome(done + explain(error), True))
+            impossible = isinstance(error, errors.RealPathImpossible)
+            order = self._order if impossible else None
+            self._end(Outcome(done + explain(error), True, impossible=order))
         else:
             if self._stopped:
                 self._close_flow()
@@ -173,55 +191,25 @@ class Runner(QtCore.QObject):
                 flow.close()
 
     def _progress(self, event: object) -> None:
-        if self.busy:
-            self.progressed.emit(event)
-
-
-class Planner(QtCore.QObject):
-    """Asks what a tool would do; of several questions only the newest is answered."""
-
-    answered = Signal(object, object)
-
-    def __init__(self, places: paths.Paths, version: str) -> None:
-        super().__init__()
-        self._lane = Lane("nss-plan", lambda: client.Client(places, NAME, version))
-        self._asked: object = None
-        self._next: tuple[object, wire.AskPlan] | None = None
-
-    @property
-    def busy(self) -> bool:
-        """Whether an answer is outstanding."""
-        return self._asked is not None
-
-    def ask(self, token: object, question: wire.AskPlan) -> None:
-        """The answer comes as ``answered(token, Plan or error)``."""
-        self._next = token, question
-        if self._asked is None:
-            self._post()
-
-    def stop(self) -> None:
-        """End the thread; before Krita quits."""
-        self._next = None
-        self._lane.stop()
-
-    def _post(self) -> None:
-        if self._next is None:
+        if not self.busy:
             return
-        self._asked, question = self._next
-        self._next = None
+        if isinstance(event, wire.Queued):
+            self.progressed.emit(Step(f"Waiting: {event.place} before this one.", None))
+        elif isinstance(event, wire.Progress):
+            whole = self._layers
+            words = event.sentence()
+            words = words[:1].upper() + words[1:]
+            if whole > 1:
+                words = f"Layer {self._layers_done + 1} of {whole} · {words}"
+            self.progressed.emit(Step(words, self._share(event)))
 
-        def step(connected: client.Client, watch: client.Watcher) -> wire.Plan:
-            return connected.ask(question, wire.PlanReply, watch).plan
-
-        self._lane.post(step, self._lane.watch(), self._reply)
-        self._lane.hang_up()
-
-    def _reply(self, value: Any, failed: BaseException | None) -> None:
-        token, self._asked = self._asked, None
-        if self._next is not None:
-            self._post()
-        else:
-            self.answered.emit(token, failed if failed is not None else value)
+    def _share(self, event: wire.Progress) -> float | None:
+        """How much of all layers is done; None while nobody knows how far one alone is."""
+        if event.total <= 0:
+            return None if self._layers == 1 else self._layers_done / self._layers
+        # A download comes before the first layer, and is no part of it.
+        done = 0.0 if self._layers > 1 and event.unit == "bytes" else event.done / event.total
+        return (self._layers_done + min(1.0, done)) / self._layers
 
 
 def _count(layers: int) -> str:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from . import vendored
 from .log import guarded
+from .parts import wrapped
 from .qt import QtCore, QtWidgets, Signal
-from .receipts_box import wrapped
 
 if TYPE_CHECKING:
     from shared_core.bridge.setup import guide

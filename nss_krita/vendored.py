@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from shared_core.bridge import (
+        again,
         arena,
         client,
         consent,
@@ -66,6 +67,7 @@ def diagnostics() -> Any:
 
 
 __all__ = [
+    "again",
     "arena",
     "client",
     "consent",

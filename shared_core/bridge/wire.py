@@ -154,6 +154,22 @@ class Plan:
         text = " · ".join(part for part in parts if part)
         return text[:1].upper() + text[1:]
 
+    def brief(self) -> str:
+        """The plan in a few words, for a list of tools: the path's word first, then what matters.
+
+        For example "real · NAFNet · CPU · about 40 s" or "classical · NAFNet is not downloaded,
+        92 MB".
+        """
+        if self.path in BY_MODEL:
+            word = "your model" if self.path == BYO else REAL
+            parts = [word, self.title, provider_title(self.provider or "")]
+        else:
+            why = "" if self.reason in (FITS, AS_CHOSEN) else self.reason
+            parts = [self.path or "not possible", why]
+        if self.seconds is not None and (self.path in BY_MODEL or not parts[1]):
+            parts.append(f"about {duration(self.seconds)}")
+        return " · ".join(part for part in parts if part)
+
 
 def provider_title(provider: str) -> str:
     """An onnxruntime provider's name as users know it."""

@@ -347,6 +347,9 @@ def install(qt_major: int) -> types.ModuleType:
         def activeNode(self) -> Any:
             return Node(self.active, self) if self.active and self.views else None
 
+        def setActiveNode(self, node: Any) -> None:
+            self.active = node._item
+
         def nodeByUniqueID(self, uuid: Any) -> Any:
             for item in self.root.walk():
                 if item.uuid == uuid:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from desk import ESCAPED, GREY, HEIGHT, QT, SRGB, WIDTH, Desk, wait
 
-from shared_core.bridge import client, paths, toolbox, wire
+from shared_core.bridge import client, host, paths, toolbox, wire
 
 QtCore: Any = import_module(f"PyQt{QT}.QtCore")
 QtWidgets: Any = import_module(f"PyQt{QT}.QtWidgets")
@@ -132,8 +132,10 @@ def test_a_restricted_model_and_the_one_instead(desk: Desk) -> None:
     assert "<b>Commercial use is in doubt. Parts of it" in told
     assert '<a href="https://github.com/TencentARC/GFPGAN/blob/master/LICENSE">' in told
     other = desk.widget("consent_other")
-    assert other.isVisible() and other.text().startswith("Use RestoreFormer++\ninstead (")
+    assert not other.isVisible() and not desk.widget("consent_facts").isVisible()
     desk.widget("consent").setChecked(True)
+    assert other.isVisible() and other.text().startswith("Use RestoreFormer++\ninstead (")
+    assert desk.widget("consent_facts").isVisible()
     other.click()
     wait(desk.dock.settled)
     assert desk.widget("form_restore-faces").values()["model"] == "restoreformer"
@@ -322,19 +324,19 @@ def test_cancel_at_a_worker_that_stands_still(desk: Desk) -> None:
 def test_worker_that_is_not_set_up(desk: Desk, surroundings: Path) -> None:
     """The panel says so in one sentence instead of a plan."""
     answers: list[Any] = []
-    planner = import_module("nss_krita.runner").Planner(
-        paths.paths({"NSS_HOME": str(surroundings / "nothing here")}), "5.2.9"
-    )
-    planner.answered.connect(lambda token, answer: answers.append(answer))
-    planner.ask(1, wire.AskPlan("denoise", 5, 5))
-    wait(lambda: bool(answers))
-    assert "not set up" in str(answers[0])
+    plans = import_module("nss_krita.plans")
+    planner = plans.Planner(paths.paths({"NSS_HOME": str(surroundings / "nothing here")}), "5.2.9")
+    planner.answered.connect(lambda question, answer: answers.append(answer))
+    planner.ask([plans.Question("", "", 5, 5, host.Order(tool)) for tool in ("denoise", "tags")])
+    wait(lambda: len(answers) == 2)
+    assert all("not set up" in str(answer) for answer in answers)
     planner.stop()
 
 
 def test_a_mistake_does_not_reach_kritas_dialog(desk: Desk, monkeypatch: Any) -> None:
     desk.open("denoise")
     monkeypatch.setattr("nss_krita.docker.reading.task_area", lambda *_: 1 / 0)
+    desk.widget("form_denoise").set_values({"detail": 40})
     wait(lambda: "ZeroDivisionError" in desk.widget("status").text())
     log = Path(os.environ["NSS_HOME"]) / "cache" / "krita.log"
     assert "ZeroDivisionError" in log.read_text("utf-8")

@@ -522,20 +522,20 @@ def test_limits_are_seen_changed_and_planned_with(desk: Desk) -> None:
     title, body = desk.widget("limits"), desk.widget("budget").parent()
     try:
         desk.open("deblur", "auto")
-        assert title.text() == "Limits: 1 min, 60 % of memory" and not body.isVisibleTo(desk.dock)
+        assert title.words() == "Limits: 1 min, 60 % of memory" and not body.isVisibleTo(desk.dock)
         title.click()
         assert body.isVisibleTo(desk.dock)
         desk.widget("budget").setValue(90)
         desk.widget("memory").setValue(45)
         unit = desk.widget("vram_unit")
         unit.setCurrentIndex(unit.findData("GB"))
-        assert title.text() == "Limits: 90 s, 45 % of memory"
+        assert title.words() == "Limits: 90 s, 45 % of memory"
         four = settings.Amount(bytes=4 * 10**9)
         assert settings.load(file).limits == settings.Limits(90.0, settings.Amount(0.45), four)
         assert desk.dock._order().limits == settings.load(file).limits
         # Another host writes; the fields follow, and what they cannot show exactly is kept.
         settings.change(file, {"memory": "100 MB", "vram": "4 GiB"})
-        wait(lambda: title.text() == "Limits: 90 s, 0.1 GB of memory")
+        wait(lambda: title.words() == "Limits: 90 s, 0.1 GB of memory")
         wait(lambda: "100 MB can be used" in desk.widget("plan").text())
         assert "raise the limit of memory" in desk.widget("plan").text()
         assert (desk.widget("memory").value(), desk.widget("vram").value()) == (0.1, 4.3)
@@ -608,7 +608,7 @@ def test_every_tool_from_the_panel(desk: Desk, editor: Any, tool_id: str) -> Non
     document.undo_stack.clear()
     before = desk.names()
     desk.open(tool_id.replace("-", "_"))
-    form = desk.dock._forms[desk.dock._tool.currentIndex()]
+    form = desk.widget(f"form_{tool_id}")
     if "prompt" in form.values():
         form.set_values({"prompt": "red sand under a blue sky"})
         wait(desk.dock.settled)
