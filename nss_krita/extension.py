@@ -52,11 +52,15 @@ class NssExtension(Extension):
         menu_action = window.createAction(MENU_ID, "NSS", "filter")
         menu = QtWidgets.QMenu(MENU_ID, window.qwindow())
         menu_action.setMenu(menu)
+        menu.setToolTipsVisible(True)
         self._kept += [menu_action, menu]
+        tools = {}
         for tool in toolbox.TOOLS:
             action = window.createAction(action_id(tool.id), f"{tool.title}…", f"filter/{MENU_ID}")
             action.setToolTip(tool.help)
             self._opens(action, window, methodcaller("open_tool", tool.id))
+            tools[tool.id] = action
+        self._greys(menu, tools, window)
         action = window.createAction(MODELS_ID, "Models…", f"filter/{MENU_ID}")
         action.setToolTip(
             "Downloads, verifies and removes models, and says what this machine runs."
@@ -126,6 +130,33 @@ class NssExtension(Extension):
 
         action.triggered.connect(opens)
         self._kept.append(action)
+
+    def _greys(self, menu: Any, tools: dict[str, Any], window: Any) -> None:
+        """Grey what the active layer does not allow, for as long as the menu is open.
+
+        A shortcut works at any time: the panel then says what is in the way.
+        """
+        greyed: list[str] = []
+
+        def opened(*_: object) -> None:
+            try:
+                from . import fitness
+
+                for tool_id, reason in fitness.reasons(window).items():
+                    tools[tool_id].setEnabled(False)
+                    tools[tool_id].setToolTip(reason)
+                    greyed.append(tool_id)
+            except Exception:
+                LOG.exception("the menu could not be looked through")
+
+        def closed(*_: object) -> None:
+            while greyed:
+                tool_id = greyed.pop()
+                tools[tool_id].setEnabled(True)
+                tools[tool_id].setToolTip(toolbox.tool(tool_id).help)
+
+        menu.aboutToShow.connect(opened)
+        menu.aboutToHide.connect(closed)
 
     def _closing(self, *_: object) -> None:
         parts: list[Any] = [self._runner, self._guide, self._counter, self._copier]

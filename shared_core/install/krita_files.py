@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 from xml.sax.saxutils import escape
 
-from ..bridge import toolbox
+from ..bridge import placement, toolbox
 
 # Krita reads the flags as binary digits: 1 is "a picture is open".
 _NEEDS_PICTURE = "1"
@@ -18,6 +18,8 @@ def action_file() -> str:
         _action(f"nss_{t.id.replace('-', '_')}", f"{t.title}…", t.help, _NEEDS_PICTURE)
         for t in toolbox.TOOLS
     ]
+    text = "Downloads, verifies and removes models, and says what this machine runs."
+    entries.append(_action("nss_models_open", "Models…", text, "0"))
     text = "Sets up, repairs or removes the program that does the work."
     entries.append(_action("nss_setup_open", "Set Up…", text, "0"))
     text = "Copies what a report of a fault needs; no names, paths or pictures are in it."
@@ -76,10 +78,22 @@ def manual() -> str:
         "<p>Select one or more layers and choose a tool from <b>Filter ▸ NSS</b>. The panel "
         "<b>NSS</b> opens and says what will be done before you press <b>Apply</b>: with a real "
         "neural model or by a classical algorithm, in how many seconds, and why, and where the "
-        "result will go. It comes in one undo step; your own layers are never changed.</p>",
+        "result will go. Unless you choose otherwise it is a new layer in one undo step, and your "
+        "own layers stay as they are.</p>",
+        "<p>The panel lists <b>all tools with their plans</b> for the active layer: a star stands "
+        "for a real model, a curve for a classical algorithm, a circle with a stroke for what is "
+        "not possible here; the words say the same. What an entry of the menu needs and the layer "
+        "does not have is told when you point at it.</p>",
+        _placements(),
+        "<p>Several selected layers are worked on one after the other, each in an undo step of its "
+        "own. Of an animated layer the current frame is taken.</p>",
         "<p>Every result has a receipt: which path made its pixels, with which model, in what "
-        "time. Receipts are saved in the .kra file and listed in the panel. With <b>Only models "
-        "that allow commercial use</b> ticked, models whose licence forbids it are left out.</p>",
+        "time. Receipts are saved in the .kra file and listed in the panel as the picture's "
+        "<b>history</b>: choose one to read all of it, to select its layer, to run the same once "
+        "more on the layer that it was made from, or to retry a classical result with the real "
+        "model.</p>",
+        "<p><b>Limits</b> says what a real model may take by itself. With <b>Only models that "
+        "allow commercial use</b> ticked there, models whose licence forbids it are left out.</p>",
         "<p>A grey picture shows grey alone: a tool that adds colour opens its result as a new "
         "picture. Krita 5.2 needs two undo steps to replace a selection that was there "
         "before.</p>",
@@ -98,6 +112,19 @@ def manual() -> str:
             )
         parts.append("</ul>")
     return "\n".join([*parts, "</body></html>", ""])
+
+
+def _placements() -> str:
+    """Where results go, in the words of the panel."""
+    told: dict[str, str] = {}
+    for outcome in toolbox.Returns:
+        for choice in placement.choices(outcome):
+            told[choice.title] = choice.help
+    items = "".join(f"<li><b>{_html(t)}</b>: {_html(help_)}</li>" for t, help_ in told.items())
+    return (
+        f"<p><b>Result as</b> offers what fits the tool:</p><ul>{items}</ul><p>Replacing and "
+        "grouping take two undo steps, since Krita cannot move a layer in one.</p>"
+    )
 
 
 def _html(text: str) -> str:

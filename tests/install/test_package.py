@@ -15,7 +15,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from shared_core.bridge import toolbox
+from shared_core.bridge import placement, toolbox
 from shared_core.bridge.setup import flow, locks
 from shared_core.install import wheels
 
@@ -113,7 +113,10 @@ def test_actions_and_manual_come_from_the_toolbox(archive: Path) -> None:
         assert action.findtext("activationFlags") == "1"
         assert tool.title in manual
         assert all(parameter.help in manual for parameter in tool.parameters)
-    assert list(actions) == ["nss_menu", "nss_setup_open", "nss_diagnostics_copy"]
+    for choice in placement.choices(toolbox.Returns.PIXELS):
+        assert choice.title in manual and choice.help in manual
+    others = ["nss_menu", "nss_models_open", "nss_setup_open", "nss_diagnostics_copy"]
+    assert list(actions) == others
     assert {action.findtext("activationFlags") for action in actions.values()} == {"0"}
 
 
