@@ -9,21 +9,22 @@ from typing import Any
 
 from . import layers, placing, reading, receipts
 from .form import ToolForm
-from .log import explain, guarded
+from .log import guarded
 from .machine_line import MachineLine
 from .plan_box import PlanBox
-from .plans import Planner, Question
+from .planner import Planner
+from .plans import Plans, Told
 from .qt import QtCore, QtGui, QtWidgets
 from .receipts_box import ReceiptsBox
 from .run_bar import RunBar
 from .run_options import RunOptions
 from .runner import Outcome, Runner
 from .tool_list import ToolList
-from .vendored import again, environment, errors, host, paths, settings, toolbox, wire, words
+from .vendored import again, environment, host, paths, toolbox, wire, words
 from .whereabouts import Glimpse, Whereabouts, glimpse
+from .windows import Windows
 
 _POLL_MS = 500
-_DEBOUNCE_MS = 300
 _MESSAGE_MS = 6000
 _MEASURING_MS = 4000
 _GOOD_HEIGHT = 640
@@ -53,36 +54,30 @@ class NssPanel(QtWidgets.QWidget):
         self._dock = dock
         self._guide = guide
         self._setup: Any = None
-        self._counter = counter
-        self._models_window: Any = None
-        self._own_window: Any = None
         self._runner = runner
         self._planner = Planner(places, placing.version())
+        self._plans = Plans(self._planner)
         self._paths = places
         self._where = Whereabouts(dock)
+        self._windows = Windows(places, self._where, counter)
         # What the plans that are shown were made for.
         self._seen: Glimpse | None = None
-        self._kept: settings.Settings | None = None
-        # By tool: what its plan depends on, and what was answered to which question.
-        self._questions: dict[str, Question] = {}
-        self._answers: dict[str, tuple[Question, wire.Plan | BaseException]] = {}
         self._own_run = False
         # A setting, the layer or the document has changed and has not been looked at yet.
         self._stale = True
         self._able = False
         self._build()
+        # The settings, which another host may change.
+        self._kept = self._options.look()
         self._poll_timer = QtCore.QTimer(self)
         self._poll_timer.setInterval(_POLL_MS)
         self._poll_timer.timeout.connect(self._poll)
-        self._ask_timer = QtCore.QTimer(self)
-        self._ask_timer.setInterval(_DEBOUNCE_MS)
-        self._ask_timer.setSingleShot(True)
-        self._ask_timer.timeout.connect(self._ask)
         runner.changed.connect(self._show_state)
         runner.progressed.connect(self._bar.show_step)
         runner.ended.connect(self._show_end)
-        self._planner.answered.connect(self._answered)
+        self._plans.told.connect(self._show_told)
         self._planner.machine.connect(self._show_machine)
+        self._windows.changed.connect(self._models_changed)
         self._pick_tool()
         self._show_state()
 
@@ -155,25 +150,7 @@ class NssPanel(QtWidgets.QWidget):
     @guarded
     def open_models(self, *_: object) -> None:
         """Show the window of the models."""
-        if self._models_window is None:
-            from .models_window import ModelsWindow
-
-            self._models_window = ModelsWindow(self._counter(), self._where.window().qwindow())
-            self._models_window.changed.connect(self._models_changed)
-            self._models_window.own_wanted.connect(self._open_own)
-        self._models_window.come_up()
-
-    @guarded
-    def _open_own(self, *_: object) -> None:
-        """Show the window in which a model of the user's own is added."""
-        if self._own_window is None:
-            from .own_window import OwnWindow
-            from .vendored import shop_own
-
-            own, _ = shop_own()
-            desk = own.Desk(self._paths, "Krita", placing.version(), self._counter().look)
-            self._own_window = OwnWindow(desk, self._where.window().qwindow())
-        self._own_window.come_up()
+        self._windows.open_models()
 
     def open_setup(self) -> None:
         """What the menu's Set Up does: show the panel with how the worker stands."""
@@ -218,24 +195,23 @@ class NssPanel(QtWidgets.QWidget):
 
     def settled(self) -> bool:
         """Whether nothing runs and the panel shows what there is to say of the present settings."""
-        waiting = self._stale or self._ask_timer.isActive()
-        return not (waiting or self._runner.busy or self._planner.busy)
+        return not (self._stale or self._plans.waiting or self._runner.busy)
 
     def stop(self) -> None:
         """Touch nothing any more; before Krita quits. The widgets may be gone by then."""
         self._planner.stop()
-        for part in (self._own_window, self._models_window, self._setup):
-            with contextlib.suppress(RuntimeError):
-                if part is not None:
-                    part.stop()
+        self._windows.stop()
+        with contextlib.suppress(RuntimeError):
+            if self._setup is not None:
+                self._setup.stop()
         with contextlib.suppress(RuntimeError):
             self._poll_timer.stop()
-            self._ask_timer.stop()
+            self._plans.rest()
 
     # What is wanted
 
     def _order(self, tool_id: str = "", path: str = "") -> host.Order:
-        kept = self._options.look()
+        kept = self._kept
         tool = toolbox.tool(tool_id or self._tool.currentData())
         values = self._forms[tool.id].values()
         return host.Order(
@@ -249,10 +225,7 @@ class NssPanel(QtWidgets.QWidget):
 
     def _consents(self, order: host.Order) -> str:
         """The model whose box is ticked for what ``order`` would download, or nothing."""
-        question = self._questions.get(order.tool)
-        if question is None or question.order != order or self._answer(question) is None:
-            return ""
-        return self._plan.agreed()
+        return self._plan.agreed() if self._plans.holds(order) else ""
 
     def _set_values(self, values: dict[str, toolbox.Value]) -> None:
         self._forms[self._tool.currentData()].set_values(values)
@@ -269,7 +242,7 @@ class NssPanel(QtWidgets.QWidget):
         """Nobody looks: nothing is looked at and nothing asked."""
         super().hideEvent(event)
         self._poll_timer.stop()
-        self._ask_timer.stop()
+        self._plans.rest()
 
     def look_soon(self) -> None:
         """Look anew at the document once Krita is done with what it does."""
@@ -287,6 +260,7 @@ class NssPanel(QtWidgets.QWidget):
 
     @guarded
     def _settings_changed(self, *_: object) -> None:
+        self._kept = self._options.look()
         tool = toolbox.tool(self._tool.currentData())
         self._options.show_outcome(tool.outcome(tool.parse(self._forms[tool.id].values())))
         self._label_apply()
@@ -299,8 +273,7 @@ class NssPanel(QtWidgets.QWidget):
         self.look_soon()
 
     def _forget_plans(self) -> None:
-        self._planner.forget()
-        self._questions, self._answers = {}, {}
+        self._plans.forget()
         self._stale = True
 
     @guarded
@@ -333,76 +306,36 @@ class NssPanel(QtWidgets.QWidget):
 
     def _show_none(self, what: str, text: str) -> None:
         """There is nothing that a tool could be used on."""
-        self._stale, self._seen, self._questions = False, None, {}
-        self._planner.forget()
-        self._ask_timer.stop()
+        self._stale, self._seen = False, None
+        self._plans.forget()
         self._tool.show_nothing()
         self._plan.show_layer(what)
         self._plan.show_text(text)
         self._enable(False)
 
     def _look_at(self, document: Any, node: Any, seen: Glimpse) -> None:
-        """See what each tool's plan depends on, and ask for those that are not known yet."""
+        """Show what there is to say of the layer, and each tool's plan."""
         chosen = self._tool.currentData()
-        self._questions = {}
-        for tool in toolbox.TOOLS:
-            order = self._order(tool.id)
-            try:
-                task = host.task_of(order)
-                area, size = reading.work_of(document, node, task)
-                where = reading.destination(document, node, task)
-            except errors.NssError as error:
-                self._tool.show_reason(tool.id, str(error))
-                if tool.id == chosen:
-                    self._plan.show_layer(f"“{seen.name}”")
-                    self._plan.show_text(str(error))
-                continue
-            question = Question(seen.document, seen.layer, *size, order=order)
-            self._questions[tool.id] = question
-            if tool.id == chosen:
-                self._plan.show_layer(reading.about(node, area, seen.layers, where))
-            self._show_answer(tool.id, question)
+        orders = {tool.id: self._order(tool.id) for tool in toolbox.TOOLS}
+        about = self._plans.look(document, node, seen, orders, chosen)
+        name = f"“{seen.name}”"
+        self._plan.show_layer(reading.about(node, *about, seen.layers) if about else name)
         self._enable(True)
-        if any(self._answer(question) is None for question in self._questions.values()):
-            self._ask_timer.start()
 
     @guarded
-    def _ask(self, *_: object) -> None:
-        if self._runner.busy:
-            return
-        chosen = self._tool.currentData()
-        first = sorted(self._questions, key=lambda tool_id: tool_id != chosen)
-        wanted = [self._questions[tool_id] for tool_id in first]
-        self._planner.ask([one for one in wanted if self._answer(one) is None])
-
-    def _answer(self, question: Question) -> wire.Plan | BaseException | None:
-        """What was answered to exactly this question, if anything."""
-        asked, answer = self._answers.get(question.order.tool, (None, None))
-        return answer if asked == question else None
-
-    @guarded
-    def _answered(self, question: Question, answer: wire.Plan | BaseException) -> None:
-        if self._questions.get(question.order.tool) != question:
-            return
-        if isinstance(answer, BaseException) and not isinstance(answer, errors.NssError):
-            answer = errors.CouldNotBeDone(explain(answer))
-        self._answers[question.order.tool] = question, answer
-        self._show_answer(question.order.tool, question)
-
-    def _show_answer(self, tool_id: str, question: Question) -> None:
+    def _show_told(self, tool_id: str, told: Told, usable: bool) -> None:
         """Beside the tool, and for the chosen one in full."""
-        answer = self._answer(question)
         is_chosen = tool_id == self._tool.currentData()
-        if answer is None:
+        if told is None:
             self._tool.show_waiting(tool_id)
-        elif isinstance(answer, wire.Plan):
-            self._tool.show_plan(tool_id, answer)
+        elif isinstance(told, wire.Plan):
+            self._tool.show_plan(tool_id, told)
             if is_chosen:
-                self._plan.show_plan(tool_id, answer)
+                self._plan.show_plan(tool_id, told)
         else:
-            self._tool.show_reason(tool_id, str(answer))
+            self._tool.show_reason(tool_id, str(told), usable)
             if is_chosen:
-                self._plan.show_text(str(answer))
+                self._plan.show_text(str(told))
         if is_chosen:
             self._label_apply()
 
@@ -428,11 +361,13 @@ class NssPanel(QtWidgets.QWidget):
 
     @guarded
     def _apply_clicked(self, *_: object) -> None:
+        self._kept = self._options.look()
         order = self._order()
         self._start(replace(order, consent=self._consents(order)))
 
     @guarded
     def _apply_real(self, *_: object) -> None:
+        self._kept = self._options.look()
         self._start(self._order(path=wire.REAL))
 
     def _start(self, order: host.Order, nodes: Sequence[Any] | None = None) -> None:

@@ -11,7 +11,7 @@ from .qt import QtWidgets, Signal
 from .vendored import wire
 
 
-class PlanBox(QtWidgets.QGroupBox):
+class PlanBox(QtWidgets.QFrame):
     """The layer, the plan's sentence, the consent to a download, and the real model's button."""
 
     # The user wants the real model whatever the plan says.
@@ -20,7 +20,9 @@ class PlanBox(QtWidgets.QGroupBox):
 
     def __init__(self, set_values: Callable[[dict[str, Any]], None]) -> None:
         """``set_values`` is called with the choice of another model."""
-        super().__init__("Plan")
+        super().__init__()
+        self.setFrameShape(QtWidgets.QFrame.Shape.StyledPanel)
+        self.setAccessibleName("Plan")
         column = QtWidgets.QVBoxLayout(self)
         column.setContentsMargins(6, 4, 6, 4)
         column.setSpacing(4)

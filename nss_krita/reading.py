@@ -105,7 +105,7 @@ def work_of(document: Any, node: Any, task: host.Task) -> tuple[Area, tuple[int,
     return area, worked_size(document, area, task)
 
 
-def about(node: Any, area: Area, layers: int, where: str) -> str:
+def about(node: Any, area: Area, where: str, layers: int) -> str:
     """What a plan is about: the layer, how much of it, and where the result will go."""
     text = f"“{node.name()}”, {area.width} × {area.height}"
     if layers > 1:

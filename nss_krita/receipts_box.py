@@ -6,12 +6,12 @@ from typing import Any
 
 from . import receipts, signs
 from .log import guarded
-from .parts import let_shrink, lines_high, wrapped
+from .parts import let_shrink, wrapped
 from .qt import QtCore, QtWidgets, Signal
 from .receipt_details import ReceiptDetails
 from .vendored import receipt, wire
 
-_LINES = 5
+_MOST_ROWS = 5
 _GONE = "The layer that it was made from is not there any more, or not known."
 
 
@@ -34,7 +34,6 @@ class ReceiptsBox(QtWidgets.QGroupBox):
         self._list.setObjectName("nss_receipts")
         self._list.setAccessibleName("Receipts of this picture, the newest first")
         self._list.setTextElideMode(QtCore.Qt.TextElideMode.ElideRight)
-        self._list.setFixedHeight(lines_high(self._list, _LINES))
         self._list.setHorizontalScrollBarPolicy(QtCore.Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self._list.currentRowChanged.connect(self._show_details)
         self._buttons = self._build_buttons()
@@ -109,6 +108,8 @@ class ReceiptsBox(QtWidgets.QGroupBox):
             item.setToolTip(f"{receipt.sentence(label.receipt)}\n{label.layer}")
             self._list.addItem(item)
         self._draw_signs()
+        rows = min(_MOST_ROWS, max(1, len(self._labels)))
+        self._list.setFixedHeight(rows * self._list.sizeHintForRow(0) + 2 * self._list.frameWidth())
         self.setVisible(bool(self._labels))
         self._show_details(-1)
 

@@ -13,6 +13,8 @@ from .signs import Sign
 from .vendored import toolbox, wire
 
 _WAITING = "…"
+# What the titles may take of a narrow list; the plans' first word is to be seen in any case.
+_TITLES_SHARE = 0.58
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,7 @@ class ToolList(QtWidgets.QTreeWidget):
         header = self.header()
         header.setMinimumSectionSize(24)
         mode = QtWidgets.QHeaderView.ResizeMode
-        header.setSectionResizeMode(0, mode.ResizeToContents)
+        header.setSectionResizeMode(0, mode.Fixed)
         header.setSectionResizeMode(1, mode.Stretch)
         self.setCurrentItem(self._items[toolbox.TOOLS[0].id])
         self.show_nothing()
@@ -76,9 +78,10 @@ class ToolList(QtWidgets.QTreeWidget):
         """The plan of a tool."""
         self._show(tool_id, Shown(signs.of_path(plan.path), plan.brief(), plan.sentence()))
 
-    def show_reason(self, tool_id: str, sentence: str) -> None:
-        """Why a tool cannot be used here."""
-        self._show(tool_id, Shown(Sign.IMPOSSIBLE, sentence, sentence, able=False))
+    def show_reason(self, tool_id: str, sentence: str, able: bool = False) -> None:
+        """Why there is no plan; ``able``: the layer itself could be used."""
+        words = f"not possible · {sentence}"
+        self._show(tool_id, Shown(Sign.IMPOSSIBLE, words, sentence, able))
 
     def show_waiting(self, tool_id: str) -> None:
         """Nobody knows yet."""
@@ -104,6 +107,11 @@ class ToolList(QtWidgets.QTreeWidget):
         """The height of a row is known now."""
         super().showEvent(event)
         self._fit()
+
+    def resizeEvent(self, event: Any) -> None:
+        """The plans get what the titles leave."""
+        super().resizeEvent(event)
+        self._share()
 
     @guarded
     def _chosen(self, *_: object) -> None:
@@ -140,3 +148,8 @@ class ToolList(QtWidgets.QTreeWidget):
         self.setIconSize(QtCore.QSize(side, side))
         rows = self.sizeHintForRow(0) * self.topLevelItemCount()
         self.setFixedHeight(rows + 2 * self.frameWidth())
+        self._share()
+
+    def _share(self) -> None:
+        most = int(self.viewport().width() * _TITLES_SHARE)
+        self.setColumnWidth(0, max(1, min(self.sizeHintForColumn(0), most)))

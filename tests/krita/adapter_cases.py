@@ -324,7 +324,7 @@ def test_cancel_at_a_worker_that_stands_still(desk: Desk) -> None:
 def test_worker_that_is_not_set_up(desk: Desk, surroundings: Path) -> None:
     """The panel says so in one sentence instead of a plan."""
     answers: list[Any] = []
-    plans = import_module("nss_krita.plans")
+    plans = import_module("nss_krita.planner")
     planner = plans.Planner(paths.paths({"NSS_HOME": str(surroundings / "nothing here")}), "5.2.9")
     planner.answered.connect(lambda question, answer: answers.append(answer))
     planner.ask([plans.Question("", "", 5, 5, host.Order(tool)) for tool in ("denoise", "tags")])

@@ -45,6 +45,7 @@ def test_every_tool_has_its_plan_beside_it(desk: Desk) -> None:
         shown = rows.shown(tool.id)
         if tool.selects is toolbox.Selects.NEEDED:
             assert "nothing is selected" in shown.told and not shown.able
+            assert shown.words.startswith("not possible · ")
             continue
         assert shown.words.startswith("classical · about "), shown
         assert shown.told.startswith("Classical ") or shown.told[0].isupper()
