@@ -97,9 +97,7 @@ class Runner(QtCore.QObject):
         """Whether a run is going on; also while Krita's event loop runs inside a conversion."""
         return self._watch is not None
 
-    def run(
-        self, place: layers.KritaHost, order: host.Order, title: str, count: int = 1
-    ) -> None:
+    def run(self, place: layers.KritaHost, order: host.Order, title: str, count: int = 1) -> None:
         """Start a run on ``count`` layers; it ends with the signal ``ended``.
 
         ``title`` names the document.

@@ -78,7 +78,7 @@ class Shop:
 @pytest.fixture
 def shop(desk: Desk) -> Iterator[Shop]:
     desk.window.made["nss_models_open"][0].trigger()
-    found = Shop(desk.dock._models_window)
+    found = Shop(desk.dock._windows._models)
     wait(lambda: found.list.topLevelItemCount() > 0)
     yield found
     HUBS[0].heal()
@@ -125,7 +125,7 @@ def test_the_window_is_not_modal_and_says_what_there_is(desk: Desk, shop: Shop) 
     assert shop.has("download") and not shop.has("remove")
     # The second window of the same panel is the first.
     desk.widget("open_models").click()
-    assert Shop(desk.dock._models_window).window is shop.window
+    assert Shop(desk.dock._windows._models).window is shop.window
 
 
 def test_nothing_comes_before_the_consent(shop: Shop) -> None:

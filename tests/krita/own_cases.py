@@ -46,8 +46,8 @@ class Own:
 @pytest.fixture
 def own(desk: Desk, shop: Shop) -> Iterator[Own]:
     shop.click("own")
-    yield Own(desk.dock._own_window)
-    desk.dock._own_window.close()
+    yield Own(desk.dock._windows._own)
+    desk.dock._windows._own.close()
 
 
 @pytest.fixture

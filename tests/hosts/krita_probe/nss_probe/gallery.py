@@ -80,6 +80,8 @@ def gallery(found):
     yield FLOATING_MS
     shoot(found, "result", window())
     panel.receipts.setCurrentRow(0)
+    yield 300
+    panel.dock._bring_into_sight((panel.receipt_details,))
     yield 500
     shoot(found, "history", panel.frame)
     node.setVisible(True)
@@ -87,8 +89,10 @@ def gallery(found):
     yield activate(doc, node)
     trigger("restore_faces")
     yield panel.dock.settled
+    panel.consent.setChecked(True)
     yield 800
     shoot(found, "consent", panel.frame)
+    panel.consent.setChecked(False)
     yield from download(found, doc, node)
     yield from models(found)
     found["done"] = True
