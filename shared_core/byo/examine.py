@@ -1,5 +1,5 @@
 """What a stranger's file is, how a tool feeds and reads it, and what it makes: asked in a process
-of its own that may die (``catalog.confined``).
+of its own that may die (``catalog.trust.confined``).
 """
 
 from __future__ import annotations
@@ -19,12 +19,10 @@ from shared_core.bridge.errors import BadInput, CouldNotBeDone, NssError
 from shared_core.bridge.paths import Paths
 from shared_core.catalog.card import Card, CardFile
 from shared_core.catalog.card_text import card_text
+from shared_core.catalog.contract import Shown
 from shared_core.catalog.manifest import sha256_of
 from shared_core.catalog.trust.canary import try_model
-from shared_core.catalog.trust.inspection import (
-    Inspected,
-    inspect,
-)
+from shared_core.catalog.trust.inspection import Inspected, inspect
 from shared_core.engine.memory import peak_rss_bytes
 from shared_core.engine.session import open_session
 from shared_core.pixels import Picture, Raster
@@ -59,8 +57,8 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
 
     ``request`` holds ``file``, ``tool``, ``told`` (corrections by field), ``origin`` (the fields of
     ``Origin``), ``root`` (the folder of all its files, "" for its own), ``seconds`` (about, for
-    trying) and ``tile``, a pixel ``file``'s fields with the
-    user's ``folders``, or None for a known picture.
+    trying) and ``tile``, a pixel ``file``'s fields with the user's ``folders``, or None for a known
+    picture.
     """
     asked = _Asked(
         Path(request["file"]),
@@ -130,8 +128,6 @@ def _run_full(probe: Probe, understood: Understood) -> tuple[int, float]:
 
     Raises ``CouldNotBeDone`` where it cannot.
     """
-    from shared_core.catalog.contract import Shown
-
     rule, size = understood.rule, picture_of(understood.inputs).size
     if size is not None:
         # It was run at its only size already.

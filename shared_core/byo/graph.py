@@ -1,7 +1,7 @@
 """What a file's first and last operators say of the values that go in and come out.
 
 Many exports hold their own normalisation, or end in a function that has a range. Read with the
-limits of ``catalog.protobuf``; to be called for files that ``catalog.inspection`` has let pass.
+limits of ``catalog.trust.protobuf``; to be called for files that ``inspection`` has let pass.
 """
 
 from __future__ import annotations
@@ -14,14 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shared_core.catalog.trust.protobuf import (
-    BYTES,
-    FIXED32,
-    VARINT,
-    Field,
-    Reader,
-    signed,
-)
+from shared_core.catalog.trust.protobuf import BYTES, FIXED32, VARINT, Field, Reader, signed
 
 Numbers = NDArray[np.float64]
 

@@ -15,12 +15,7 @@ from pathlib import Path
 from ..bridge.errors import BadInput, NssError, UsageError
 from ..bridge.paths import paths
 from . import cards as catalogue
-from . import (
-    errand,
-    own,
-    parcel,
-    tending,
-)
+from . import errand, own, parcel, tending
 from .card import Card
 from .errand import Errand
 from .fetch import try_out

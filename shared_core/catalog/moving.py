@@ -13,28 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..bridge import settings
-from ..bridge.errors import (
-    CouldNotBeDone,
-    UsageError,
-)
+from ..bridge.errors import CouldNotBeDone, UsageError
 from ..bridge.paths import Paths
 from .card import Card
-from .manifest import (
-    NAME,
-    lstat,
-    sha256_of,
-    stamp,
-)
+from .manifest import NAME, lstat, sha256_of, stamp
 from .shelf import Shelf
-from .store import (
-    Progress,
-    Store,
-)
+from .store import Progress, Store
 from .transfer import staging
-from .transfer.copying import (
-    holds,
-    put,
-)
+from .transfer.copying import holds, put
 
 # Says from where the models came, while there may be some.
 _MARK = ".moved-from"

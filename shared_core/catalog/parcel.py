@@ -16,30 +16,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..bridge.errors import (
-    Cancelled,
-    CouldNotBeDone,
-)
-from .card import (
-    Card,
-    CardFile,
-)
-from .manifest import (
-    file_key,
-    is_whole,
-    lstat,
-    sha256_of,
-    stamp,
-)
+from ..bridge.errors import Cancelled, CouldNotBeDone
+from .card import Card, CardFile
+from .manifest import file_key, is_whole, lstat, sha256_of, stamp
 from .shelf import Shelf
-from .store import (
-    Progress,
-    Store,
-)
-from .transfer.copying import (
-    holds,
-    put,
-)
+from .store import Progress, Store
+from .transfer.copying import holds, put
 
 INDEX = "index.json"
 _SCHEMA = 1

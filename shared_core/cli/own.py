@@ -10,24 +10,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ..bridge import (
-    launch,
-    wire,
-)
+from ..bridge import launch, wire
 from ..bridge.arena import Arena
 from ..bridge.client import Client
-from ..bridge.errors import (
-    BadInput,
-    Cancelled,
-    CouldNotBeDone,
-    UsageError,
-)
+from ..bridge.errors import BadInput, Cancelled, CouldNotBeDone, UsageError
 from ..bridge.paths import paths
-from .terminal import (
-    Screen,
-    print_json,
-    worker_client,
-)
+from .terminal import Screen, print_json, worker_client
 
 _TILE = 512
 _MARKS = {

@@ -128,9 +128,7 @@ class OwnModels:
             taken |= {path.name for path in self._store.root.glob("own.*")}
         if not repo:
             return own.new_id(name, taken)
-        plain = f"{name}-{revision[:6]}"
-        known = own.new_id(plain, set(self._cards()))
-        return known
+        return own.new_id(f"{name}-{revision[:6]}", set(self._cards()))
 
     # Looking at a file
 

@@ -129,7 +129,7 @@ def test_data_beside_the_file_comes_along(home: Home, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("make", "tool", "code", "words"),
     [
-        (lambda: strangers.enhancer(Contract(scale=2)), "denoise", 3, "Add it with --tool upscale"),
+        (lambda: strangers.enhancer(Contract(scale=2)), "denoise", 3, "Add it for Upscale"),
         (lambda: b"<!doctype html><html>", "denoise", 5, "it is a web page"),
         (lambda: strangers.enhancer(Contract())[:300], "denoise", 5, "is not used"),
         (lambda: strangers.enhancer(Contract()), "tags", 3, "takes no model of your own"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,12 @@ import numpy as np
 import pytest
 
 from shared_core.bridge.errors import NssError, UsageError
+from shared_core.byo.card import Costs, Origin, card_of
 from shared_core.byo.probe import Probe
 from shared_core.byo.roles import Misfit
 from shared_core.byo.understand import Understood, understand
-from shared_core.catalog.card import TensorSpec
+from shared_core.catalog.card import Card, CardFile, TensorSpec
+from shared_core.catalog.trust import canary
 from shared_core.catalog.trust.inspection import inspect
 from shared_core.engine.session import open_session
 from tests.fakes.contracts import strangers
@@ -383,6 +386,14 @@ def test_a_file_that_runs_at_fewer_sizes_than_it_says(
     assert rule is not None and rule.fixed and rule.size == side - 2 * margin
     assert found.inputs[0].margin == margin
     assert fields(found)["size"] == (f"{side} × {side}", "measured")
+    trial = canary.try_model(card_of_a_denoiser(tmp_path, data, found), tmp_path)
+    assert trial.ok, trial.reason
+
+
+def card_of_a_denoiser(folder: Path, data: bytes, found: Understood) -> Card:
+    """The card of a model that was looked at in ``folder``."""
+    file = CardFile("model.onnx", len(data), hashlib.sha256(data).hexdigest())
+    return card_of("denoise", Origin("own.x", 1, "X"), [file], found, 17, Costs(1, 1, 1))
 
 
 @pytest.mark.parametrize(
@@ -461,10 +472,10 @@ def _enlarger_by_half() -> bytes:
 @pytest.mark.parametrize(
     ("data", "tool", "words"),
     [
-        (strangers.enhancer(Contract(scale=2)), "denoise", "Add it with --tool upscale"),
+        (strangers.enhancer(Contract(scale=2)), "denoise", "Add it for Upscale"),
         (strangers.enhancer(Contract()), "upscale", "as large as what it is given"),
         (strangers.segmenter(Contract()), "denoise", "should make a picture of the same size"),
-        (strangers.inpainter(Contract()), "deblur", "looks like a model for --tool remove-object"),
+        (strangers.inpainter(Contract()), "deblur", "looks like a model for Remove Object"),
         (strangers.enhancer(Contract(sigma="plane")), "deblur", "one picture of 3 channels or 1"),
         (strangers.colorizer(Contract(), "L"), "restore-faces", "one picture of 3 channels"),
         (strangers.enhancer(Contract()), "remove-object", "a picture of 3 channels and a mask"),

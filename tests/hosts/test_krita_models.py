@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from test_krita import Hub, Stage, contract_models, stage
+
+from tests.fakes.contracts import strangers
 
 __all__ = ["stage"]
 
 pytestmark = [pytest.mark.hosts, pytest.mark.timeout(600)]
 NAFNET, DRUNET, SCUNET = contract_models.NAFNET, contract_models.DRUNET, contract_models.SCUNET
 PADDING, SPEED = 6_000_000, 1_500_000
+MINE = strangers.enhancer(strangers.Contract(high=255.0, order="BGR", opaque=True))
 
 
 class Offline(threading.Thread):
@@ -45,8 +50,12 @@ def shop(stage: Stage) -> Iterator[Any]:
         watching = Offline(hub, stage.folder / "models" / "tmp" / "probe" / "offline")
         watching.start()
         environment = {"NSS_CARDS": "/cards", "HF_ENDPOINT": hub.url}
+        brought = stage.folder / "brought"
+        brought.mkdir()
+        (brought / "mine.onnx").write_bytes(MINE)
+        (brought / "twice.onnx").write_bytes(strangers.enhancer(strangers.Contract(scale=2)))
         found, done, profile = stage.start(
-            "models", {catalogue / "cards": "/cards"}, environment, timeout=300
+            "models", {catalogue / "cards": "/cards", brought: "/own"}, environment, timeout=400
         )
         assert "error" not in found, found["error"]
         assert found.get("done"), done.stderr[-3000:]
@@ -97,6 +106,42 @@ def test_a_folder_without_network(shop: Any) -> None:
     later = hub.requests[watching.asked :]
     assert watching.asked > 0
     assert not [one for one in later if "nafnet" in one.path.lower()]
+
+
+def test_a_model_of_one_s_own(shop: Any) -> None:
+    """Looked at, corrected, tried, added; the next run takes it, and its receipt says so."""
+    notes, profile = shop[0]["own"], shop[2]
+    assert notes["nothing"]["said"] == "⚠ Choose a file first."
+    assert "it enlarges 2 times" in notes["misfit"]["said"]
+    assert notes["misfit"]["said"].endswith("Add it for Upscale.")
+    assert notes["misfit"]["preview"] == [0, 0] and not notes["misfit"]["fields"]
+    seen, corrected = notes["seen"], notes["corrected"]
+    assert (seen["fields"]["values"], seen["fields"]["order"]) == ("0..255", "rgb")
+    assert corrected["fields"]["order"] == "bgr"
+    assert "of memory" in corrected["facts"] and not corrected["modal"]
+    width, height = corrected["preview"]
+    assert width > 1.9 * height > 0
+    assert "My denoiser is here as own.mine" in notes["added"]["said"]
+    assert "ready" in notes["state"]
+    run = notes["run"]
+    assert "My denoiser" in run["before"]["plan"]
+    [receipt] = run["receipts"].values()
+    assert receipt["path"] == "byo"
+    assert receipt["model"]["file"] == "mine.onnx"
+    assert receipt["model"]["sha256"] == hashlib.sha256(MINE).hexdigest()
+    assert run["result"]["name"] == "Photo · Denoise · your model My denoiser"
+    source, result = (samples(profile, notes["run"][name]) for name in ("source", "result"))
+    expected = np.clip(strangers.expected_enhanced(source[..., 2::-1] / 255), 0, 1) * 255
+    assert np.abs(result[..., 2::-1] - expected).max() <= 0.51
+    # What it cannot be told it is not asked for, and the panel says so.
+    assert "since My denoiser takes no chosen strength" in notes["before"]["plan"]
+
+
+def samples(profile: Any, told: Any) -> Any:
+    """A layer's pixels as the probe wrote them: height, width, and blue first."""
+    name = told["pixels"] if isinstance(told, dict) else told
+    data = (profile.tmp / "probe" / name).read_bytes()
+    return np.frombuffer(data, np.uint8).reshape(90, 120, 4).astype(float)
 
 
 def test_quitting_in_the_middle_of_a_download(shop: Any) -> None:

@@ -8,14 +8,8 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from ...bridge.errors import (
-    Cancelled,
-    CouldNotBeDone,
-)
-from ..manifest import (
-    lstat,
-    sha256_of,
-)
+from ...bridge.errors import Cancelled, CouldNotBeDone
+from ..manifest import lstat, sha256_of
 from .download import free_space
 
 _CHUNK = 1 << 20

@@ -20,22 +20,10 @@ from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, TypeVar
 
 from ...bridge import contacts
-from ...bridge.errors import (
-    Cancelled,
-    CouldNotBeDone,
-)
-from ...bridge.paths import (
-    Paths,
-    paths,
-)
-from ...bridge.wire import (
-    duration,
-    megabytes,
-)
-from ..cards import (
-    Card,
-    CardFile,
-)
+from ...bridge.errors import Cancelled, CouldNotBeDone
+from ...bridge.paths import Paths, paths
+from ...bridge.wire import duration, megabytes
+from ..cards import Card, CardFile
 
 # What the editor needs for itself, at least, on the same disk.
 _SPARE_BYTES = 64_000_000

@@ -11,10 +11,7 @@ from pathlib import Path
 from ...bridge.errors import CouldNotBeDone
 from ...bridge.locks import locked_now
 from ..card import Card
-from ..manifest import (
-    file_key,
-    lstat,
-)
+from ..manifest import file_key, lstat
 
 FOLDER = ".staging"
 PART, LOCK = ".part", ".lock"

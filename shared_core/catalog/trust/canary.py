@@ -18,27 +18,9 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from ...engine.session import (
-    RunFailed,
-    Session,
-    SessionFailed,
-    open_session,
-)
-from ..card import (
-    CLASSES,
-    MATTE,
-    RESIDUAL,
-    Card,
-    TensorSpec,
-    from_json,
-)
-from ..contract import (
-    Shown,
-    fed,
-    matched,
-    planes,
-    undone,
-)
+from ...engine.session import RunFailed, Session, SessionFailed, open_session
+from ..card import CLASSES, MATTE, RESIDUAL, Card, TensorSpec, from_json
+from ..contract import Shown, fed, matched, planes, undone
 from ..manifest import Trial
 
 _TYPES = {

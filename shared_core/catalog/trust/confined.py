@@ -17,17 +17,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ...bridge.errors import (
-    Cancelled,
-    CouldNotBeDone,
-    NssError,
-)
+from ...bridge.errors import Cancelled, CouldNotBeDone, NssError
 from ...bridge.launch import scrubbed
-from ...child import (
-    NO_WINDOW,
-    Child,
-    ChildDied,
-)
+from ...child import NO_WINDOW, Child, ChildDied
 from ...speech import Speech
 from . import restraints
 

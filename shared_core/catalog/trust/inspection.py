@@ -14,25 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...bridge.errors import CouldNotBeDone
-from ..manifest import (
-    Identity,
-    identity,
-    lstat,
-)
+from ..manifest import Identity, identity, lstat
 from .external_data import ExternalData
-from .formats import (
-    HEAD_BYTES,
-    something_else,
-)
-from .protobuf import (
-    Malformed,
-    Reader,
-)
-from .walk import (
-    MAX_TEXT,
-    Value,
-    Walk,
-)
+from .formats import HEAD_BYTES, something_else
+from .protobuf import Malformed, Reader
+from .walk import MAX_TEXT, Value, Walk
 
 __all__ = ["MAX_FILE_BYTES", "MAX_TEXT", "Inspected", "ModelRefused", "Value", "inspect"]
 

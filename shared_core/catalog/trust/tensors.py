@@ -8,14 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .protobuf import (
-    BYTES,
-    VARINT,
-    Field,
-    Malformed,
-    Reader,
-    signed,
-)
+from .protobuf import BYTES, VARINT, Field, Malformed, Reader, signed
 
 # The largest single tensor of the models that this program is for has 0.2 GB, of a language model
 # some 2; larger ones are claimed to have memory taken for them.

@@ -12,16 +12,10 @@ from pathlib import Path, PurePosixPath
 
 from ...bridge.errors import CouldNotBeDone
 from ...engine.memory import available_bytes
-from ..card import (
-    Card,
-    to_json,
-)
+from ..card import Card, to_json
 from ..manifest import Trial
 from . import confined
-from .inspection import (
-    ModelRefused,
-    inspect,
-)
+from .inspection import ModelRefused, inspect
 
 # A session of the largest models takes half a minute to make and a run as long, on a machine of two
 # cores that has something else to do too; machines of a tenth of that are still waited for.

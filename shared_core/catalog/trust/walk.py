@@ -11,23 +11,8 @@ from dataclasses import dataclass, field
 from math import prod
 
 from .external_data import ExternalData
-from .protobuf import (
-    BYTES,
-    VARINT,
-    Field,
-    Malformed,
-    Reader,
-    signed,
-)
-from .tensors import (
-    DTYPES,
-    MAX_RANK,
-    Tensor,
-    count_of,
-    expect,
-    read_sparse,
-    read_tensor,
-)
+from .protobuf import BYTES, VARINT, Field, Malformed, Reader, signed
+from .tensors import DTYPES, MAX_RANK, Tensor, count_of, expect, read_sparse, read_tensor
 
 # The largest export that is known to be useful here (a UNet of 0.9 thousand million weights) has
 # some 10,000; onnxruntime needs seconds to minutes for the tenfold.

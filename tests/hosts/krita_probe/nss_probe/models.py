@@ -3,7 +3,19 @@
 import json
 import time
 
-from .driver import OUT, QtCore, QtWidgets, app, menu_path, window
+from .driver import (
+    OUT,
+    QtCore,
+    QtWidgets,
+    activate,
+    app,
+    close,
+    document,
+    menu_path,
+    paint_layer,
+    window,
+)
+from .scenarios import SPACES, note_result, picture, run_tool
 
 NAFNET, DRUNET, SCUNET = "nafnet-gopro-opencv", "drunet-color", "scunet-real-psnr"
 CORNER = 60, 40
@@ -91,6 +103,84 @@ def picked(folder):
     QtWidgets.QFileDialog.getExistingDirectory = lambda *_: folder
 
 
+class Own:
+    """The window in which a model of the user's own is added."""
+
+    def __init__(self):
+        self.window = window().findChild(QtWidgets.QDialog, "nss_own")
+
+    def __getattr__(self, name):
+        found = self.window.findChild(QtWidgets.QWidget, f"nss_own_{name}")
+        if found is None:
+            raise AttributeError(name)
+        return found
+
+    def choose(self, tool, file):
+        self.tool.setCurrentIndex(self.tool.findData(tool))
+        QtWidgets.QFileDialog.getOpenFileName = lambda *_: (file, "")
+        self.file.click()
+
+    def button(self, name):
+        """A button of the newest view; those of earlier ones may not be gone yet."""
+        found = self.window.findChildren(QtWidgets.QPushButton, f"nss_own_{name}")
+        return next((one for one in found if one.isVisible()), None)
+
+    def press(self, name):
+        yield lambda: self.button(name) is not None and self.button(name).isEnabled()
+        self.button(name).click()
+        yield lambda: not self.cancel.isVisible()
+        yield 300
+
+    def notes(self):
+        fields = self.window.findChildren(QtWidgets.QComboBox)
+        picture = self.preview.pixmap() if self.preview.isVisible() else None
+        return {
+            "said": self.said.text() if self.said.isVisible() else "",
+            "facts": self.facts.toPlainText() if self.facts.isVisible() else "",
+            "fields": {
+                one.objectName()[len("nss_own_field_") :]: one.currentText()
+                for one in fields
+                if one.objectName().startswith("nss_own_field_")
+            },
+            "preview": [picture.width(), picture.height()] if picture else [0, 0],
+            "modal": QtWidgets.QApplication.activeModalWidget() is not None,
+        }
+
+
+def brought(shop, found):
+    """A model of one's own: one that does not fit, one that is corrected and added; a tool runs."""
+    found["own"] = notes = {}
+    yield from press(shop, "own")
+    own = Own()
+    own.window.move(560, 40)
+    yield from own.press("look")
+    notes["nothing"] = own.notes()
+    own.choose("denoise", "/own/twice.onnx")
+    yield from own.press("look")
+    notes["misfit"] = own.notes()
+    own.choose("denoise", "/own/mine.onnx")
+    own.title.setText("My denoiser")
+    yield from own.press("look")
+    notes["seen"] = own.notes()
+    own.field_order.setCurrentText("bgr")
+    yield from own.press("look")
+    notes["corrected"] = own.notes()
+    shoot("own")
+    yield from own.press("add")
+    notes["added"] = own.notes()
+    own.window.close()
+    yield lambda: "own.mine" in dict(shop.items())
+    notes["state"] = shop.state("own.mine")
+    doc = document(120, 90, SPACES["srgb8"], "own")
+    layer = paint_layer(doc, "Photo", picture("srgb8"), 0, 0, 120, 90)
+    yield activate(doc, layer)
+    notes["run"] = {}
+    yield from run_tool("denoise", "auto", {"strength": "auto", "detail": 50}, notes["run"])
+    note_result(doc, layer, notes["run"], "own", "srgb8")
+    yield from run_tool("denoise", "auto", {"strength": 20, "detail": 50}, notes)
+    close(doc)
+
+
 def models(found):
     """Consent, progress, cancel and going on, a wrong file, a removal, a folder; quitting amid."""
     shop = yield from opened(found)
@@ -126,6 +216,7 @@ def models(found):
     yield from press(shop, "import")
     yield lambda: "ready" in shop.state(NAFNET)
     found["imported"] = shop.notes(NAFNET)
+    yield from brought(shop, found)
     shop.choose(DRUNET)
     yield from agree(shop)
     yield lambda: " of " in shop.doing.text()
