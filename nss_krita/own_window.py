@@ -5,6 +5,7 @@ It draws what the bridge's desk says, and never keeps Krita waiting.
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING, Any
 
 from .consent_box import paragraph
@@ -23,6 +24,7 @@ else:
 _POLL_MS = 150
 _WIDTH, _HEIGHT = 460, 720
 _PREVIEW_HEIGHT = 170
+_LABEL_CHARS = 28
 
 
 class OwnWindow(QtWidgets.QDialog):
@@ -172,8 +174,9 @@ class OwnWindow(QtWidgets.QDialog):
             field = _field(finding)
             self._fields[finding.name] = finding, field
             field.setToolTip(f"<p>{finding.why}</p>")
-            label = QtWidgets.QLabel(f"{finding.title}\n({own.sure(finding)}):")
-            label.setWordWrap(True)
+            # A form leaves no room for lines that a label breaks itself.
+            title = textwrap.fill(finding.title, _LABEL_CHARS)
+            label = QtWidgets.QLabel(f"{title}\n({own.sure(finding)}):")
             label.setBuddy(field)
             self._found.addRow(label, field)
         self._scroll.setVisible(bool(view.findings))

@@ -168,6 +168,6 @@ def _tile(told: Mapping[str, Any] | None) -> Floats | None:
 def _summary(card: Card, seconds: float, costs: Costs) -> str:
     """What a run takes, in one line."""
     rule = card.tile
-    what = f"a tile of {rule.sides[0]} × {rule.sides[1]}" if rule else "a run"
+    what = f"A tile of {rule.sides[0]} × {rule.sides[1]}" if rule else "A run"
     needs = wire.megabytes(max(1, costs.session_bytes + costs.run_bytes))
     return f"{what} took {wire.duration(max(seconds, 0.05))} here, with about {needs} of memory"
