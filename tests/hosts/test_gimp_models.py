@@ -12,16 +12,10 @@ import pytest
 from gimp_stage import Stage, a_stage, contract_models
 from test_gimp import await_window
 
-from shared_core.bridge import settings
-from tests.fakes.contracts import strangers
-
 pytestmark = [pytest.mark.hosts, pytest.mark.timeout(600)]
 NAFNET, SCUNET = contract_models.NAFNET, contract_models.SCUNET
 SPEED = 1_500_000
 PADDING = 6_000_000
-# Of the fields, with the keyboard, from that of the commercial use.
-TO_ORDER = 4
-MINE = strangers.enhancer(strangers.Contract(high=255.0, order="BGR", opaque=True))
 
 
 @pytest.fixture(scope="module")
@@ -56,81 +50,17 @@ class Keys:
         time.sleep(1)
         self.press("Return")
 
-    def type(self, text: str) -> None:
-        self._inside.also(["xdotool", "type", "--delay", "40", text])
-        time.sleep(0.7)
-
-    def pick(self, path: str) -> None:
-        """In a dialog of files: a path begins with a stroke, and a place to type it opens."""
-        time.sleep(1.5)
-        self.type(path)
-        self.press("Return")
-        time.sleep(1)
-
-    def look(self) -> None:
-        """Have the model be looked at, and wait for the end of the process that does it."""
-
-        def looking() -> bool:
-            return self._inside.also(["pgrep", "-f", "shared_core.byo.examine"]).returncode == 0
-
-        self._inside.also(["xdotool", "key", "alt+k"])
-        wait_for(looking)
-        wait_for(lambda: not looking(), 120)
-        time.sleep(2)
-
     def here(self, model: str) -> bool:
         return bool(list((self._models / model).glob("*.onnx")))
 
-    def card(self, model: str) -> str:
-        file = self._models / model / "card.toml"
-        return file.read_text("utf-8") if file.is_file() else ""
-
     def parts(self) -> int:
         return sum(one.stat().st_size for one in (self._models / ".staging").glob("*.part"))
-
-
-def bring_one(keys: Keys, shoot: Callable[[str], None]) -> None:
-    """A model of one's own that does not fit, and one that is corrected and added."""
-    keys.press("alt+y")
-    keys.press("alt+t", "Down", "Down")
-    keys.press("alt+f")
-    keys.pick("/own/twice.onnx")
-    keys.look()
-    shoot("own-misfit")
-    keys.press("alt+f")
-    keys.pick("/own/mine.onnx")
-    keys.press("alt+n")
-    keys.type("My denoiser")
-    keys.look()
-    shoot("own-seen")
-    keys.press("alt+u", *["Tab"] * TO_ORDER, "Down")
-    shoot("own-corrected")
-    keys.look()
-    shoot("own-again")
-    keys.press("alt+a")
-    wait_for(lambda: keys.card("own.mine"))
-    time.sleep(2)
-    shoot("own-added")
-
-
-def carry_about(keys: Keys, hub: Any, profile: Any) -> None:
-    """Settings; and models that are taken along in a folder, removed, and brought back from it."""
-    keys.press("ctrl+Page_Down", "ctrl+Page_Down", "alt+u")
-    file = profile.home / "nss" / "config" / "settings.json"
-    wait_for(lambda: settings.load(file).commercial_only)
-    keys.press("alt+u")
-    wait_for(lambda: not settings.load(file).commercial_only)
 
 
 def test_the_panel(stage: Stage) -> None:
     out = stage.folder / "panel-out"
     with stage.mounts("panel", 3.0, {}, padding=PADDING, models=(NAFNET, SCUNET)) as options:
         hub = options.pop("hub")
-        own = stage.folder / "own"
-        own.mkdir()
-        (own / "mine.onnx").write_bytes(MINE)
-        (own / "twice.onnx").write_bytes(strangers.enhancer(strangers.Contract(scale=2)))
-        options["readonly"][own] = "/own"
         hub.fault("scunet_color_real_psnr.onnx", "flip", at=100)
         hub.fault(".onnx", "slow", at=SPEED)
         gimp = ["sh", "-c", 'exec "$@" >/out/gimp.log 2>&1', "sh", stage.editor.gimp, "-s"]
@@ -168,8 +98,6 @@ def test_the_panel(stage: Stage) -> None:
             time.sleep(2)
             inside.screenshot(out / "error.png")
             assert not keys.here(SCUNET)
-            bring_one(keys, lambda name: inside.screenshot(out / f"{name}.png"))
-            carry_about(keys, hub, options["profile"])
             keys.press("alt+l")
             wait_for((out / "found.json").exists)
     found = json.loads((out / "found.json").read_text("utf-8"))
