@@ -165,7 +165,6 @@ def brought(shop, found):
     own.field_order.setCurrentText("bgr")
     yield from own.press("look")
     notes["corrected"] = own.notes()
-    shoot("own")
     yield from own.press("add")
     notes["added"] = own.notes()
     own.window.close()
