@@ -21,10 +21,10 @@ from shared_core.catalog.card import Card, CardFile
 from shared_core.catalog.card_text import card_text
 from shared_core.catalog.contract import Shown
 from shared_core.catalog.manifest import sha256_of
-from shared_core.catalog.trust.canary import try_model
+from shared_core.catalog.trust.canary import onnxruntime_version, try_model
 from shared_core.catalog.trust.inspection import Inspected, inspect
 from shared_core.engine.memory import peak_rss_bytes
-from shared_core.engine.session import open_session
+from shared_core.engine.session import Session, SessionFailed, open_session
 from shared_core.pixels import Picture, Raster
 
 from . import roles
@@ -72,8 +72,10 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
     _check_tool(asked.tool)
     inspected = inspect(asked.path, asked.root)
     files = _files(asked.path, asked.root, inspected)
+    # What does not fit by what it declares is not even opened.
+    roles.readings(inspected.inputs, asked.tool)
     before = peak_rss_bytes()
-    session = open_session(asked.path)
+    session = _opened(asked.path)
     opened = peak_rss_bytes()
     probe = Probe(session, asked.seconds)
     name = f"{asked.origin.repo} {asked.path.name}".strip()
@@ -104,6 +106,16 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
         "bytes": costs.session_bytes + costs.run_bytes,
         "summary": _summary(card, seconds, costs),
     }
+
+
+def _opened(path: Path) -> Session:
+    try:
+        return open_session(path)
+    except SessionFailed as failed:
+        raise CouldNotBeDone(
+            f"{path.name} cannot be loaded by onnxruntime {onnxruntime_version()} "
+            f"({failed.reason}). Export it for this version, with operators and types that it has."
+        ) from None
 
 
 def _check_tool(tool: str) -> None:

@@ -7,6 +7,7 @@ looked for afterwards. It also counts how often the model really gave an output.
 from __future__ import annotations
 
 import os
+import re
 import threading
 import time
 from collections import Counter, OrderedDict
@@ -37,6 +38,11 @@ _SHARE_FOR_WARM_SESSIONS = 0.1
 # With less of the heavy operations on a device, the processor does the work.
 _LEAST_SHARE = 0.5
 _WARNING = 2
+# What onnxruntime says first: a number, the file, the place in its own code with a signature.
+_WHERE = re.compile(
+    r"\[ONNXRuntimeError\] : \d+ : \w+ : |Load model from .*? failed:"
+    r"|/onnxruntime_src/\S+:\d+ [^()]*\([^()]*\) "
+)
 _MEMORY_SIGNS = (
     "failed to allocate memory",
     "out of memory",
@@ -335,7 +341,7 @@ def _unbound(path: Path, provider: str, reason: str) -> SessionFailed:
 
 
 def _reason(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
+    lines = _WHERE.sub("", str(error)).strip().splitlines()
     return f"{type(error).__name__}: {lines[0][:300]}" if lines else type(error).__name__
 
 

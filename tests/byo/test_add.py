@@ -42,6 +42,13 @@ def _file(folder: Path, data: bytes, name: str = "My net.onnx") -> Path:
     return path
 
 
+def _of_the_future() -> bytes:
+    """A model that wants a later onnxruntime."""
+    proto = onnx.load_from_string(strangers.enhancer(Contract()))
+    proto.ir_version = 90
+    return proto.SerializeToString()
+
+
 def _rgb(path: Path) -> Any:
     return cv2.imread(str(path))[..., ::-1] / 255
 
@@ -132,6 +139,12 @@ def test_data_beside_the_file_comes_along(home: Home, tmp_path: Path) -> None:
         (lambda: strangers.enhancer(Contract(scale=2)), "denoise", 3, "Add it for Upscale"),
         (lambda: b"<!doctype html><html>", "denoise", 5, "it is a web page"),
         (lambda: strangers.enhancer(Contract())[:300], "denoise", 5, "is not used"),
+        (
+            _of_the_future,
+            "denoise",
+            5,
+            "Fail: Unsupported model IR version: 90, max supported IR version",
+        ),
         (lambda: strangers.enhancer(Contract()), "tags", 3, "takes no model of your own"),
         (lambda: strangers.enhancer(Contract()), "nonsense", 2, "There is no tool 'nonsense'"),
     ],
