@@ -82,7 +82,8 @@ class Player:
         self.cancel("starting")
         self.notes["starting"]["after"] = self.resting()
 
-        run = [*self.nss, "run", "deblur", "/pictures/large.png", "-o", "/tmp/deblurred.png"]
+        run = [*self.nss, "run", "deblur", "/pictures/large.png", "-o", "/tmp/x.png"]
+        run += ["--path", "real"]
         program = 'exec "$@" >/tmp/elsewhere.log 2>&1 & echo $!'
         other = self.inside.also(["sh", "-c", f"({program})", "sh", *run]).stdout.strip()
         self.state(lambda state: state["running"])

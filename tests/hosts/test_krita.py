@@ -425,6 +425,7 @@ def test_every_menu_entry(main: Any) -> None:
         assert entry["text"] == f"{tool.title}…"
         assert entry["tool"] == tool.id and entry["panel"], entry
     assert entries["nss_models_open"]["text"] == "Models…"
+    assert f"Krita {main[0]['version']}" in entries.pop("nss_diagnostics_copy")["copied"]
     for name, entry in entries.items():
         assert entry["new"], (name, entry)
 

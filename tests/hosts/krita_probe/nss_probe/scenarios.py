@@ -170,10 +170,15 @@ def menu_entries(found):
     for action in entries:
         seen = visible_parts()
         Panel().frame.setVisible(False)
+        clipboard = QtWidgets.QApplication.clipboard()
+        clipboard.clear()
         action.trigger()
+        if "Copy" in action.text():
+            yield clipboard.text
         yield 300
         found["entries"][action.objectName()] = {
             "text": action.text().replace("&", ""),
+            "copied": clipboard.text(),
             "tool": Panel().tool.currentData(),
             "panel": Panel().frame.isVisible(),
             "new": sorted(visible_parts() - seen),
