@@ -288,7 +288,9 @@ def with_display(argv: Sequence[str], number: int, window_manager: bool) -> list
     inner = list(argv)
     if window_manager:
         inner = ["sh", "-c", 'openbox & exec "$@"', "sh", *inner]
-    display = ["xvfb-run", "-n", str(number), "-f", XAUTHORITY, "-s", f"-screen 0 {SCREEN}"]
+    # Keys do not repeat (-r): on a busy machine one is held for longer than was meant.
+    screen = f"-r -screen 0 {SCREEN}"
+    display = ["xvfb-run", "-n", str(number), "-f", XAUTHORITY, "-s", screen]
     return ["dbus-run-session", "--", *display, *inner]
 
 

@@ -82,11 +82,7 @@ class Player:
         self.cancel("starting")
         self.notes["starting"]["after"] = self.resting()
 
-        run = [*self.nss, "run", "deblur", "/pictures/large.png", "-o", "/tmp/x.png"]
-        run += ["--path", "real"]
-        program = 'exec "$@" >/tmp/elsewhere.log 2>&1 & echo $!'
-        other = self.inside.also(["sh", "-c", f"({program})", "sh", *run]).stdout.strip()
-        self.state(lambda state: state["running"])
+        other = self.elsewhere()
         self.again()
         self.state(lambda state: state["pixel files"] > 2)
         time.sleep(1)
@@ -102,14 +98,24 @@ class Player:
         self.notes["stuck"] |= {"ended": ended["since"]["runner"] - clicked}
         self.notes["stuck"]["after"] = self.resting()
 
+    def elsewhere(self) -> str:
+        """A run of the command line, over more tiles than the test lasts; its process."""
+        run = [*self.nss, "run", "deblur", "/pictures/large.png", "-o", "/tmp/x.png"]
+        run += ["--path", "real"]
+        program = 'exec "$@" >/tmp/elsewhere.log 2>&1 & echo $!'
+        said = self.inside.also(["sh", "-c", f"({program})", "sh", *run]).stdout
+        self.state(lambda state: state["running"])
+        return str(said.strip())
+
     def two_images(self) -> None:
         """A run in one, and meanwhile another one in the other; ten times undone and redone."""
+        other = self.elsewhere()
         self.again()
-        self.state(lambda state: state["running"])
         self.keys("alt+1")
+        time.sleep(1)
         self.keys("ctrl+f")
-        both = self.state(lambda state: len(state["plug-ins"]) == 2)
-        self.notes["both"] = both
+        self.notes["both"] = self.state(lambda state: len(state["plug-ins"]) == 2)
+        self.inside.also(["kill", "-INT", other])
         done = self.notes["done"] = self.state(
             lambda s: all(len(s[name]["layers"]) == 2 for name in ("one", "two"))
         )

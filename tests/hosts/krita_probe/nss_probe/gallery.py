@@ -79,9 +79,8 @@ def gallery(found):
     doc.refreshProjection()
     yield FLOATING_MS
     shoot(found, "result", window())
-    panel.receipts.setCurrentRow(0)
-    yield 300
-    panel.dock._bring_into_sight((panel.receipt_details,))
+    panel.fields()
+    into_sight(panel.receipt_details)
     yield 500
     shoot(found, "history", panel.frame)
     node.setVisible(True)
@@ -97,6 +96,15 @@ def gallery(found):
     yield from models(found)
     found["done"] = True
     yield from leave()
+
+
+def into_sight(widget):
+    """Scroll to it, wherever it lies."""
+    above = widget.parentWidget()
+    while above is not None:
+        if isinstance(above, QtWidgets.QScrollArea):
+            above.ensureWidgetVisible(widget)
+        above = above.parentWidget()
 
 
 def menu(found):
@@ -128,7 +136,7 @@ def download(found, doc, node):
     yield panel.dock.settled
     panel.consent.setChecked(True)
     panel.apply.click()
-    yield lambda: "left" in panel.status.text()
+    yield lambda: "MB" in panel.status.text()
     yield 1500
     shoot(found, "progress", panel.frame)
     yield panel.idle
