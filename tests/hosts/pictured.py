@@ -9,8 +9,7 @@ from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[2]
 LIMIT = 100_000
-# Fewer and fewer, until a picture is small enough.
-COLOURS = (256, 128, 64)
+COLOURS = 256
 
 
 def cut(screen: Path, target: Path, rows: slice, columns: slice) -> None:
@@ -18,10 +17,8 @@ def cut(screen: Path, target: Path, rows: slice, columns: slice) -> None:
     whole = Image.fromarray(np.asarray(Image.open(screen).convert("RGB"))[rows, columns])
     target.parent.mkdir(parents=True, exist_ok=True)
     whole.save(target, optimize=True)
-    for colours in COLOURS:
-        if target.stat().st_size <= LIMIT:
-            break
+    if target.stat().st_size > LIMIT:
         # Without k-means smooth backgrounds fall into visible steps.
-        few = whole.quantize(colours, kmeans=4, dither=Image.Dither.NONE)
+        few = whole.quantize(COLOURS, kmeans=1, dither=Image.Dither.NONE)
         few.save(target, optimize=True)
     print(target, target.stat().st_size, flush=True)

@@ -1,4 +1,6 @@
-"""Takes the pictures of the documentation: `pictures.py PHOTO [--only EDITOR ROOT] [--all FOLDER]`.
+"""Takes the pictures of the documentation.
+
+`pictures.py PHOTO [--only EDITOR ROOT] [--all FOLDER] [--language CODE]`
 
 Opens the photo in Krita and in GIMP of every test root, dark and light, goes through what a user
 sees (plan, consent, progress, error, history, dialog, panel), and writes docs/pictures and the page
@@ -71,29 +73,44 @@ Place = tuple[int, int, int, int]
 
 def kept(editor: str, root: str, scene: str, theme: str) -> bool:
     """Whether a picture stays in the repository: one of the whole window is large."""
+    if "-" in theme:
+        return scene in ("result", "dialog", "docker", "consent")
     if scene in WHOLE_WINDOW:
         return root == "debian13" and theme == "dark"
     return root == "debian13" or (scene not in ("models", "settings"))
 
 
 class Album:
-    """The pictures as they are taken."""
+    """The pictures as they are taken, in English or in ``language``, then dark alone."""
 
-    def __init__(self, every: Path | None) -> None:
-        self._every = every
+    def __init__(self, every: Path | None, language: str) -> None:
+        self._every, self.language = every, language
+        self.themes = THEMES[:1] if language else THEMES
+
+    def named(self, theme: str) -> str:
+        """What tells the pictures of a theme apart."""
+        return f"{theme}-{self.language}" if self.language else theme
 
     def add(self, name: tuple[str, str, str, str], screen: Path, place: Place) -> None:
         """Cut one out of a photograph of the screen; ``name`` is editor, root, scene, theme."""
         x, y, width, height = place
         rows, columns = slice(max(0, y), y + height), slice(max(0, x), x + width)
-        for folder in (self._every, PICTURES if kept(*name) else None):
-            if folder is not None:
-                cut(screen, folder / file_name(*name), rows, columns)
+        places = [self._every, PICTURES if kept(*name) else None]
+        first, *others = [folder / file_name(*name) for folder in places if folder] or [None]
+        if first is not None:
+            cut(screen, first, rows, columns)
+        for other in others:
+            shutil.copyfile(first, other)
 
 
 def file_name(editor: str, root: str, scene: str, theme: str) -> str:
-    """A picture's file."""
+    """A picture's file; a theme in another language is called *dark-de*."""
     return f"{editor.lower()}-{root}-{scene}-{theme}.png"
+
+
+def in_language(language: str) -> dict[str, str]:
+    """What has a plug-in speak a language, as the editor's own setting does."""
+    return {"NSS_LANGUAGE": language} if language else {}
 
 
 def framed(place: Place) -> Place:
@@ -110,12 +127,13 @@ def krita(editor: Editor, folder: Path, photo: Path, hub: Hub, album: Album) -> 
     (folder / "pictures").mkdir()
     shutil.copyfile(photo, folder / "pictures" / "photo.png")
     with staged(editor, folder) as stage:
-        for theme in THEMES:
+        for theme in album.themes:
             name = {"dark": "Krita dark", "light": "Krita bright"}[theme]
+            environment = {"HF_HUB_OFFLINE": "1", "NSS_GALLERY_HUB": hub.url}
             found, done, profile = stage.start(
                 "gallery",
                 {},
-                {"HF_HUB_OFFLINE": "1", "NSS_GALLERY_HUB": hub.url},
+                environment | in_language(album.language),
                 setting=f"[theme]\nTheme={name}\n",
             )
             if not found.get("done"):
@@ -124,7 +142,7 @@ def krita(editor: Editor, folder: Path, photo: Path, hub: Hub, album: Album) -> 
                 shot = profile.tmp / "probe" / f"{scene}.png"
                 window = scene in (*WHOLE_WINDOW, "models")
                 album.add(
-                    ("Krita", editor.name, scene, theme),
+                    ("Krita", editor.name, scene, album.named(theme)),
                     shot,
                     framed(tuple(place)) if window else tuple(place),
                 )
@@ -177,9 +195,13 @@ class Gimp:
         """A menu entry's window, beside the picture."""
         window = window or f"^NSS: {title}"
         open_tool(self._inside, title, window)
-        found = await_window(self._inside, window)
+        return self.beside(window)
+
+    def beside(self, window: str) -> str:
+        """A window that has been opened, beside the picture, with all that it has to say."""
+        found = await_window(self._inside, window, 60)
         self.do("windowmove", found, "12", "60")
-        time.sleep(SETTLE_SECONDS)
+        time.sleep(2 * SETTLE_SECONDS)
         return found
 
     def take(self, scene: str, window: str = "") -> None:
@@ -200,15 +222,20 @@ def gimp(editor: Editor, folder: Path, photo: Path, hub: Hub, album: Album) -> N
     """For each theme a start as it is for a user, and one that fetches from the local hub."""
     with a_stage(folder, editor=editor) as stage:
         shutil.copyfile(photo, folder / "pictures" / "photo.png")
-        for theme in THEMES:
+        for theme in album.themes:
             profile = stage.profile(theme)
             gimprc = stage.editor.gimp_plug_ins(profile).parent / "gimprc"
             with gimprc.open("a", encoding="utf-8") as file:
                 file.write(f"\n(theme-color-scheme {theme})\n")
             out = stage.folder / f"{theme}-out"
-            name = editor.name, theme
-            with shown(stage, profile, out, {"HF_HUB_OFFLINE": "1"}) as inside:
-                as_a_user(Gimp(inside, out, album, name), inside, out)
+            name = editor.name, album.named(theme)
+            offline = {"HF_HUB_OFFLINE": "1", **in_language(album.language)}
+            with shown(stage, profile, out, offline) as inside:
+                screen = Gimp(inside, out, album, name)
+                if album.language:
+                    of_a_tool(screen, out)
+                    continue
+                as_a_user(screen, inside, out)
             (out / "stop").unlink(missing_ok=True)
             (out / "state.json").unlink(missing_ok=True)
             with shown(stage, profile, out, {"HF_ENDPOINT": hub.url}) as inside:
@@ -253,6 +280,17 @@ def as_a_user(screen: Gimp, inside: Any, out: Path) -> None:
     screen.keys("ctrl+Page_Down")
     screen.take("settings", panel)
     screen.keys("Escape")
+    (out / "stop").touch()
+
+
+def of_a_tool(screen: Gimp, out: Path) -> None:
+    """Dialogs alone: in another language the menu is sorted otherwise."""
+    await_state(out, lambda state: state["layers"] == 1, 180)
+    screen.laid_out()
+    for scene, tool in (("dialog", "remove-background"), ("consent", "restore-faces")):
+        (out / "ask").write_text(tool, "utf-8")
+        screen.take(scene, screen.beside("^NSS: "))
+        screen.keys("Escape")
     (out / "stop").touch()
 
 
@@ -324,7 +362,7 @@ def page() -> str:
 
 def there(editor: str, root: str, scene: str) -> Iterator[str]:
     """The pictures of a scene that have been taken."""
-    for theme in THEMES:
+    for theme in (*THEMES, "dark-de"):
         name = file_name(editor, root, scene, theme)
         if (PICTURES / name).exists():
             yield name
@@ -336,10 +374,11 @@ def main() -> None:
     parser.add_argument("photo", type=Path)
     parser.add_argument("--only", nargs=2, metavar=("EDITOR", "ROOT"), help="such as GIMP testing")
     parser.add_argument("--all", type=Path, metavar="FOLDER", help="also for what is not kept")
+    parser.add_argument("--language", default="", metavar="CODE", help="such as de; dark alone")
     chosen = parser.parse_args()
     os.environ["HF_HUB_OFFLINE"] = "0"
     folder = Path(tempfile.mkdtemp(prefix="pictures-"))
-    album = Album(chosen.all)
+    album = Album(chosen.all, chosen.language)
     every = [(editor, root) for root in ROOTS for editor in WAYS]
     try:
         declared = zeros(folder / "hub")

@@ -1,6 +1,7 @@
 """Opens the photo in a window for the pictures of the documentation, and notes what tools added.
 
-The folder of results has the wishes: `hide` hides the photo, `stop` ends the script.
+The folder of results has the wishes: `hide` hides the photo, `ask` holds the name of a tool's
+procedure, whose dialog is then shown until it is closed, `stop` ends the script.
 """
 
 from __future__ import annotations
@@ -18,7 +19,23 @@ source.set_name("Photo")
 image.set_file(Gio.File.new_for_path("/tmp/astronaut.xcf"))
 image.clean_all()
 Gimp.Display.new(image)
+
+
+def ask(tool: str) -> None:
+    """What the tool's menu entry does."""
+    procedure = Gimp.get_pdb().lookup_procedure(f"plug-in-nss-{tool}")
+    config = procedure.create_config()
+    config.set_property("run-mode", Gimp.RunMode.INTERACTIVE)
+    config.set_property("image", image)
+    config.set_core_object_array("drawables", [source])
+    procedure.run(config)
+
+
 while not (OUT / "stop").exists():
+    if (OUT / "ask").exists():
+        tool = (OUT / "ask").read_text("utf-8")
+        (OUT / "ask").unlink()
+        ask(tool)
     if (OUT / "hide").exists() and source.get_visible():
         source.set_visible(False)
         Gimp.displays_flush()
