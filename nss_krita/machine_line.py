@@ -50,5 +50,4 @@ class MachineLine(QtWidgets.QWidget):
             words, details = told.line, told.report
         self._title.say(words)
         self._title.setToolTip(f"<p>{words}</p>")
-        self._body.setPlainText(details)
-        self._title.setEnabled(bool(details) or self._title.isChecked())
+        self._body.setPlainText(details or words)

@@ -165,19 +165,27 @@ def of_document(document: Any) -> list[Labelled]:
     )
 
 
+def _masks(node: Any) -> list[Any]:
+    return [child for child in owned(node.childNodes()) if child.type().endswith("mask")]
+
+
 def untouched(node: Any, label: Labelled) -> bool:
-    """Whether a layer's pixels are still those the receipt speaks of."""
+    """Whether the pixels of a layer, or of the mask on it, are those the receipt speaks of."""
+    for mask in _masks(node):
+        if mask.uniqueId().toString() == label.uuid:
+            node = mask
     area = node.bounds()
     same_size = label.size == (area.width(), area.height())
     return same_size and fingerprint(node) == label.pixels
 
 
 def of_layer(document: Any, node: Any) -> Labelled | None:
-    """The receipt of a layer: its own, else that of the layer whose untouched copy it is."""
-    own = LAYER + node.uniqueId().toString()
+    """The receipt of a layer: its own, else that of a mask on it or of what it is a copy of."""
     known = [key for key in keys(document) if key.startswith(LAYER)]
-    if own in known:
-        return read(document, own)
+    for bearer in (node, *_masks(node)) if known else ():
+        own = LAYER + bearer.uniqueId().toString()
+        if own in known:
+            return read(document, own)
     if not known or node.type() != "paintlayer":
         return None
     area = node.bounds()

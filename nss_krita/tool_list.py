@@ -14,7 +14,7 @@ from .vendored import toolbox, wire
 
 _WAITING = "…"
 # What the titles may take of a narrow list; the plans' first word is to be seen in any case.
-_TITLES_SHARE = 0.58
+_TITLES_SHARE = 0.64
 
 
 @dataclass(frozen=True)
@@ -54,10 +54,8 @@ class ToolList(QtWidgets.QTreeWidget):
             item.setToolTip(0, f"<p>{html.escape(tool.help)}</p>")
             self._items[tool.id] = item
         header = self.header()
-        header.setMinimumSectionSize(24)
-        mode = QtWidgets.QHeaderView.ResizeMode
-        header.setSectionResizeMode(0, mode.Fixed)
-        header.setSectionResizeMode(1, mode.Stretch)
+        header.setMinimumSectionSize(1)
+        header.setStretchLastSection(False)
         self.setCurrentItem(self._items[toolbox.TOOLS[0].id])
         self.show_nothing()
         self.currentItemChanged.connect(self._chosen)
@@ -151,5 +149,7 @@ class ToolList(QtWidgets.QTreeWidget):
         self._share()
 
     def _share(self) -> None:
-        most = int(self.viewport().width() * _TITLES_SHARE)
-        self.setColumnWidth(0, max(1, min(self.sizeHintForColumn(0), most)))
+        whole = self.viewport().width()
+        titles = max(1, min(self.sizeHintForColumn(0), int(whole * _TITLES_SHARE)))
+        self.setColumnWidth(0, titles)
+        self.setColumnWidth(1, max(1, whole - titles))

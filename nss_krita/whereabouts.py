@@ -27,7 +27,6 @@ class Glimpse:
     bounds: tuple[int, int, int, int]
     selection: tuple[int, int, int, int] | None
     layers: int
-    siblings: int
 
 
 class Whereabouts:
@@ -66,7 +65,6 @@ def glimpse(document: Any, node: Any, layers: int) -> Glimpse:
     selection = None
     if chosen is not None:
         selection = chosen.x(), chosen.y(), chosen.width(), chosen.height()
-    parent = node.parentNode()
     return Glimpse(
         document=document.rootNode().uniqueId().toString(),
         canvas=(document.width(), document.height()),
@@ -77,5 +75,4 @@ def glimpse(document: Any, node: Any, layers: int) -> Glimpse:
         bounds=(bounds.x(), bounds.y(), bounds.width(), bounds.height()),
         selection=selection,
         layers=layers,
-        siblings=len(owned(parent.childNodes())) if parent is not None else 0,
     )

@@ -561,6 +561,37 @@ def test_locks(main: Any) -> None:
     assert len(inner) == 3
 
 
+PLACED = {
+    "mask": (
+        1,
+        [
+            [0, "Photo", "paintlayer"],
+            [1, "Photo · Remove Background · classical", "transparencymask"],
+        ],
+    ),
+    "replace": (2, [[0, "Photo · Denoise · classical", "paintlayer"]]),
+    "group": (
+        2,
+        [
+            [0, "Photo", "grouplayer"],
+            [1, "Photo", "paintlayer"],
+            [1, "Photo · Denoise · classical", "paintlayer"],
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize("where", PLACED)
+def test_placements(main: Any, where: str) -> None:
+    """What the panel promises of each: place, undo steps, and the same pixels after them."""
+    notes, (steps, wanted) = main[0][f"placed-{where}"], PLACED[where]
+    background = [[0, "Background", "paintlayer"]]
+    assert notes["placed"] == notes["redone"] == background + wanted
+    assert notes["names"] == [next(name for _, name, _ in wanted if " · " in name)]
+    assert notes["steps"] == steps and notes["same"]
+    assert notes["undone"] == [*background, [0, "Photo", "paintlayer"]]
+
+
 def test_layer_of_another_space(main: Any) -> None:
     """A grey layer in a colour document gives a grey layer, in one undo step."""
     notes = main[0]["foreign"]

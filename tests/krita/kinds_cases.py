@@ -155,6 +155,10 @@ def test_mask_on_the_layer_itself(desk: Desk) -> None:
     assert (mask.type(), mask.name()) == ("transparencymask", "Photo · Colorize · classical")
     assert native(mask) == matte()
     assert labels_of(desk) == [mask.name()]
+    receipts = import_module("nss_krita.receipts")
+    # It speaks for the layer too.
+    found = receipts.of_layer(desk.document, desk.layer)
+    assert found is not None and receipts.untouched(desk.layer, found)
     back_and_again(desk, 1)
 
 

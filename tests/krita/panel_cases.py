@@ -250,6 +250,11 @@ def test_narrow(desk: Desk, tool: str) -> None:
     most = max(230, 28 * desk.dock.fontMetrics().averageCharWidth())
     for part in (desk.dock._scroll.widget(), desk.dock._footer):
         assert part.minimumSizeHint().width() <= most, tool
+    rows = desk.widget("tool")
+    for width in (140, 230, 500):
+        rows.resize(width, rows.height())
+        assert rows.columnWidth(0) + rows.columnWidth(1) == rows.viewport().width()
+        assert rows.columnWidth(1) >= 0.3 * rows.viewport().width()
 
 
 def test_right_to_left_and_dark(desk: Desk) -> None:

@@ -139,6 +139,7 @@ def main(found):
     yield from kinds.every_tool(found)
     yield from colour_spaces(found)
     yield from kinds_of_layers(found)
+    yield from placements(found)
     yield from bad_input(found)
     yield from two_documents(found)
     found["done"] = True
@@ -384,6 +385,49 @@ def bad_input(found):
     yield 700
     notes["enabled"] = menu_path("nss_deblur")[1].isEnabled()
     notes["state"] = Panel().state()
+
+
+def placements(found):
+    """A mask on the layer, the result in its place or in a group with it, and the way back."""
+    for where, tool in (
+        ("mask", "remove_background"),
+        ("replace", "denoise"),
+        ("group", "denoise"),
+    ):
+        notes = found[f"placed-{where}"] = {}
+        doc = document(WIDTH, HEIGHT, name=where)
+        yield 600
+        layer = paint_layer(doc, "Photo", picture("subject8"), 0, 0, WIDTH, HEIGHT)
+        yield activate(doc, layer)
+        before = tree(doc)
+        trigger(tool)
+        panel = Panel()
+        panel.placement.setCurrentIndex(panel.placement.findData(where))
+        yield from run_tool(tool, "classical", {}, notes)
+        notes["placed"] = tree(doc)
+        notes["names"] = [one.name() for one in labelled(doc)]
+        steps = 0
+        while tree(doc) != before and steps < 4:
+            steps += 1
+            app.action("edit_undo").trigger()
+            yield POLL_MS
+        notes["steps"], notes["undone"] = steps, tree(doc)
+        (photo,) = [node for node in doc.rootNode().childNodes() if node.name() == "Photo"]
+        data = photo.pixelData(0, 0, WIDTH, HEIGHT)
+        notes["same"] = bytes(data) == picture("subject8")
+        for _ in range(steps):
+            app.action("edit_redo").trigger()
+            yield POLL_MS
+        notes["redone"] = tree(doc)
+        panel.placement.setCurrentIndex(0)
+        close(doc)
+        yield 300
+
+
+def labelled(doc):
+    """The nodes that have a receipt and are there."""
+    found = [doc.nodeByUniqueID(QtCore.QUuid(uuid)) for uuid in receipts_of(doc)]
+    return [node for node in found if node is not None]
 
 
 def two_documents(found):
