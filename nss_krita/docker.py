@@ -236,6 +236,8 @@ class NssPanel(QtWidgets.QWidget):
         """It has come into sight."""
         super().showEvent(event)
         self._poll_timer.start()
+        # What was to be asked when it went out of sight has not been.
+        self._stale = True
         self.look_soon()
 
     def hideEvent(self, event: Any) -> None:
@@ -284,7 +286,8 @@ class NssPanel(QtWidgets.QWidget):
         worker = environment.state(self._paths)
         if worker.condition is environment.Condition.OUTDATED and self._setup is None:
             self._show_setup()
-        self._footer.setVisible(worker.usable)
+        for part in (self._machine, self._footer):
+            part.setVisible(worker.usable)
         if not worker.usable:
             self._show_setup()
             self._show_none("The worker is not set up.", "Set it up above.")
@@ -354,8 +357,8 @@ class NssPanel(QtWidgets.QWidget):
     @guarded
     def _label_apply(self, *_: object) -> None:
         tool = toolbox.tool(self._tool.currentData())
-        words_ = "Download and apply" if self._plan.agreed() else "Apply"
-        self._bar.label(words_, _APPLY_HELP[tool.returns])
+        label = "Download and apply" if self._plan.agreed() else "Apply"
+        self._bar.label(label, self._options.placement_help() or _APPLY_HELP[tool.returns])
 
     # Runs
 

@@ -60,6 +60,11 @@ class RunOptions(QtWidgets.QWidget):
         """Where a result of this kind is wanted."""
         return self._wanted.get(outcome, placement.Placement.NEW.value)
 
+    def placement_help(self) -> str:
+        """What becomes of the result where something else than the usual was chosen."""
+        usual = self._placement.currentData() in (None, placement.Placement.NEW.value)
+        return "" if usual else str(self._placement.currentData(_TIP))
+
     def show_outcome(self, outcome: toolbox.Returns) -> None:
         """Offer the placements that fit a result of this kind; nothing where there is but one."""
         if outcome is self._outcome:

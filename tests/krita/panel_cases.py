@@ -123,6 +123,7 @@ def test_where_the_result_goes_is_a_choice(desk: Desk) -> None:
     choice.setCurrentIndex(1)
     wait(desk.dock.settled)
     assert desk.widget("layer").text().endswith("→ in its place")
+    assert "takes the place of your layer" in desk.widget("apply").toolTip()
     desk.apply()
     assert desk.names() == ["Photo · Denoise · classical"]
     assert [step[0] for step in desk.document.undo_stack] == ["Add Layer", "Remove Layer"]
