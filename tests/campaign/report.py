@@ -372,11 +372,12 @@ def _strangers(tally: Strangers | None) -> list[str]:
         ("opened in spite of a wrong hash", len(tally.opened)),
         ("read outside their folder", len(tally.outside)),
         ("errors that were no sentence", len(tally.mistakes)),
-        ("worker or runner ended", len(tally.worker_deaths)),
+        ("worker or runner died", len(tally.worker_deaths)),
         ("plans asked of the worker meanwhile", tally.plans),
         ("longest of them", f"{1000 * tally.longest_plan_seconds:.0f} ms"),
         ("jobs of the worker with a mutant as the model", tally.jobs),
         ("of them really by the mutant, as labelled", tally.real_jobs),
+        ("of them classical, since the runner stood still and was ended", tally.late_jobs),
     ]
     return [
         "## Models from strangers",

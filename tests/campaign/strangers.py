@@ -101,6 +101,7 @@ class Tally:
     longest_plan_seconds: float = 0.0
     jobs: int = 0
     real_jobs: int = 0
+    late_jobs: int = 0
     watched: int = 0
     audited: int = 0
     counted: list[str] = field(default_factory=list)
@@ -543,7 +544,12 @@ def work(ground: Ground, one: Mutant) -> None:
     if real != ran:
         tally.counted.append(f"{name}: labelled {came.receipt['path']}, and the model ran: {ran}")
     if before.runner_pid not in (None, after.runner_pid):
-        tally.worker_deaths.append(f"{name}: the runner is another one ({came.receipt['fault']})")
+        # The supervisor ends a runner that stands still, and says so; one that dies is a fault.
+        if "no progress" in str(came.receipt["fault"]):
+            tally.late_jobs += 1
+        else:
+            fault = came.receipt["fault"]
+            tally.worker_deaths.append(f"{name}: the runner is another one ({fault})")
     file.unlink()
 
 
