@@ -87,15 +87,15 @@ def kind_of(head: bytes) -> str | None:
 
 
 @contextlib.contextmanager
-def replacing(path: str | os.PathLike[str]) -> Iterator[Path]:
+def replacing(path: str | os.PathLike[str], ending: str = ".part") -> Iterator[Path]:
     """A new empty file beside ``path`` that takes its place when the block ends well.
 
     When the block fails, ``path`` stays as it was and the new file is removed. A link is followed
-    and an existing file's permissions are kept. Raises ``CouldNotBeDone`` when the disk is full
+    and an existing file's permissions are kept. Its name has the ``ending``. Raises ``CouldNotBeDone`` when the disk is full
     or the folder cannot be written.
     """
     target = Path(os.path.realpath(path))
-    fresh = target.with_name(f".nss-{os.urandom(8).hex()}.part")
+    fresh = target.with_name(f".nss-{os.urandom(8).hex()}{ending}")
     try:
         os.close(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
         yield fresh
