@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import gi
@@ -22,11 +24,39 @@ def file_chosen(window: Any, title: str, pattern: str, kind: str) -> str:
     """A file that the user picks, of ``kind`` first; "" for none."""
     chooser = Gtk.FileChooserNative.new(title, window, Gtk.FileChooserAction.OPEN, None, None)
     for name, one in ((kind, pattern), ("All files", "*")):
-        only = Gtk.FileFilter()
-        only.set_name(name)
-        only.add_pattern(one)
-        chooser.add_filter(only)
+        chooser.add_filter(_filter(name, [one]))
     return _chosen(chooser)
+
+
+def new_file_chosen(
+    title: str, usual: Path, kinds: Sequence[tuple[str, Sequence[str]]]
+) -> tuple[str, str]:
+    """A file that is to be written, and the kind that was picked; "" for none.
+
+    ``kinds`` are names with the patterns of their files. Whoever picks a file that is there is
+    asked.
+    """
+    chooser = Gtk.FileChooserNative.new(title, None, Gtk.FileChooserAction.SAVE, None, None)
+    chooser.set_do_overwrite_confirmation(True)
+    if usual.is_absolute():
+        chooser.set_current_folder(str(usual.parent))
+    chooser.set_current_name(usual.name)
+    filters = [_filter(f"{kind} ({', '.join(patterns)})", patterns) for kind, patterns in kinds]
+    for one in filters:
+        chooser.add_filter(one)
+    picked = chooser.run() == Gtk.ResponseType.ACCEPT
+    place = filters.index(chooser.get_filter()) if chooser.get_filter() in filters else 0
+    name = (chooser.get_filename() or "") if picked else ""
+    chooser.destroy()
+    return name, kinds[place][0]
+
+
+def _filter(name: str, patterns: Sequence[str]) -> Any:
+    only = Gtk.FileFilter()
+    only.set_name(name)
+    for pattern in patterns:
+        only.add_pattern(pattern)
+    return only
 
 
 def _chosen(chooser: Any) -> str:

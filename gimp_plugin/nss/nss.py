@@ -9,6 +9,7 @@ import json
 import sys
 from collections.abc import Callable
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import gi
@@ -16,13 +17,14 @@ import gi
 gi.require_version("Gimp", "3.0")
 
 from arguments import FLAGS, declare, filled  # noqa: E402
-from gi.repository import Gimp, GLib  # noqa: E402
-from vendored import client, environment, errors, paths, toolbox, wire  # noqa: E402
+from gi.repository import Gimp, Gio, GLib  # noqa: E402
+from vendored import client, environment, errors, export, paths, toolbox, wire  # noqa: E402
 
 PREFIX = "plug-in-nss-"
 RECEIPTS = PREFIX + "receipts"
 SETUP = PREFIX + "setup"
 PANEL = PREFIX + "panel"
+EXPORT = PREFIX + "export"
 _PLACES = {
     toolbox.Returns.PIXELS: "The result is a new layer above each selected one.",
     toolbox.Returns.MASK: "The result is a new layer with a layer mask above each selected one, "
@@ -79,6 +81,27 @@ def show_receipts(
 
 
 @guarded
+def export_labelled(
+    procedure: Any, mode: Any, image: Any, drawables: Any, config: Any, data: Any
+) -> Any:
+    """Export the image with its label, to a file that is asked for where there is a user."""
+    import exporting
+
+    if mode == Gimp.RunMode.INTERACTIVE:
+        target = exporting.chosen(image)
+        if target is None:
+            raise errors.Cancelled("Cancelled.")
+        config.set_property("file", Gio.File.new_for_path(str(target)))
+    file = config.get_property("file")
+    if file is None or not file.get_path():
+        raise errors.UsageError("Name the file that is to be written, as the argument file.")
+    said, found = exporting.export_to(image, Path(file.get_path()))
+    if mode != Gimp.RunMode.NONINTERACTIVE:
+        Gimp.message(said)
+    return filled(_end(procedure, Gimp.PDBStatusType.SUCCESS), found, said)
+
+
+@guarded
 def set_up(procedure: Any, mode: Any, image: Any, drawables: Any, config: Any, data: Any) -> Any:
     """Show how the worker stands, and set it up; without a dialog say whether it is usable."""
     usable = environment.state(paths.paths()).usable
@@ -121,16 +144,18 @@ class Nss(Gimp.PlugIn):
 
     def do_query_procedures(self) -> list[str]:
         """Names of the procedures."""
-        return [*(PREFIX + tool.id for tool in toolbox.TOOLS), RECEIPTS, PANEL, SETUP]
+        return [*(PREFIX + tool.id for tool in toolbox.TOOLS), RECEIPTS, EXPORT, PANEL, SETUP]
 
     def do_create_procedure(self, name: str) -> Any:
         """One procedure, those of the tools made from their declarations."""
-        if name == RECEIPTS:
-            return self._receipts(name)
-        if name == SETUP:
-            return self._set_up(name)
-        if name == PANEL:
-            return self._panel(name)
+        others = {
+            RECEIPTS: self._receipts,
+            EXPORT: self._export,
+            PANEL: self._panel,
+            SETUP: self._set_up,
+        }
+        if name in others:
+            return others[name](name)
         tool = toolbox.tool(name.removeprefix(PREFIX))
         procedure = self._procedure(name, f"{tool.title}…", run, tool)
         sensitive = Gimp.ProcedureSensitivityMask.DRAWABLE | Gimp.ProcedureSensitivityMask.DRAWABLES
@@ -154,6 +179,36 @@ class Nss(Gimp.PlugIn):
         procedure.set_documentation(text, text, name)
         procedure.add_string_return_value(
             "receipts", "Receipts", "A JSON list of objects: layer and receipt.", "", FLAGS
+        )
+        return procedure
+
+    def _export(self, name: str) -> Any:
+        procedure = self._procedure(name, f"{export.TITLE}…", export_labelled, None)
+        procedure.set_sensitivity_mask(
+            Gimp.ProcedureSensitivityMask.DRAWABLE
+            | Gimp.ProcedureSensitivityMask.DRAWABLES
+            | Gimp.ProcedureSensitivityMask.NO_DRAWABLES
+        )
+        procedure.set_documentation(
+            export.HELP,
+            f"{export.HELP} The strongest source type wins. GIMP's own exporter writes the file; "
+            "the image keeps its name, and is saved or not as before.",
+            name,
+        )
+        procedure.add_file_argument(
+            "file",
+            "_File",
+            "The file that is written; its ending says whether as PNG, TIFF or JPEG.",
+            Gimp.FileChooserAction.SAVE,
+            True,
+            None,
+            FLAGS,
+        )
+        procedure.add_string_return_value(
+            "receipts", "Receipts", "The receipts in the file, a JSON list.", "", FLAGS
+        )
+        procedure.add_string_return_value(
+            "text", "Text", "What was exported, in a sentence.", "", FLAGS
         )
         return procedure
 

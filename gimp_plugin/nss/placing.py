@@ -10,6 +10,8 @@ import gi
 gi.require_version("Gegl", "0.4")
 gi.require_version("Gimp", "3.0")
 
+import metadata  # noqa: E402
+import parasites  # noqa: E402
 from crossing import (  # noqa: E402
     MATTES,
     Area,
@@ -26,9 +28,6 @@ from gi.repository import Gegl, Gimp  # noqa: E402
 from vendored import arena, errors, host, receipt, toolbox, wire  # noqa: E402
 
 Returns = toolbox.Returns
-PARASITE = "nss-receipt"
-# Receipts of what is no layer are kept by the image: prefix, tool, and the layer's tattoo.
-PREFIX = "nss-"
 
 
 @dataclass(frozen=True)
@@ -75,7 +74,8 @@ class Placer:
         image.undo_group_start()
         try:
             done = image.insert_layer(made, parent, position) and done
-            done = made.attach_parasite(_parasite(PARASITE, label)) and done
+            done = parasites.attach(made, label) and done
+            done = metadata.update(image) and done
         finally:
             image.undo_group_end()
         if not done:
@@ -104,12 +104,13 @@ class Placer:
             # GIMP scales the mask; the pixels are the result's.
             done = made.scale(*size, False) and done
         _fill(made, native, data)
-        done = made.attach_parasite(_parasite(PARASITE, label)) and done
+        done = parasites.attach(made, label) and done
         if above is not None:
             kind = self.layer_type(image, alpha=True)
             subject = Gimp.Layer.new(image, source.name, *size, kind, 100, Gimp.LayerMode.NORMAL)
             _fill(subject, native, above)
             done = image.insert_layer(subject, None, 0) and done
+        done = metadata.update(image, self._image) and done
         image.undo_enable()
         if not done:
             image.delete()
@@ -146,7 +147,7 @@ class Placer:
             done = image.insert_channel(channel, None, 0)
             done = image.select_item(self._combine, channel) and done
             done = image.remove_channel(channel) and done
-            done = image.attach_parasite(_parasite(_note_name(layer, label), label)) and done
+            done = parasites.attach_note(image, layer, label) and done
             done = image.set_selected_layers(chosen) and done
         finally:
             image.undo_group_end()
@@ -157,7 +158,7 @@ class Placer:
 
     def note(self, layer: Any, label: receipt.Receipt) -> None:
         """The receipt of a result in words, kept by the image; no pixel is touched."""
-        if not self._image.attach_parasite(_parasite(_note_name(layer, label), label)):
+        if not parasites.attach_note(self._image, layer, label):
             raise _refused("the note")
 
     @staticmethod
@@ -213,26 +214,6 @@ class Placer:
         name = own_format(mask)
         added = _add_mask(made, over(mask, native.area, name), name)
         return bool(added and made.set_apply_mask(layer.get_apply_mask()))
-
-
-def label_of(item: Any, name: str = PARASITE) -> receipt.Receipt | None:
-    """The receipt that a layer or image carries; None where there is none or it is damaged."""
-    parasite = item.get_parasite(name)
-    if parasite is None:
-        return None
-    try:
-        return receipt.from_json(bytes(parasite.get_data()))
-    except (errors.NssError, ValueError):
-        return None
-
-
-def _parasite(name: str, label: receipt.Receipt) -> Any:
-    flags = Gimp.PARASITE_PERSISTENT | Gimp.PARASITE_UNDOABLE
-    return Gimp.Parasite.new(name, flags, receipt.to_json(label).encode("ascii"))
-
-
-def _note_name(layer: Any, label: receipt.Receipt) -> str:
-    return f"{PREFIX}{label.tool}-{layer.get_tattoo()}"
 
 
 def _image_like(old: Any, size: tuple[int, int], task: host.Task) -> Any:

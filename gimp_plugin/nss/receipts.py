@@ -10,7 +10,7 @@ import gi
 
 gi.require_version("Gimp", "3.0")
 
-from placing import PARASITE, PREFIX, label_of  # noqa: E402
+from parasites import PREFIX, RECEIPT, label_of  # noqa: E402
 from vendored import receipt  # noqa: E402
 
 _WIDTH, _HEIGHT, _LIST_HEIGHT = 560, 520, 140
@@ -36,11 +36,22 @@ def of_image(image: Any) -> list[Labelled]:
     found = [(layer.get_name(), label_of(layer)) for layer in layers]
     names = {layer.get_tattoo(): layer.get_name() for layer in layers}
     for name in sorted(image.get_parasite_list()):
-        if name.startswith(PREFIX) and name != PARASITE:
+        if name.startswith(PREFIX) and name != RECEIPT:
             tattoo = name.rpartition("-")[2]
             layer = names.get(int(tattoo)) if tattoo.isdigit() else None
             found.append((layer or "a deleted layer", label_of(image, name)))
     return [Labelled(name, label) for name, label in found if label is not None]
+
+
+def visible(image: Any) -> list[receipt.Receipt]:
+    """The receipts of the layers that are seen, from top to bottom."""
+    shown = _all(image.get_layers(), only_visible=True)
+    return [label for layer in shown if (label := label_of(layer)) is not None]
+
+
+def listed(found: list[receipt.Receipt]) -> str:
+    """Receipts as a JSON list."""
+    return receipt.dump([receipt.to_dict(one) for one in found])
 
 
 def to_json(found: list[Labelled]) -> str:
@@ -131,8 +142,10 @@ def _add_fields(store: Any, parent: Any, fields: Mapping[str, Any]) -> None:
             _add_fields(store, row, value)
 
 
-def _all(layers: Any) -> Iterator[Any]:
+def _all(layers: Any, only_visible: bool = False) -> Iterator[Any]:
     for layer in layers:
+        if only_visible and not (layer.get_visible() and layer.get_opacity()):
+            continue
         yield layer
         if layer.is_group():
-            yield from _all(layer.get_children())
+            yield from _all(layer.get_children(), only_visible)

@@ -19,8 +19,8 @@ KINDS = (
 )
 TITLE = "Export with Label"
 HELP = (
-    "Exports the picture as PNG, TIFF or JPEG, with the receipts of all visible layers and the IPTC "
-    "digital source type in the file."
+    "Exports the picture as PNG, TIFF or JPEG, with the receipts of all visible layers and the "
+    "IPTC digital source type in the file."
 )
 
 

@@ -29,6 +29,7 @@ from gimp_pictures import (
     top,
 )
 from gimp_stage import ROOT, Run, Stage, a_stage, contract_models
+from PIL import Image
 
 from shared_core.algorithms import blur, dct_denoise, deconvolution, noise
 from shared_core.bridge import labels, toolbox
@@ -107,7 +108,7 @@ RUNS = {
 def test_procedures(main: Run) -> None:
     """Every tool is below Filters ▸ NSS with the toolbox's arguments."""
     labels_found = {notes["label"] for notes in main.found["procedures"].values()}
-    others = {"Panel…", "Receipts…", "Set Up…"}
+    others = {"Panel…", "Receipts…", "Set Up…", "Export with Label…"}
     assert labels_found == {*others, *(f"{tool.title}…" for tool in toolbox.TOOLS)}
     for notes in main.found["procedures"].values():
         assert notes["menu"] == ["<Image>/Filters/NSS"]
@@ -199,6 +200,58 @@ def test_receipts_survive_the_file(main: Run, stage: Stage) -> None:
 def test_a_result_of_a_result(main: Run) -> None:
     notes = main.found["again"]
     assert notes["receipts"][0]["source"] == main.found["deblur-real"]["receipts"][0]
+
+
+SOURCE_TYPES = "http://cv.iptc.org/newscodes/digitalsourcetype/"
+
+
+@pytest.fixture(scope="module")
+def exported(main: Run, stage: Stage) -> dict[str, Any]:
+    """What exiftool reads in the exported files, by their names."""
+    command = ["sh", "-c", "exiftool -j -G1 -struct /out/*.png /out/*.tif* /out/*.jp*"]
+    done = stage.editor.run(command, binds={main.out: "/out"}, timeout=120)
+    return {Path(one["SourceFile"]).name: one for one in json.loads(done.stdout)}
+
+
+@pytest.mark.parametrize("name", ["hidden.png", "hidden.tif", "hidden.jpg", "shown.png"])
+def test_export_with_label(main: Run, exported: dict[str, Any], name: str) -> None:
+    """The visible layers' receipts, and their source type, as another reader finds it."""
+    notes = main.found["exports"]
+    said = notes["said"][name]
+    assert said["status"] == "success", said
+    generated, denoised, photo = notes["receipts"]
+    assert photo is None
+    visible = [generated, denoised] if name.startswith("shown") else [denoised]
+    assert said["receipts"] == labels.read(main.out / name) == visible
+    kind = "algorithmicMedia" if name.startswith("shown") else "algorithmicallyEnhanced"
+    assert exported[name]["XMP-iptcExt:DigitalSourceType"] == SOURCE_TYPES + kind
+    assert said["text"].endswith(f"digital source type {kind}.")
+    # What an export leaves out by itself.
+    assert "ClayRGB" in exported[name]["ICC_Profile:ProfileDescription"]
+    with Image.open(main.out / name) as picture:
+        assert picture.size == (WIDTH, HEIGHT) and getattr(picture, "n_frames", 1) == 1
+
+
+def test_export_leaves_the_image_alone(main: Run) -> None:
+    notes = main.found["exports"]
+    assert not notes["dirty"] and notes["images"] == 0
+    assert notes["named"] == ["[Untitled]", None]
+    for name, words in (
+        ("none.webp", "ends in .png, .tif, .jpg"),
+        ("none/none.png", "no folder"),
+        ("nowhere", "Name the file"),
+    ):
+        said = notes["said"][name]
+        assert said["status"].endswith("error") and words in said["message"], said
+    assert not list(main.out.glob(".nss-*"))
+
+
+@pytest.mark.parametrize("name", ["ordinary.png", "ordinary.tiff", "ordinary.jpeg"])
+def test_an_ordinary_export_with_xmp(main: Run, exported: dict[str, Any], name: str) -> None:
+    """The image's own metadata carry the label, so that GIMP's own export does too."""
+    found = exported[name]
+    assert found["XMP-iptcExt:DigitalSourceType"] == SOURCE_TYPES + "algorithmicMedia"
+    assert labels.read(main.out / name) == main.found["exports"]["receipts"][:2]
 
 
 def dump(data: Any) -> str:
@@ -446,7 +499,7 @@ def await_window(inside: Any, title: str, seconds: float = 30) -> str:
 def open_tool(inside: Any, title: str, dialog: str = "") -> None:
     """Filters ▸ NSS ▸ the tool with the keyboard; waits for its dialog, or for another one."""
     # GIMP sorts the entries of a menu by their names.
-    others = ("Panel", "Receipts", "Set Up")
+    others = ("Panel", "Receipts", "Set Up", "Export with Label")
     place = sorted([*(tool.title for tool in toolbox.TOOLS), *others]).index(title)
     for keys in (["alt+r"], ["End", "Right"], ["Down"] * place, ["Return"]):
         if keys:

@@ -91,8 +91,8 @@ def replacing(path: str | os.PathLike[str], ending: str = ".part") -> Iterator[P
     """A new empty file beside ``path`` that takes its place when the block ends well.
 
     When the block fails, ``path`` stays as it was and the new file is removed. A link is followed
-    and an existing file's permissions are kept. Its name has the ``ending``. Raises ``CouldNotBeDone`` when the disk is full
-    or the folder cannot be written.
+    and an existing file's permissions are kept. Its name has the ``ending``. Raises
+    ``CouldNotBeDone`` when the disk is full or the folder cannot be written.
     """
     target = Path(os.path.realpath(path))
     fresh = target.with_name(f".nss-{os.urandom(8).hex()}{ending}")

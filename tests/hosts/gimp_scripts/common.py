@@ -122,7 +122,9 @@ def call(procedure: str, image: Any, drawables: list[Any], **arguments: Any) -> 
     notes: dict[str, Any] = {"status": names.get(status, str(status)), "receipts": []}
     if status == Gimp.PDBStatusType.SUCCESS:
         notes["receipts"] = json.loads(values.index(1))
-        if values.length() > 2:
+        if values.length() == 3:
+            notes["text"] = values.index(2)
+        if values.length() > 3:
             notes |= {"images": json.loads(values.index(2)), "text": values.index(3)}
     elif values.length() > 1:
         notes["message"] = str(values.index(1))

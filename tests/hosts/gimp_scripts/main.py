@@ -77,6 +77,40 @@ def tools() -> None:
     apply("again", image, [above(image, photo)], path="classical", **chosen)
 
 
+def exports() -> None:
+    image = new_image("wide8")
+    photo = add_layer(image, "wide8", "Photo")
+    path = {"path": "classical"}
+    apply("export-denoise", image, [photo], strength_auto=False, strength=20.0, **path)
+    call("text-to-image", image, [photo], prompt="bricks", seed=1, **path)
+    (made,) = [one for one in image.get_layers() if "Text to Image" in one.get_name()]
+    made.set_visible(False)
+    image.clean_all()
+    images = Gimp.get_images()
+    said = {}
+    for name in ("hidden.png", "hidden.tif", "hidden.jpg"):
+        said[name] = call("export", image, [], file=Gio.File.new_for_path(str(OUT / name)))
+    dirty, named = image.is_dirty(), [image.get_name(), image.get_exported_file()]
+    made.set_visible(True)
+    said["shown.png"] = call(
+        "export", image, [], file=Gio.File.new_for_path(str(OUT / "shown.png"))
+    )
+    for name in ("none.webp", "none/none.png"):
+        said[name] = call("export", image, [], file=Gio.File.new_for_path(str(OUT / name)))
+    said["nowhere"] = call("export", image, [])
+    NOTES["exports"] = {"said": said, "dirty": dirty, "named": named}
+    NOTES["exports"]["images"] = len(Gimp.get_images()) - len(images)
+    NOTES["exports"]["receipts"] = [parasite(one) for one in image.get_layers()]
+    # An export as the user makes it, with XMP ticked.
+    for name in ("png", "tiff", "jpeg"):
+        procedure = Gimp.get_pdb().lookup_procedure(f"file-{name}-export")
+        config = procedure.create_config()
+        config.set_property("image", image)
+        config.set_property("file", Gio.File.new_for_path(str(OUT / f"ordinary.{name}")))
+        config.set_property("include-xmp", True)
+        procedure.run(config)
+
+
 def formats() -> None:
     for kind in FORMATS:
         image = new_image(kind)
@@ -178,7 +212,7 @@ def dump_rgb(layer: Any, name: str) -> str:
     return f"{name}.raw"
 
 
-for part in (registered, tools, formats, layers, indexed_and_text):
+for part in (registered, tools, exports, formats, layers, indexed_and_text):
     part()
 NOTES["done"] = True
 NOTES["version"] = Gimp.version()
