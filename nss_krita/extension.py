@@ -11,7 +11,7 @@ from krita import DockWidgetFactory, DockWidgetFactoryBase, Extension, Krita
 from .dock import DOCKER_ID, NssDock
 from .log import LOG
 from .qt import QtWidgets
-from .vendored import guide, paths, shop, toolbox
+from .vendored import export, guide, paths, shop, toolbox
 
 if TYPE_CHECKING:
     from .docker import NssPanel
@@ -20,6 +20,7 @@ MENU_ID = "nss_menu"
 SETUP_ID = "nss_setup_open"
 MODELS_ID = "nss_models_open"
 DIAGNOSTICS_ID = "nss_diagnostics_copy"
+EXPORT_ID = "nss_export_labelled"
 
 
 def action_id(tool_id: str) -> str:
@@ -37,6 +38,7 @@ class NssExtension(Extension):
         self._guide: Any = None
         self._counter: Any = None
         self._copier: Any = None
+        self._exporter: Any = None
         self._docks: list[NssDock] = []
         self._kept: list[Any] = []
 
@@ -61,6 +63,10 @@ class NssExtension(Extension):
             self._opens(action, window, methodcaller("open_tool", tool.id))
             tools[tool.id] = action
         self._greys(menu, tools, window)
+        action = window.createAction(EXPORT_ID, f"{export.TITLE}…", f"filter/{MENU_ID}")
+        action.setToolTip(export.HELP)
+        main_window = window.qwindow()
+        self._opens(action, window, lambda panel: self._export(main_window, panel))
         action = window.createAction(MODELS_ID, "Models…", f"filter/{MENU_ID}")
         action.setToolTip(
             "Downloads, verifies and removes models, and says what this machine runs."
@@ -106,6 +112,12 @@ class NssExtension(Extension):
             counter, _ = shop()
             self._counter = counter.Counter(self._paths, "Krita", placing.version())
         return self._counter
+
+    def _export(self, main_window: Any, panel: NssPanel) -> None:
+        from .exporter import Exporter
+
+        self._exporter = Exporter(main_window, panel.tell)
+        self._exporter.ask()
 
     def _copy_diagnostics(self, panel: NssPanel) -> None:
         if self._copier is None:

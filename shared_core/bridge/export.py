@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from . import labels
 from .errors import BadInput, CouldNotBeDone
-from .labels.files import replacing
-from .receipt import Receipt, to_json
+
+if TYPE_CHECKING:
+    from .receipt import Receipt
 
 # Name and endings of each kind of file that can hold a label; the first is the usual one.
 KINDS = (
@@ -51,6 +52,11 @@ def export(target: Path, receipts: Sequence[Receipt], write: Callable[[Path], ob
     only when the label is in it: an unlabelled file is never seen. Raises ``BadInput`` for
     another kind of file, ``CouldNotBeDone`` when it cannot be written.
     """
+    # An editor's start reads the title alone.
+    from . import labels
+    from .labels.files import replacing
+    from .receipt import to_json
+
     kind = kind_of(target)
     wanted = [json.loads(to_json(receipt)) for receipt in receipts]
     with replacing(target, target.suffix.lower()) as fresh:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 from xml.sax.saxutils import escape
 
-from ..bridge import placement, toolbox
+from ..bridge import export, placement, toolbox
 
 # Krita reads the flags as binary digits: 1 is "a picture is open".
 _NEEDS_PICTURE = "1"
@@ -18,6 +18,7 @@ def action_file() -> str:
         _action(f"nss_{t.id.replace('-', '_')}", f"{t.title}…", t.help, _NEEDS_PICTURE)
         for t in toolbox.TOOLS
     ]
+    entries.append(_action("nss_export_labelled", f"{export.TITLE}…", export.HELP, _NEEDS_PICTURE))
     text = "Downloads, verifies and removes models, and says what this machine runs."
     entries.append(_action("nss_models_open", "Models…", text, "0"))
     text = "Sets up, repairs or removes the program that does the work."

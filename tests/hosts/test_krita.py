@@ -21,6 +21,7 @@ import numpy as np
 import plugged
 import pytest
 from editors import Editor, built
+from PIL import Image
 from roots import Profile, RootError, require_root
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -428,6 +429,31 @@ def test_every_menu_entry(main: Any) -> None:
     assert f"Krita {main[0]['version']}" in entries.pop("nss_diagnostics_copy")["copied"]
     for name, entry in entries.items():
         assert entry["new"], (name, entry)
+
+
+SOURCE_TYPES = "http://cv.iptc.org/newscodes/digitalsourcetype/"
+
+
+def test_export_with_label(main: Any, stage: Stage) -> None:
+    """Krita's exporters write what is seen, the label is in it, and the document is as before."""
+    found, _, profile = main
+    notes, out = found["exported"], profile.tmp / "probe"
+    assert notes["proposed"][0].endswith("/Export.png")
+    assert notes["said"].startswith("menu.png: exported with 1 receipt")
+    assert notes["document"] == [False, "", False]
+    (stored,) = notes["receipts"]
+    command = ["sh", "-c", "exiftool -j -G1 -struct /out/*.png /out/*.tif /out/*.jpg"]
+    done = stage.editor.run(command, binds={out: "/out"}, timeout=120)
+    seen = {Path(one["SourceFile"]).name: one for one in json.loads(done.stdout)}
+    for name in ("menu.png", "direct.png", "direct.tif", "direct.jpg", "again.png"):
+        assert seen[name]["XMP-iptcExt:DigitalSourceType"].startswith(SOURCE_TYPES)
+        assert "ClayRGB" in seen[name]["ICC_Profile:ProfileDescription"]
+        assert labels.read(out / name) == [stored["receipt"]]
+        with Image.open(out / name) as picture:
+            assert picture.size == (WIDTH, HEIGHT) and getattr(picture, "n_frames", 1) == 1
+    assert labels.read(out / "hidden.png") == []
+    assert "without a label" in notes["files"]["hidden.png"]
+    assert not list(out.glob(".nss-*"))
 
 
 def test_receipts_survive_the_file(main: Any, stage: Stage) -> None:

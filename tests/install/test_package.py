@@ -115,6 +115,7 @@ def test_actions_and_manual_come_from_the_toolbox(archive: Path) -> None:
         assert all(parameter.help in manual for parameter in tool.parameters)
     for choice in placement.choices(toolbox.Returns.PIXELS):
         assert choice.title in manual and choice.help in manual
+    assert actions.pop("nss_export_labelled").findtext("activationFlags") == "1"
     others = ["nss_menu", "nss_models_open", "nss_setup_open", "nss_diagnostics_copy"]
     assert list(actions) == others
     assert {action.findtext("activationFlags") for action in actions.values()} == {"0"}

@@ -23,7 +23,7 @@ QtWidgets: Any = import_module(f"PyQt{QT}.QtWidgets")
 def test_menu_entries(editor: Any) -> None:
     made = editor.activeWindow().made
     tools = [f"nss_{tool.id.replace('-', '_')}" for tool in toolbox.TOOLS]
-    others = ["nss_models_open", "nss_setup_open", "nss_diagnostics_copy"]
+    others = ["nss_export_labelled", "nss_models_open", "nss_setup_open", "nss_diagnostics_copy"]
     assert list(made) == ["nss_menu", *tools, *others]
     assert made["nss_menu"][1] == "filter"
     assert made["nss_deblur"][1] == "filter/nss_menu"

@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import time
+from importlib import import_module
 from pathlib import Path
 
 from . import cancels, kinds
@@ -136,6 +137,7 @@ def main(found):
     found["version"] = app.version()
     yield from menu_entries(found)
     yield from tools_and_paths(found)
+    yield from exported(found)
     yield from kinds.every_tool(found)
     yield from colour_spaces(found)
     yield from kinds_of_layers(found)
@@ -188,6 +190,49 @@ def menu_entries(found):
             if isinstance(widget, QtWidgets.QDialog) and widget.isVisible():
                 widget.close()
     Panel().frame.setVisible(True)
+    close(doc)
+    yield 300
+
+
+def exported(found):
+    """A document is exported with its label, first by the menu and then without the dialog."""
+    to_file = import_module("nss_krita.exporter").to_file
+    doc = document(WIDTH, HEIGHT, SPACES["wide8"], name="Export")
+    yield lambda: doc.activeNode() is not None
+    doc.setBatchmode(False)
+    photo = paint_layer(doc, "Photo", picture("wide8"), 0, 0, WIDTH, HEIGHT)
+    yield activate(doc, photo)
+    notes = found["exported"] = {}
+    yield from run_tool("denoise", "classical", {"strength": 20.0}, notes)
+    doc.waitForDone()
+    top = doc.rootNode().childNodes()[-1]
+    doc.setModified(False)
+    trigger("export_labelled")
+    yield 500
+    dialog = next(
+        widget
+        for widget in QtWidgets.QApplication.topLevelWidgets()
+        if widget.objectName() == "nss_export" and widget.isVisible()
+    )
+    notes["proposed"] = dialog.selectedFiles()
+    dialog.setDirectory("/tmp/probe")
+    dialog.findChild(QtWidgets.QLineEdit, "fileNameEdit").setText("menu")
+    dialog.accept()
+    yield lambda: Path("/tmp/probe/menu.png").exists()
+    yield POLL_MS
+    notes["said"] = Panel().state()["status"]
+    notes["files"] = {}
+    for name in ("direct.png", "direct.tif", "direct.jpg"):
+        notes["files"][name] = to_file(doc, Path("/tmp/probe") / name)
+    top.setVisible(False)
+    doc.waitForDone()
+    doc.refreshProjection()
+    notes["files"]["hidden.png"] = to_file(doc, Path("/tmp/probe/hidden.png"))
+    top.setVisible(True)
+    doc.setModified(False)
+    notes["files"]["again.png"] = to_file(doc, Path("/tmp/probe/again.png"))
+    notes["document"] = [doc.modified(), doc.fileName(), doc.batchmode()]
+    notes["receipts"] = list(receipts_of(doc).values())
     close(doc)
     yield 300
 
