@@ -66,6 +66,8 @@ SCENES = {
     },
 }
 WHOLE_WINDOW = ("menu", "result")
+# Where the menu is.
+MENU = {"Krita": (0, 4, 840, 600), "GIMP": (370, 0, 490, 830)}
 # What the window manager draws around a window.
 FRAME, TITLE = 1, 20
 Place = tuple[int, int, int, int]
@@ -93,7 +95,8 @@ class Album:
 
     def add(self, name: tuple[str, str, str, str], screen: Path, place: Place) -> None:
         """Cut one out of a photograph of the screen; ``name`` is editor, root, scene, theme."""
-        x, y, width, height = place
+        editor, _, scene, _ = name
+        x, y, width, height = MENU[editor] if scene == "menu" else place
         rows, columns = slice(max(0, y), y + height), slice(max(0, x), x + width)
         places = [self._every, PICTURES if kept(*name) else None]
         first, *others = [folder / file_name(*name) for folder in places if folder] or [None]

@@ -78,7 +78,9 @@ class Player:
         self.cancel("tiles")
         self.notes["tiles"]["after"] = self.resting()
 
+        # GIMP shows its Cancel since the layer is read.
         self.again()
+        self.state(lambda state: state["pixel files"])
         self.cancel("starting")
         self.notes["starting"]["after"] = self.resting()
 
@@ -185,6 +187,7 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]
                     player.close_and_quit()
                 except BaseException:
                     inside.screenshot(out / "failed.png")
+                    print(json.dumps(player.notes, indent=1))
                     raise
                 home = options["profile"].home / "nss"
                 player.notes["left"] = [str(path) for path in home.rglob("px-*")]
