@@ -158,6 +158,8 @@ def krita(editor: Editor, folder: Path, photo: Path, hub: Hub, album: Album) -> 
 WIDTH, HEIGHT = 1460, 860
 # The edge of the dockable dialogs on the right, and where it goes, so that layers' names fit.
 EDGE, WIDER = 1226, 986
+# Where the panel's tabs are once it is beside the picture.
+TABS = {"history": (172, 98), "settings": (235, 98)}
 SETTLE_SECONDS = 1.5
 MEASURING_SECONDS = 25
 
@@ -178,6 +180,11 @@ class Gimp:
         for key in keys:
             self.do("key", key)
             time.sleep(SETTLE_SECONDS)
+
+    def click(self, place: tuple[int, int]) -> None:
+        """Press the mouse somewhere, then take the pointer out of sight."""
+        self.do("mousemove", *map(str, place), "click", "1", "mousemove", "1590", "990")
+        time.sleep(2 * SETTLE_SECONDS)
 
     def laid_out(self) -> None:
         """The window in the corner of the screen, its dialogs wide enough for layers' names."""
@@ -278,10 +285,9 @@ def as_a_user(screen: Gimp, inside: Any, out: Path) -> None:
     # This machine is measured the first time.
     time.sleep(MEASURING_SECONDS)
     screen.take("models", panel)
-    screen.keys("ctrl+Page_Down", "ctrl+Page_Down")
-    screen.take("history", panel)
-    screen.keys("ctrl+Page_Down")
-    screen.take("settings", panel)
+    for scene, tab in TABS.items():
+        screen.click(tab)
+        screen.take(scene, panel)
     screen.keys("Escape")
     (out / "stop").touch()
 

@@ -175,13 +175,18 @@ def menu_entries(found):
         Panel().frame.setVisible(False)
         clipboard = QtWidgets.QApplication.clipboard()
         clipboard.clear()
+        dialogs = []
+        # What is modal keeps the entry from coming back.
+        QtCore.QTimer.singleShot(1500, lambda dialogs=dialogs: dismiss(dialogs))
         action.trigger()
+        yield 1600
         if "Copy" in action.text():
             yield clipboard.text
         yield 300
         found["entries"][action.objectName()] = {
             "text": action.text().replace("&", ""),
             "copied": clipboard.text(),
+            "dialogs": dialogs,
             "tool": Panel().tool.currentData(),
             "panel": Panel().frame.isVisible(),
             "new": sorted(visible_parts() - seen),
@@ -235,6 +240,14 @@ def exported(found):
     notes["receipts"] = list(receipts_of(doc).values())
     close(doc)
     yield 300
+
+
+def dismiss(dialogs):
+    """Turn away from a modal dialog, if there is one."""
+    dialog = QtWidgets.QApplication.activeModalWidget()
+    if dialog is not None:
+        dialogs.append(dialog.windowTitle())
+        dialog.close()
 
 
 def visible_parts():
