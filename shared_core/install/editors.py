@@ -103,6 +103,7 @@ def set_flag(settings: Path, on: bool) -> None:
     """
     text = settings.read_bytes().decode("utf-8", "surrogateescape") if settings.is_file() else ""
     end = "\r\n" if "\r\n" in text else "\n"
+    whole = not text or text.endswith("\n")
     lines = [
         line for line in text.splitlines(keepends=True) if line.partition("=")[0].strip() != _FLAG
     ]
@@ -118,7 +119,8 @@ def set_flag(settings: Path, on: bool) -> None:
         group = bare.index(_GROUP)
         if not any(bare[group + 1 :]) or next(filter(None, bare[group + 1 :])).startswith("["):
             del lines[group]
-    changed = "".join(lines)
+    # A file whose last line has no end is left like that.
+    changed = "".join(lines) if whole else "".join(lines).removesuffix(end)
     if changed:
         settings.write_bytes(changed.encode("utf-8", "surrogateescape"))
     elif settings.is_file() and text:

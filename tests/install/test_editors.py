@@ -32,21 +32,27 @@ _LINE = st.one_of(
 
 
 @settings(max_examples=300, deadline=None)
-@given(lines=st.lists(_LINE, max_size=8), end=st.sampled_from(["\n", "\r\n"]))
+@given(
+    lines=st.lists(_LINE, max_size=8),
+    end=st.sampled_from(["\n", "\r\n"]),
+    whole=st.booleans(),
+)
 def test_the_flag_goes_in_and_out_of_any_settings(
-    tmp_path_factory: pytest.TempPathFactory, lines: list[str], end: str
+    tmp_path_factory: pytest.TempPathFactory, lines: list[str], end: str, whole: bool
 ) -> None:
     """Every other byte stays."""
     file = tmp_path_factory.mktemp("settings") / "kritarc"
-    before = "".join(line.replace("\n", end) + end for line in lines).encode()
+    text = "".join(line.replace("\n", end) + end for line in lines)
+    # The last line of a file may have no end; then it is not an empty one.
+    before = (text if whole or not lines or not lines[-1] else text.removesuffix(end)).encode()
     if before:
         file.write_bytes(before)
-    else:
+    if end.encode() not in before:
         end = "\n"
     editors.set_flag(file, True)
     text = file.read_bytes().decode()
     group = text.split(f"[python]{end}", 1)[1]
-    assert group.startswith(f"enable_nss_krita=true{end}")
+    assert group.splitlines()[0] == "enable_nss_krita=true"
     editors.set_flag(file, True)
     assert file.read_bytes().decode() == text
     editors.set_flag(file, False)
@@ -116,10 +122,13 @@ def test_a_file_in_the_way_is_told(tmp_path: Path) -> None:
         editors.add_to_krita(krita, FILES, ledger)
 
 
-def snapshot(folder: Path) -> dict[str, bytes | None]:
-    """Every file with its bytes, and every folder."""
+def snapshot(folder: Path) -> dict[str, tuple[int, bytes | None]]:
+    """Every file with its mode and its bytes, and every folder with its mode."""
     return {
-        str(entry.relative_to(folder)): entry.read_bytes() if entry.is_file() else None
+        str(entry.relative_to(folder)): (
+            entry.stat().st_mode,
+            entry.read_bytes() if entry.is_file() else None,
+        )
         for entry in sorted(folder.rglob("*"))
     }
 
