@@ -87,14 +87,27 @@ def key_of(paths: Paths) -> bytes:
     raise CouldNotBeDone(f"{file} is damaged. Delete it and try again.")
 
 
+_HANGING_UP = threading.Lock()
+
+
 def hang_up(line: Connection) -> None:
     """End a connection from another thread, so that a blocked read there returns."""
-    with contextlib.suppress(OSError, ValueError):
+    with _HANGING_UP, contextlib.suppress(OSError, ValueError):
         if os.name == "nt":
             line.close()
         else:
             with socket.socket(fileno=os.dup(line.fileno())) as end:
                 end.shutdown(socket.SHUT_RDWR)
+
+
+def put_down(line: Connection) -> None:
+    """Close a connection that nobody reads or writes any more.
+
+    Its number may at once be that of another file or connection of this process, so that nobody
+    may be about to hang it up.
+    """
+    with _HANGING_UP, contextlib.suppress(OSError):
+        line.close()
 
 
 def ended(paths: Paths) -> bool:
@@ -218,18 +231,18 @@ class Client:
             welcome = wire.decode(found.recv_bytes(wire.MAX_MESSAGE))
         except Cancelled:
             if found is not None:
-                found.close()
+                put_down(found)
             raise
         except (AuthenticationError, AssertionError, ValueError):
             # Python 3.11 asserts that it is asked for the key at all.
             if found is not None:
-                found.close()
+                put_down(found)
             raise CouldNotBeDone(
                 "The running NSS worker does not know this user's key. End it and try again."
             ) from None
         except (OSError, EOFError, wire.WireError) as error:
             if found is not None:
-                found.close()
+                put_down(found)
             if late.is_set() or isinstance(error, TimeoutError):
                 raise CouldNotBeDone(
                     "A NSS worker runs and does not answer. End its process, whose module is "
@@ -241,7 +254,7 @@ class Client:
             if deadline is not None:
                 deadline.cancel()
         if not isinstance(welcome, wire.Welcome):
-            found.close()
+            put_down(found)
             return False
         self._connection, self._welcome = found, welcome
         return True
@@ -278,7 +291,7 @@ class Client:
     def close(self) -> None:
         """End the connection; the worker goes on living for others."""
         if self._connection is not None:
-            self._connection.close()
+            put_down(self._connection)
             self._connection = None
         if self._process is not None:
             self._process.poll()

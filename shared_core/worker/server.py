@@ -26,7 +26,7 @@ from multiprocessing.connection import (
 from typing import Any
 
 from shared_core.bridge import __version__, arena, wire
-from shared_core.bridge.client import hang_up, key_of
+from shared_core.bridge.client import hang_up, key_of, put_down
 from shared_core.bridge.errors import (
     Cancelled,
     CouldNotBeDone,
@@ -220,10 +220,13 @@ class Server:
                 print(f"connection dropped: {type(error).__name__}: {error}", file=sys.stderr)
         finally:
             deadline.cancel()
+            # Whatever is still being sent to it is to fail at once, and not to go to somebody else
+            # who gets the same number.
+            hang_up(connection)
             if peer is not None:
                 self._dismiss(peer)
-            with contextlib.suppress(OSError):
-                connection.close()
+                peer.flush(ENDING_SECONDS)
+            put_down(connection)
 
     def _dismiss(self, peer: Peer) -> None:
         """A closed connection cancels that editor's jobs and deletes their files."""

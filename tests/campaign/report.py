@@ -19,6 +19,8 @@ from .kills import Deaths, EditorDeaths
 from .messages import MEMORY_MB
 from .messages import Tally as Messages
 from .plans import LIMIT_SECONDS
+from .soak import CLIENTS
+from .soak import Tally as Soaked
 from .strangers import COUNT
 from .strangers import Tally as Strangers
 from .surroundings import Trouble
@@ -63,6 +65,7 @@ class Figures:
     download_deaths: list[DownloadDeaths] = field(default_factory=list)
     strangers: Strangers | None = None
     messages: Messages | None = None
+    soak: Soaked | None = None
 
     def save(self, file: Path) -> None:
         """Keep the figures, so that a later run of other parts can be told on the same page."""
@@ -90,6 +93,8 @@ class Figures:
             self.strangers = Strangers(**kept["strangers"])
         if self.messages is None and kept.get("messages"):
             self.messages = Messages(**kept["messages"])
+        if self.soak is None and kept.get("soak"):
+            self.soak = Soaked(**kept["soak"])
         self.plans = self.plans or [tuple(row) for row in kept["plans"]]
         self.troubles = self.troubles or [Trouble(**one) for one in kept["troubles"]]
 
@@ -102,6 +107,7 @@ class Figures:
             found += deaths.faults
         found += self.strangers.faults if self.strangers else []
         found += self.messages.faults if self.messages else []
+        found += self.soak.faults if self.soak else []
         return found + [f"{one.name}: {one.wrong}" for one in self.troubles if one.wrong]
 
 
@@ -141,6 +147,7 @@ def page(figures: Figures) -> str:
         *_download_kills(figures.download_deaths),
         *_strangers(figures.strangers),
         *_messages(figures.messages),
+        *_soak(figures.soak),
     ]
     if figures.faults:
         parts += ["## What went wrong", "", *(f"- {text}" for text in figures.faults), ""]
@@ -449,4 +456,48 @@ def _messages(tally: Messages | None) -> list[str]:
         *_table(("", "count"), rows),
         *_table(("kind of request", "count"), sorted(tally.by_kind.items())),
         *_table(("what the client made of it", "count"), sorted(tally.outcomes.items())),
+    ]
+
+
+def _soak(tally: Soaked | None) -> list[str]:
+    if tally is None:
+        return []
+    events = {name: count for name, count in tally.events.items() if name != "nothing"}
+    rows = [
+        ("minutes", f"{tally.minutes:.0f}"),
+        (f"jobs of {CLIENTS} clients", tally.jobs),
+        ("results by the real path, as labelled", tally.real),
+        ("results by the classical path, as labelled", tally.classical),
+        ("of both, in other tiles than usual", tally.in_other_tiles),
+        ("cancelled by the user", tally.cancelled),
+        ("ended with the editor, as at its quit", tally.broken_off),
+        ("clients killed", tally.clients_killed),
+        ("“real only” refused, or the worker killed twice in a job", tally.refused),
+        ("refused since a disk was full", tally.full),
+        ("kills, faults and full disks", sum(events.values())),
+        ("faults that a job met", tally.provoked),
+        ("results in spite of a fault, which the receipt names", tally.survived),
+        ("wrong labels", len(tally.wrong_labels)),
+        ("no result without a reason", len(tally.missing)),
+        ("lost or changed source pixels", len(tally.changed_sources)),
+        ("half-done results", len(tally.half_done)),
+        ("leaks (processes, files, memory)", len(tally.leaks)),
+        ("hangs", len(tally.hangs)),
+        ("longest job, hangs that were injected included", f"{tally.longest_seconds:.0f} s"),
+        ("most memory of the supervisor", f"{tally.supervisor_mb:.0f} MB"),
+        ("most memory of the runner", f"{tally.runner_mb:.0f} MB"),
+        ("growth of the clients' process", f"{max(0.0, tally.growth_mb):.0f} MB"),
+    ]
+    return [
+        "## Soak",
+        "",
+        f"{CLIENTS} clients in the way of the command line run all tools at once, by any path, "
+        "while at moments of chance models fail, the runner and the supervisor are killed, disks "
+        "fill up, users cancel, connections break off and clients are killed. Every result is held "
+        "against an undisturbed run of the labelled path, bit by bit. At the end every tool "
+        "must give its usual result by both paths, and no process or file may be left.",
+        "",
+        *_table(("", "count"), rows),
+        *_table(("what was done", "count"), sorted(events.items())),
+        *_table(("tool", "jobs"), sorted(tally.by_tool.items())),
     ]

@@ -24,6 +24,7 @@ from tests.campaign import (
     kills,
     messages,
     plans,
+    soak,
     strangers,
     surroundings,
     sweep,
@@ -35,12 +36,13 @@ from tests.fakes.contract_models import NAFNET, Variant
 
 PARTS = (
     *("faults", "kills", "surroundings", "plans", "downloads", "download-kills"),
-    *("strangers", "messages"),
+    *("strangers", "messages", "soak"),
 )
 KILLS = {kills.RUNNER: 150, kills.SUPERVISOR: 50}
 DOWNLOADS = 500
 DOWNLOAD_KILLS = {download_kills.DOWNLOAD: 160, download_kills.SUPERVISOR: 20}
 PLANS = 200
+SOAK_MINUTES = 60.0
 # Long enough that a kill of chance meets the model at work.
 TILE_SECONDS = 0.05
 
@@ -51,15 +53,18 @@ def campaign(
     share: float,
     parts: Sequence[str] = PARTS,
     tools: Sequence[str] = (),
-    minutes: float = 1e9,
+    minutes: float | None = None,
 ) -> Figures:
-    """Run ``share`` (0..1) of ``parts`` below ``folder``; no new run begins after ``minutes``."""
+    """Run ``share`` (0..1) of ``parts`` below ``folder``; no new run begins after ``minutes``.
+
+    The soak takes ``minutes``, or its share of an hour.
+    """
     begun = time.monotonic()
     figures = Figures(seed, machine())
     cases = tuple(case for case in CASES if not tools or case.tool in tools)
 
     def late() -> bool:
-        return time.monotonic() - begun > 60 * minutes
+        return minutes is not None and time.monotonic() - begun > 60 * minutes
 
     if "kills" in parts or "plans" in parts:
         _slow(folder / "slow", figures, parts, share, late)
@@ -87,6 +92,11 @@ def campaign(
                     break
                 sweep.suffer(stage, fault, known[fault.case.tool], figures.tally)
                 _say(fault.name, figures)
+    if "soak" in parts:
+        with a_stage(folder / "soak") as stage, soak.disks_of(stage) as disks:
+            known = sweep.prepare(stage, cases)
+            soaked = soak.Soak(stage, known, seed, disks)
+            figures.soak = soaked.run(minutes or SOAK_MINUTES * share, _note)
     if "downloads" in parts:
         _downloads(folder / "downloads", figures, share, late)
     if "download-kills" in parts:
@@ -180,7 +190,7 @@ def main() -> int:
     parser.add_argument("--share", type=float, default=1.0, help="of the faults and kills, 0 to 1")
     parser.add_argument("--parts", nargs="*", choices=PARTS, default=PARTS)
     parser.add_argument("--tools", nargs="+", default=(), help="for the faults; default: all")
-    parser.add_argument("--minutes", type=float, default=1e9, help="begin nothing new after these")
+    parser.add_argument("--minutes", type=float, help="begin nothing new after these; of the soak")
     parser.add_argument("--out", type=Path, help="the page to write")
     parser.add_argument(
         "--figures", type=Path, help="JSON: parts run before are read from it, and all kept in it"

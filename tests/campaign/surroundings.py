@@ -37,10 +37,10 @@ class Trouble:
 
 
 @contextlib.contextmanager
-def small_disk(folder: Path) -> Iterator[None]:
-    """A file system of one megabyte at ``folder``; ``OSError`` where none may be mounted."""
+def small_disk(folder: Path, size: str = _SMALL) -> Iterator[None]:
+    """A file system of ``size`` at ``folder``; ``OSError`` where none may be mounted."""
     folder.mkdir(parents=True, exist_ok=True)
-    command = ["mount", "-t", "tmpfs", "-o", f"size={_SMALL},mode=0700", "tmpfs", str(folder)]
+    command = ["mount", "-t", "tmpfs", "-o", f"size={size},mode=0700", "tmpfs", str(folder)]
     if subprocess.run(command, capture_output=True, check=False).returncode:
         raise OSError("no file system may be mounted here")
     try:

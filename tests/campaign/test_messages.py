@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import random
+import socket
 import struct
 import sys
 import threading
 import time
 from multiprocessing import connection
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,6 +20,7 @@ from shared_core.bridge import wire
 from shared_core.bridge.client import Client, key_of
 from shared_core.bridge.errors import CouldNotBeDone, WorkerLost
 from shared_core.bridge.paths import paths, private_folder, socket_address
+from shared_core.worker import server
 
 if sys.platform != "linux":
     pytest.skip("inotify is Linux's", allow_module_level=True)
@@ -124,3 +127,37 @@ def test_a_worker_that_stops_in_the_middle_of_a_message_is_given_up(listener, mo
         client.ask(wire.TryAgain(), wire.Done)
     assert time.monotonic() - began < 15
     given_up.set()
+
+
+def test_a_connection_is_closed_when_nobody_sends_on_it_any_more(tmp_path: Path) -> None:
+    """Its number would be another editor's, to whom the rest of the message would go."""
+    [worker_end, editor_end] = socket.socketpair()
+    order: list[str] = []
+
+    class Slow(connection.Connection):
+        def send_bytes(self, *arguments: Any) -> None:
+            try:
+                super().send_bytes(*arguments)
+            finally:
+                time.sleep(0.2)
+                order.append("sent")
+
+        def close(self) -> None:
+            order.append("closed")
+            super().close()
+
+    where = paths({"NSS_HOME": str(tmp_path)})
+    slow = Slow(worker_end.detach())
+    made = server.Server(where)
+    thread = threading.Thread(target=made._attend, args=(slow, key_of(where)))
+    thread.start()
+    with connection.Connection(editor_end.detach()) as line:
+        connection.answer_challenge(line, key_of(where))
+        connection.deliver_challenge(line, key_of(where))
+        line.send_bytes(wire.encode(wire.Hello(wire.PROTOCOL, "x", "0")))
+        line.recv_bytes()
+        for _ in range(8):
+            line.send_bytes(b"no message")
+    thread.join(20)
+    assert order.count("closed") == 1 and order[-1] == "closed"
+    assert order.count("sent") > 8
