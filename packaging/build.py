@@ -1,7 +1,8 @@
 """Builds what users install: the Krita plug-in, the GIMP plug-in, and the wheel of the worker.
 
 `python packaging/build.py --out DIR` writes nss_krita.zip, nss_gimp.zip and the wheel into DIR
-(dist where it is left out), and SHA256SUMS of them. The same sources give the same bytes.
+(dist where it is left out), the bill of materials, and SHA256SUMS of all. The same sources give the
+same bytes.
 """
 
 from __future__ import annotations
@@ -14,13 +15,16 @@ from collections.abc import Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path[:0] = [str(ROOT), str(ROOT / "packaging")]
+
+import sbom  # noqa: E402
 
 from shared_core.install import plugins, wheels  # noqa: E402
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _PLAIN, _EXECUTABLE, _FOLDER = 0o100644, 0o100755, 0o040755
 SUMS = "SHA256SUMS"
+ZIPS = ("nss_krita.zip", "nss_gimp.zip")
 
 
 def write_zip(path: Path, files: Mapping[str, bytes], executable: frozenset[str]) -> None:
@@ -54,8 +58,10 @@ def main() -> None:
     (out / wheel.name).write_bytes(wheel.body)
     write_zip(out / "nss_krita.zip", plugins.krita(wheel), frozenset())
     write_zip(out / "nss_gimp.zip", plugins.gimp(wheel), frozenset({plugins.GIMP_MAIN}))
+    built = {name: (out / name).read_bytes() for name in ZIPS} | {wheel.name: wheel.body}
+    (out / sbom.NAME).write_bytes(sbom.bill(built))
     lines = []
-    for name in sorted((wheel.name, "nss_krita.zip", "nss_gimp.zip")):
+    for name in sorted((*built, sbom.NAME)):
         body = (out / name).read_bytes()
         lines.append(f"{hashlib.sha256(body).hexdigest()}  {name}\n")
         print(f"{out / name} ({len(body):,} bytes)")

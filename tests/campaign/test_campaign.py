@@ -12,7 +12,7 @@ import pytest
 from shared_core.bridge import wire
 from tests.fakes.contract_models import NAFNET, Variant
 
-from . import download_kills, downloads, kills, messages, plans, report, strangers, sweep
+from . import download_kills, downloads, kills, messages, plans, report, soak, strangers, sweep
 from .shop import Shop, a_shop
 from .stage import CASES, Case, Stage, a_stage
 
@@ -21,6 +21,7 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="the seam needs Unix sig
 TOOLS = ("denoise", "restore-faces")
 SHARE = 0.02
 KILLS = 2
+SOAK_MINUTES = 0.15
 # Each was once answered wrongly.
 FOUND = (
     {"tool": "upscale", "where": "run", "number": 2, "do": "infinite"},
@@ -130,6 +131,15 @@ def test_plans_wait_for_no_download(slow: Stage) -> None:
     assert len(plans.table(found)) == len(found) == 4
 
 
+def test_a_short_soak(stage: Stage, known: dict[str, sweep.Known]) -> None:
+    # Hangs are waited for, and full disks hold up everybody; the whole soak has them.
+    stage.inject(None)
+    soaked = soak.Soak(stage, {tool: known[tool] for tool in TOOLS}, 1, [])
+    tally = soaked.run(SOAK_MINUTES, lambda text: None)
+    assert tally.faults == [], stage.log()[-3000:]
+    assert min(tally.real, tally.classical, tally.jobs - 5) > 0
+
+
 # Seeds of chance whose faults take no long waits.
 DOWNLOADS = 12
 
@@ -197,6 +207,8 @@ def test_the_page_tells_what_was_run_and_what_was_wrong(tmp_path: Path) -> None:
     figures.strangers.join(strangers.Tally(mutants=3, passed={"bit flips": 1}))
     figures.messages = messages.Tally(wanted=1000, to_worker=700, to_client=200)
     figures.messages.hangs.append("no answer for 60 s")
+    figures.soak = soak.Tally(minutes=60.2, jobs=5000, events={"nothing": 3, "nan": 7})
+    figures.soak.leaks.append("left after 60 s: px-1")
     figures.download_deaths = [download_kills.DownloadDeaths("download", wanted=100, runs=8)]
     figures.save(tmp_path / "figures.json")
     again = report.Figures(7, "a machine")
@@ -217,6 +229,7 @@ def test_the_page_tells_what_was_run_and_what_was_wrong(tmp_path: Path) -> None:
         ),
         "| download | 8 of 100 |",
         *("| messages | 900 of 1000 |", "no answer for 60 s"),
+        *("| jobs of 3 clients | 5000 |", "| nan | 7 |", "left after 60 s: px-1"),
         *("| mutants | 12 of 10000 |", "2 was ended by SIGSEGV", "mutant 5: /etc/passwd"),
     ):
         assert told in text, told
