@@ -92,6 +92,7 @@ class NssPanel(QtWidgets.QWidget):
         column.addWidget(self._machine)
         self._tool = ToolList()
         self._tool.picked.connect(self._pick_tool)
+        self._tool.confirmed.connect(self._ready)
         column.addWidget(self._tool)
         self._forms: dict[str, ToolForm] = {}
         for tool in toolbox.TOOLS:
@@ -145,6 +146,10 @@ class NssPanel(QtWidgets.QWidget):
             QtCore.QTimer.singleShot(0, self._make_room)
         self._forget_plans()
         self._poll()
+        self._ready()
+
+    def _ready(self, *_: object) -> None:
+        """Return applies next; it is pressed on a tool, or its menu entry was chosen."""
         self._bar.focus(QtCore.Qt.FocusReason.ShortcutFocusReason)
 
     @guarded

@@ -7,7 +7,7 @@ from typing import Any
 from . import receipts
 from .log import guarded
 from .parts import lines_high
-from .qt import QtWidgets
+from .qt import QtCore, QtWidgets
 from .vendored import receipt, words
 
 _LINES, _WORDS_LINES = 10, 6
@@ -33,6 +33,8 @@ class ReceiptDetails(QtWidgets.QWidget):
         self._fields.setHeaderHidden(True)
         self._fields.setColumnCount(2)
         self._fields.setRootIsDecorated(False)
+        self._fields.setTextElideMode(QtCore.Qt.TextElideMode.ElideRight)
+        self._fields.setHorizontalScrollBarPolicy(QtCore.Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self._fields.setFixedHeight(lines_high(self._fields, _LINES))
         column = QtWidgets.QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)

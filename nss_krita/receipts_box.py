@@ -47,17 +47,17 @@ class ReceiptsBox(QtWidgets.QGroupBox):
 
     def _build_buttons(self) -> Any:
         self._layer = self._button(
-            "layer", "Select &Layer", "Selects the layer that this receipt is about."
+            "layer", "Select Layer", "Selects the layer that this receipt is about."
         )
         self._again = self._button(
             "again",
-            "Run &Again",
+            "Run Again",
             "The same tool with the same parameters on the layer that it was made from, with the "
             "selection as it is now. The result is another layer.",
         )
         self._real = self._button(
             "real",
-            "Retry with the &Real Model",
+            "Retry with the Real Model",
             "The same once more by a real model; where none can run yet, the plan says what it "
             "takes.",
         )

@@ -31,6 +31,8 @@ class ToolList(QtWidgets.QTreeWidget):
     """All tools at once: nothing is scrolled, and long plans are cut short with a tooltip."""
 
     picked = Signal()
+    # Return was pressed on a tool.
+    confirmed = Signal()
 
     def __init__(self) -> None:
         super().__init__()
@@ -100,6 +102,13 @@ class ToolList(QtWidgets.QTreeWidget):
         kinds = QtCore.QEvent.Type
         if event.type() in (kinds.PaletteChange, kinds.FontChange, kinds.StyleChange):
             QtCore.QTimer.singleShot(0, self._draw_all)
+
+    def keyPressEvent(self, event: Any) -> None:
+        """Return confirms; some desktops have a single click do that too."""
+        if event.key() in (QtCore.Qt.Key.Key_Return, QtCore.Qt.Key.Key_Enter):
+            self.confirmed.emit()
+            return
+        super().keyPressEvent(event)
 
     def showEvent(self, event: Any) -> None:
         """The height of a row is known now."""

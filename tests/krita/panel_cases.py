@@ -239,6 +239,16 @@ def test_keyboard_and_screen_reader(desk: Desk) -> None:
     wanted += ["path", "placement", "limits", "receipts", "receipt_layer", "apply"]
     places = [names.index(f"nss_{name}") for name in wanted]
     assert places == sorted(places), list(zip(wanted, places, strict=True))
+    keys, kind = QtCore.Qt.Key, QtCore.QEvent.Type.KeyPress
+    wanted_keys = {keys.Key_Down: "deblur", keys.Key_Return: "deblur"}
+    desk.widget("tool").setFocus()
+    for key, tool in wanted_keys.items():
+        event = QtGui.QKeyEvent(kind, key, QtCore.Qt.KeyboardModifier.NoModifier)
+        QtWidgets.QApplication.sendEvent(desk.widget("tool"), event)
+        assert desk.widget("tool").currentData() == tool
+    assert desk.widget("apply").hasFocus() or not desk.dock.isActiveWindow()
+    # Letters with Alt belong to Krita's menus.
+    assert not [w for w in chain if "&" in getattr(w, "text", lambda: "")().replace("&&", "")]
     for label in desk.widget("form_denoise").findChildren(QtWidgets.QLabel):
         assert label.buddy() is not None, label.text()
 
