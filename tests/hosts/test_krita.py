@@ -618,6 +618,14 @@ def test_placements(main: Any, where: str) -> None:
     assert notes["undone"] == [*background, [0, "Photo", "paintlayer"]]
 
 
+def test_history_selects_and_runs_again(main: Any) -> None:
+    """The source has moved into the group, and the second result lies above it there."""
+    notes, (_, wanted) = main[0]["placed-group"], PLACED["group"]
+    result = wanted[-1]
+    assert notes["selected"] == result[1]
+    assert notes["again"] == [[0, "Background", "paintlayer"], *wanted, result]
+
+
 def test_layer_of_another_space(main: Any) -> None:
     """A grey layer in a colour document gives a grey layer, in one undo step."""
     notes = main[0]["foreign"]

@@ -478,8 +478,23 @@ def placements(found):
             yield POLL_MS
         notes["redone"] = tree(doc)
         panel.placement.setCurrentIndex(0)
+        if where == "group":
+            yield from history(doc, notes)
         close(doc)
         yield 300
+
+
+def history(doc, notes):
+    """The newest receipt's layer is selected; then the same is run again on the source."""
+    panel = Panel()
+    panel.receipts.setCurrentRow(0)
+    panel.receipt_layer.click()
+    yield POLL_MS
+    notes["selected"] = doc.activeNode().name()
+    panel.receipt_again.click()
+    yield panel.idle
+    yield panel.dock.settled
+    notes["again"] = tree(doc)
 
 
 def labelled(doc):
