@@ -47,6 +47,10 @@ package: $(VENV)/.test
 lock: $(VENV)/.test
 	$(BIN)/python packaging/lock.py --uv $(BIN)/uv
 
+# For maintainers, whenever a text has changed: the catalogues of all languages.
+words: $(VENV)/.test
+	$(BIN)/python packaging/words.py
+
 bench: $(VENV)/.test
 	$(BIN)/python benchmarks/run.py
 

@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from shared_core.bridge.errors import Cancelled, NssError, from_code
+from shared_core.bridge.language import _, packed, unpacked
 
 Event = dict[str, Any]
 CANCEL_GRACE_SECONDS = 3.0
@@ -69,7 +70,7 @@ class Child:
         with contextlib.suppress(ValueError, OSError):
             for line in self._process.stdout:
                 with contextlib.suppress(ValueError):
-                    event = json.loads(line)
+                    event = unpacked(json.loads(line))
                     if isinstance(event, dict):
                         self._events.put(event)
         self._events.put(None)
@@ -78,7 +79,7 @@ class Child:
         """Write one request line; ``ChildDied`` when nobody reads it."""
         assert self._process.stdin is not None
         try:
-            self._process.stdin.write(json.dumps(request).encode() + b"\n")
+            self._process.stdin.write(json.dumps(packed(request)).encode() + b"\n")
             self._process.stdin.flush()
         except (OSError, ValueError):
             raise ChildDied(self._how()) from None
@@ -111,14 +112,18 @@ class Child:
                     self.send({"op": "cancel"})
             if stop_asked is not None and now - stop_asked > CANCEL_GRACE_SECONDS:
                 self.end()
-                raise Cancelled("Cancelled.")
+                raise Cancelled(_("Cancelled."))
             limit = deadline()
             if silence is not None and now - last_sign > silence:
                 self.end()
-                raise ChildDied(f"it gave no sign of life for {silence:.0f} s and was ended")
+                raise ChildDied(
+                    _("it gave no sign of life for {silence:.0f} s and was ended", silence=silence)
+                )
             if limit is not None and now - last_progress > limit:
                 self.end()
-                raise ChildDied(f"it made no progress for {limit:.0f} s and was ended")
+                raise ChildDied(
+                    _("it made no progress for {limit:.0f} s and was ended", limit=limit)
+                )
             try:
                 event = self._events.get(timeout=0.05)
             except queue.Empty:
@@ -127,7 +132,7 @@ class Child:
             if event is None:
                 self._silent = True
                 if stop_asked is not None or cancelled():
-                    raise Cancelled("Cancelled.")
+                    raise Cancelled(_("Cancelled."))
                 raise ChildDied(self._how())
             kind = event.get("event")
             if kind == "done":
@@ -150,8 +155,8 @@ class Child:
         code = self._process.poll()
         if code is not None and code < 0:
             with contextlib.suppress(ValueError):
-                return f"it was ended by {signal.Signals(-code).name}"
-        return f"it ended with code {code}"
+                return _("it was ended by {name}", name=signal.Signals(-code).name)
+        return _("it ended with code {code}", code=code)
 
     def end(self) -> None:
         """End the process, asking first by closing its input, and wait for it."""

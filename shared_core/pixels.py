@@ -13,6 +13,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from shared_core.bridge.language import _
+
 from .bridge.errors import BadInput, CouldNotBeDone
 from .curves import decode, encode, samples_table
 from .fill import TransparentFill
@@ -215,13 +217,23 @@ class Picture:
         assert self._result is not None, "this picture is only looked at"
         if rgb.shape != (box.height, box.width, 3):
             raise WrongOutput(
-                f"The tool gave colours of shape {rgb.shape} for {box.width} by {box.height} "
-                "pixels. Please report this; the layer was not changed."
+                _(
+                    "The tool gave colours of shape {shape} for {width} by {height} pixels. "
+                    "Please report this; the layer was not changed.",
+                    shape=rgb.shape,
+                    width=box.width,
+                    height=box.height,
+                )
             )
         if opacity is not None and opacity.shape != (box.height, box.width):
             raise WrongOutput(
-                f"The tool gave an opacity of shape {opacity.shape} for {box.width} by "
-                f"{box.height} pixels. Please report this; the layer was not changed."
+                _(
+                    "The tool gave an opacity of shape {shape} for {width} by {height} pixels. "
+                    "Please report this; the layer was not changed.",
+                    shape=opacity.shape,
+                    width=box.width,
+                    height=box.height,
+                )
             )
         colours = np.ascontiguousarray(rgb, np.float32)
         total = sum(cv2.sumElems(colours))
@@ -229,8 +241,10 @@ class Picture:
             total += float(np.sum(opacity, dtype=np.float64))
         if not math.isfinite(total):
             raise WrongOutput(
-                "The tool gave values that are not numbers. "
-                "Please report this; the layer was not changed."
+                _(
+                    "The tool gave values that are not numbers. "
+                    "Please report this; the layer was not changed."
+                )
             )
         colours = np.clip(colours, np.float32(0), np.float32(1))
         if self.raster.grey:
@@ -308,19 +322,32 @@ def _check_arrays(
     source: Samples, result: Samples | None, raster: Raster, mask: NDArray[np.uint8] | None
 ) -> None:
     if raster.width < 1 or raster.height < 1:
-        raise BadInput("The layer has no pixels. Paint something on it or choose another layer.")
+        raise BadInput(_("The layer has no pixels. Paint something on it or choose another layer."))
     for name, array in (("layer", source), ("result", result)):
         if array is None:
             continue
         if array.shape != raster.shape or array.dtype != raster.dtype:
             raise BadInput(
-                f"The {name}'s pixels are {array.shape} {array.dtype} where {raster.shape} "
-                f"{raster.dtype} was announced. Please report this with the editor's version."
+                _(
+                    "The {name}'s pixels are {shape} {dtype} where {expected} "
+                    "{expected_type} was announced. Please report this with the editor's "
+                    "version.",
+                    name=name,
+                    shape=array.shape,
+                    dtype=array.dtype,
+                    expected=raster.shape,
+                    expected_type=raster.dtype,
+                )
             )
     if mask is not None and (mask.shape != raster.shape[:2] or mask.dtype != np.uint8):
         raise BadInput(
-            f"The selection is {mask.shape} {mask.dtype} where {raster.shape[:2]} of 8 bits was "
-            "expected. Please report this with the editor's version."
+            _(
+                "The selection is {shape} {dtype} where {expected} of 8 bits was expected. "
+                "Please report this with the editor's version.",
+                shape=mask.shape,
+                dtype=mask.dtype,
+                expected=raster.shape[:2],
+            )
         )
 
 

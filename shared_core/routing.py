@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from shared_core.bridge.language import _, joined
 from shared_core.bridge.settings import LONGEST_SECONDS, USUAL
 from shared_core.bridge.wire import (
     AS_CHOSEN,
@@ -155,7 +156,7 @@ class _Excess:
     of_time: bool = False
 
     def __str__(self) -> str:
-        return f"{self.what}, {self.limit}"
+        return _("{what}, {limit}", what=self.what, limit=self.limit)
 
 
 def _try(candidate: Candidate, facts: Facts, preference: Preference) -> Plan | _Refusal:
@@ -164,22 +165,34 @@ def _try(candidate: Candidate, facts: Facts, preference: Preference) -> Plan | _
         return _Refusal(candidate.trouble)
     if not candidate.present:
         size = megabytes(candidate.download_bytes)
-        missing = f"{candidate.title} is not downloaded, {size}"
-        _, excess = _lightest(candidate, facts, preference)
+        missing = _("{model} is not downloaded, {size}", model=candidate.title, size=size)
+        excess = _lightest(candidate, facts, preference)[1]
         if excess is None or preference.path == REAL:
             return _Refusal(missing)
-        return _Refusal(f"{missing}, and {excess}", _remedies(excess), over=True)
+        return _Refusal(
+            _("{missing}, and {excess}", missing=missing, excess=excess),
+            _remedies(excess),
+            over=True,
+        )
     if preference.path == REAL:
         way, excess = _lightest(candidate, facts, preference)
-        over = f"; {candidate.title} {excess}" if excess else ""
-        return _real(candidate, way, AS_CHOSEN + over)
+        reason = (
+            joined("; ", [AS_CHOSEN, _("{model} {excess}", model=candidate.title, excess=excess)])
+            if excess
+            else AS_CHOSEN
+        )
+        return _real(candidate, way, reason)
     first = ""
     for way in candidate.ways:
         excess = _excess(way, facts, preference)
         if not (way.fault or excess):
             manner = _manner(way, candidate.ways[0])
-            return _real(candidate, way, f"{manner}, since {first}" if first else FITS)
-        first = first or way.fault or f"{candidate.title} {excess}"
+            return _real(
+                candidate,
+                way,
+                _("{manner}, since {first}", manner=manner, first=first) if first else FITS,
+            )
+        first = first or way.fault or _("{model} {excess}", model=candidate.title, excess=excess)
     return _refusal(candidate, facts, preference)
 
 
@@ -188,13 +201,17 @@ def _refusal(candidate: Candidate, facts: Facts, preference: Preference) -> _Ref
     reasons: list[str] = []
     found: list[_Excess] = []
     for way, excess in _best_on_each(candidate, facts, preference):
-        against = way.fault or f"{'it' if reasons else candidate.title} {excess}"
-        reasons.append(f"{_manner(way, candidate.ways[0])} {against}" if reasons else against)
+        if not reasons:
+            reasons.append(way.fault or _("{model} {excess}", model=candidate.title, excess=excess))
+        else:
+            against = way.fault or _("it {excess}", excess=excess)
+            manner = _manner(way, candidate.ways[0])
+            reasons.append(_("{manner} {against}", manner=manner, against=against))
         if excess and not way.fault:
             found.append(excess)
-    again = f"Try {candidate.title} again"
-    insist = again if candidate.ways[0].fault else f"Run {candidate.title} anyway"
-    return _Refusal("; ".join(reasons), _remedies(*found), insist, bool(found))
+    again = _("Try {model} again", model=candidate.title)
+    insist = again if candidate.ways[0].fault else _("Run {model} anyway", model=candidate.title)
+    return _Refusal(joined("; ", reasons), _remedies(*found), insist, bool(found))
 
 
 def _lightest(
@@ -225,17 +242,27 @@ def _excess(way: Way, facts: Facts, preference: Preference) -> _Excess | None:
     """What this way takes too much of."""
     smaller = way.tile_divisor > 1
     for kind, need, room in (
-        ("memory", way.peak_bytes, facts.memory),
-        ("graphics memory", way.vram_bytes, facts.vram),
+        (_("memory"), way.peak_bytes, facts.memory),
+        (_("graphics memory"), way.vram_bytes, facts.vram),
     ):
         if need is not None and room is not None and need > room.limit:
-            what = f"needs {megabytes(need)} of {kind}{' even in smaller tiles' if smaller else ''}"
-            limit = f"{megabytes(room.limit)} can be used"
+            size = megabytes(need)
+            what = (
+                _("needs {size} of {kind} even in smaller tiles", size=size, kind=kind)
+                if smaller
+                else _("needs {size} of {kind}", size=size, kind=kind)
+            )
+            limit = _("{size} can be used", size=megabytes(room.limit))
             return _Excess(what, limit, _more_room(kind, need, room))
     budget = preference.budget_seconds
     if way.seconds is not None and way.seconds > budget:
-        what = f"would take about {duration(way.seconds)}{' in smaller tiles' if smaller else ''}"
-        limit = f"the limit is {duration(budget)}"
+        time = duration(way.seconds)
+        what = (
+            _("would take about {time} in smaller tiles", time=time)
+            if smaller
+            else _("would take about {time}", time=time)
+        )
+        limit = _("the limit is {time}", time=duration(budget))
         return _Excess(what, limit, _more_time(way.seconds), of_time=True)
     return None
 
@@ -243,15 +270,19 @@ def _excess(way: Way, facts: Facts, preference: Preference) -> _Excess | None:
 def _more_room(kind: str, need: int, room: Room) -> str:
     """How the user can allow ``need`` bytes; nothing where this machine does not have them."""
     if need <= room.free:
-        return f"raise the limit of {kind} to {megabytes(_up(need, 100_000_000))}"
-    return f"close other programs to free {kind}" if need <= room.total else ""
+        return _(
+            "raise the limit of {kind} to {size}", kind=kind, size=megabytes(_up(need, 100_000_000))
+        )
+    return _("close other programs to free {kind}", kind=kind) if need <= room.total else ""
 
 
 def _more_time(seconds: float) -> str:
     """How the user can allow so many seconds; nothing where no limit does."""
     if seconds > LONGEST_SECONDS:
         return ""
-    return f"raise the time limit to {duration(_up(seconds, 5 if seconds <= 115 else 60))}"
+    return _(
+        "raise the time limit to {time}", time=duration(_up(seconds, 5 if seconds <= 115 else 60))
+    )
 
 
 def _up(value: float, step: int) -> int:
@@ -279,10 +310,10 @@ def _manner(way: Way, usual: Way) -> str:
     """How a way differs from the usual one."""
     parts = []
     if way.provider != usual.provider:
-        parts.append("on the processor")
+        parts.append(_("on the processor"))
     if way.tile_divisor > 1:
-        parts.append("in smaller tiles")
-    return " ".join(parts)
+        parts.append(_("in smaller tiles"))
+    return joined(" ", parts)
 
 
 def _real(candidate: Candidate, way: Way, reason: str) -> Plan:
@@ -348,13 +379,16 @@ def _without(
         plan = _offering(plan, missing, facts, preference)
         if missing is not facts.candidates[0]:
             size = megabytes(missing.download_bytes)
-            remedies.insert(0, f"download {missing.title} ({size})")
+            remedies.insert(0, _("download {title} ({size})", title=missing.title, size=size))
     elif refusal.over:
         other = next((c for c in facts.others if _would_do(c, facts, preference)), None)
         if other:
-            size = "" if other.present else f" ({megabytes(other.download_bytes)} to download)"
-            remedies.insert(0, f"take the model “{other.choice}”{size}")
-    return replace(plan, insist=refusal.insist, remedy=" or ".join(remedies))
+            take = _("take the model “{choice}”", choice=other.choice)
+            if not other.present:
+                size = megabytes(other.download_bytes)
+                take = _("{take} ({size} to download)", take=take, size=size)
+            remedies.insert(0, take)
+    return replace(plan, insist=refusal.insist, remedy=joined(_(" or "), remedies))
 
 
 def _offer(missing: Candidate, facts: Facts, preference: Preference) -> Offer:

@@ -9,6 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from shared_core.bridge.language import _
+
 from .curves import decode
 from .pixels import Box, Raster, WrongOutput, luma
 
@@ -90,12 +92,16 @@ def _check(box: Box, bounds: Box, values: NDArray[Any], shape: tuple[int, ...]) 
         raise ValueError(f"{box} is no part of a picture of {bounds}")
     if values.shape != shape:
         raise WrongOutput(
-            f"The tool gave values of shape {values.shape} where {shape} was expected. "
-            "Please report this; nothing was changed."
+            _(
+                "The tool gave values of shape {shape} where {expected} was expected. Please "
+                "report this; nothing was changed.",
+                shape=values.shape,
+                expected=shape,
+            )
         )
     if not math.isfinite(float(np.sum(values, dtype=np.float64))):
         raise WrongOutput(
-            "The tool gave values that are not numbers. Please report this; nothing was changed."
+            _("The tool gave values that are not numbers. Please report this; nothing was changed.")
         )
 
 

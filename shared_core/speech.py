@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from shared_core.bridge.errors import NssError
+from shared_core.bridge.language import packed, unpacked
 
 BEAT_SECONDS = 1.0
 
@@ -42,7 +43,7 @@ class Speech:
 
     def _listen(self) -> None:
         for line in sys.stdin.buffer:
-            request = json.loads(line)
+            request = unpacked(json.loads(line))
             if request.get("op") == "cancel":
                 self._cancel.set()
                 # Between two lines of ours the request may end and take its canceller away.
@@ -62,7 +63,7 @@ class Speech:
 
     def say(self, event: str, **fields: Any) -> None:
         """Send one event; the process ends when nobody listens."""
-        body = json.dumps({"event": event, **fields}).encode() + b"\n"
+        body = json.dumps({"event": event, **packed(fields)}).encode() + b"\n"
         try:
             with self._lock:
                 self._out.write(body)

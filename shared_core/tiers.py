@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from shared_core.bridge.language import _, joined
 from shared_core.bridge.wire import duration
 
 TIERS = ("lite", "standard", "pro")
@@ -65,10 +66,11 @@ class Tier:
 
 @dataclass(frozen=True)
 class Advice:
-    """All tiers, the recommended one's id, and why."""
+    """All tiers, the recommended one's id, how many tools it makes real, and why that one."""
 
     tiers: tuple[Tier, ...]
     recommended: str
+    scope: str
     reason: str
 
 
@@ -84,13 +86,21 @@ def advise(offers: Sequence[Offer], tools: Sequence[tuple[str, str]], budget: fl
     for tier in tiers[1:]:
         if set(tier.real) - set(recommended.real):
             recommended = tier
-    return Advice(tiers, recommended.id, _reason(recommended, tiers, dict(tools), budget))
+    titles = dict(tools)
+    scope = _("within {time} on a 12-megapixel photo", time=duration(budget))
+    scope = _(
+        "{count} of {total} tools run a real model {scope}",
+        count=len(recommended.real),
+        total=len(titles),
+        scope=scope,
+    )
+    return Advice(tiers, recommended.id, scope, _reason(scope, tiers, titles))
 
 
 def _tier(tier: str, offers: Sequence[Offer], tools: Sequence[tuple[str, str]]) -> Tier:
     allowed = TIERS[: TIERS.index(tier) + 1]
     chosen: list[Offer] = []
-    for tool, _ in tools:
+    for tool, _title in tools:
         found = [offer for offer in offers if offer.tool == tool and offer.tier in allowed]
         fitting = [offer for offer in found if not offer.against]
         chosen += (fitting or found)[:1]
@@ -106,10 +116,9 @@ def _tier(tier: str, offers: Sequence[Offer], tools: Sequence[tuple[str, str]]) 
     )
 
 
-def _reason(chosen: Tier, tiers: Sequence[Tier], titles: dict[str, str], budget: float) -> str:
-    scope = f"within {duration(budget)} on a 12-megapixel photo"
-    text = f"{len(chosen.real)} of {len(titles)} tools run a real model {scope}"
+def _reason(text: str, tiers: Sequence[Tier], titles: dict[str, str]) -> str:
     heavy = [tool for tool in tiers[-1].tools if tool.against]
     if heavy:
-        text += "; " + ", ".join(f"{titles[tool.tool]} {tool.against}" for tool in heavy)
-    return text + "."
+        against = [joined(" ", [titles[tool.tool], tool.against]) for tool in heavy]
+        text = joined("; ", [text, joined(", ", against)])
+    return joined("", [text, "."])

@@ -14,9 +14,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from shared_core.bridge.language import _
+
 Floats = NDArray[np.float32]
 
-NAME = "edge-guided back-projection"
+NAME = _("edge-guided back-projection")
 RADIUS = 12
 """Source pixels around a pixel beyond which nothing changes its result by more than 0.00001."""
 

@@ -12,11 +12,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from shared_core.bridge.language import _
+
 from .guided_filter import linear_model, rows_of
 
 Floats = NDArray[np.float32]
 
-NAME = "guided filter"
+NAME = _("guided filter")
 
 # Measured on photographs whose colours were shrunk 4 and 8 times, with and without a blur: 5 to 15
 # per cent nearer than linear interpolation; wider windows and other variances were no better.

@@ -14,9 +14,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from shared_core.bridge.language import _
+
 Floats = NDArray[np.float32]
 
-NAME = "spreading of colour strokes (Levin 2004)"
+NAME = _("spreading of colour strokes (Levin 2004)")
 
 _VARIANCE_SHARE = np.float32(0.6)
 _LEAST_VARIANCE = np.float32(2e-6)
@@ -173,7 +175,7 @@ def _solved(level: _Level, target: Floats) -> Floats:
 def _first_guess(levels: list[_Level], target: Floats) -> Floats:
     """The solution from the coarsest size to the finest, one cycle on each."""
     targets = [target]
-    for _ in levels[1:]:
+    for _turn in levels[1:]:
         targets.append(_summed(targets[-1]))
     solution = _solved(levels[-1], targets[-1])
     for number in range(len(levels) - 2, -1, -1):

@@ -15,12 +15,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from shared_core.bridge.language import _
+
 from . import clipped_noise
 
 Floats = NDArray[np.float32]
 Offsets = tuple[tuple[int, int], ...]
 
-NAME = "two-pass DCT shrinkage"
+NAME = _("two-pass DCT shrinkage")
 
 _PILOT_BLOCK = 16
 _WIENER_BLOCK = 8

@@ -9,6 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from shared_core.bridge.language import _
+
 from .blur import TRUSTED, Blur, kernel
 
 Floats = NDArray[np.float32]
@@ -44,12 +46,12 @@ def name(blur: Blur, noise_sigma: float = 0.0) -> str:
     """What ``deblur`` does about this blur at this noise, in a few words."""
     if not _deconvolves(blur):
         if noise_sigma >= _GENTLE_NOISE_LIMIT:
-            return "nothing: no blur is certain, and sharpening would raise the noise"
-        return "gentle unsharp mask"
+            return _("nothing: no blur is certain, and sharpening would raise the noise")
+        return _("gentle unsharp mask")
     if blur.kind == "motion":
-        return "Wiener and total variation deconvolution of a straight motion"
-    shape = "an out-of-focus disc" if blur.disc else "a Gaussian blur"
-    return f"Wiener and total variation deconvolution of {shape}"
+        return _("Wiener and total variation deconvolution of a straight motion")
+    shape = _("an out-of-focus disc") if blur.disc else _("a Gaussian blur")
+    return _("Wiener and total variation deconvolution of {shape}", shape=shape)
 
 
 def radius(blur: Blur) -> int:
@@ -158,7 +160,7 @@ class _Problem:
         gain = self._transfer / (self._power + (noise * noise / power) * self._laplacian)
         reblur = gain * self._transfer
         padded = self._padded(channel)
-        for _ in range(_WIENER_ROUNDS):
+        for _turn in range(_WIENER_ROUNDS):
             padded = self._continued(channel, cv2.dft(padded) * reblur)
         spectrum = cv2.dft(padded) * gain
         return spectrum, padded
@@ -175,7 +177,7 @@ class _Problem:
         threshold = np.float32(_GRADIENT_WEIGHT / _COUPLING)
         inverse = 1 / (self._power + coupling * self._laplacian)
         across, down = np.zeros_like(padded), np.zeros_like(padded)
-        for _ in range(_TV_ROUNDS):
+        for _turn in range(_TV_ROUNDS):
             padded = self._continued(channel, spectrum * self._transfer)
             plane = _picture_of(spectrum)
             across += np.roll(plane, -1, 1) - plane

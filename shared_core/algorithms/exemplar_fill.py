@@ -14,12 +14,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from shared_core.bridge.language import _
+
 from .patch_field import RADIUS, SIDE, Level, PatchField
 
 Floats = NDArray[np.float32]
 Bools = NDArray[np.bool_]
 
-NAME = "exemplar-based fill by PatchMatch"
+NAME = _("exemplar-based fill by PatchMatch")
 MOST_SEARCHED = 60_000
 """Pixels of a hole that are searched for; a larger one is searched at a reduced size."""
 

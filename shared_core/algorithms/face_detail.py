@@ -14,11 +14,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from shared_core.bridge.language import _
+
 from . import dct_denoise
 
 Floats = NDArray[np.float32]
 
-NAME = "noise removal, local contrast and detail by guided filters"
+NAME = _("noise removal, local contrast and detail by guided filters")
 
 _CONTRAST_GAIN = 0.25
 _DETAIL_GAIN = 1.2

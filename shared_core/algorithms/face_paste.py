@@ -9,11 +9,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from shared_core.bridge.language import _
+
 from .alignment import TEMPLATE_SIDE, Matrix, between_pixels, scale_of, transformed
 
 Floats = NDArray[np.float32]
 
-NAME = "5-point alignment, soft mask, colours matched to the surroundings"
+NAME = _("5-point alignment, soft mask, colours matched to the surroundings")
 
 # In the template's pixels: nothing is changed up to the first from its edge, all from the second.
 _RIM = (16.0, 96.0)

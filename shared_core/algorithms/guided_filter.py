@@ -12,9 +12,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from shared_core.bridge.language import _
+
 Floats = NDArray[np.float32]
 
-NAME = "guided filter"
+NAME = _("guided filter")
 
 
 def guided_filter(

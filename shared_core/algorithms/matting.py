@@ -17,13 +17,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from shared_core.bridge.language import _
+
 from .guided_filter import apply_model, linear_model, rows_of, solved
 from .resampling import Kernel, Resizer
 
 Floats = NDArray[np.float32]
 
-NAME = "guided filter with local colour models"
-COLOURS_NAME = "blur-fusion foreground estimation"
+NAME = _("guided filter with local colour models")
+COLOURS_NAME = _("blur-fusion foreground estimation")
 
 SIDE = 1024
 """Longest side of the reduced size at which everything is fitted."""

@@ -21,6 +21,7 @@ from typing import Literal, get_args
 
 from . import wire
 from .errors import CouldNotBeDone
+from .language import _
 from .paths import Paths, private_folder
 from .wire import PixelFile, WireError, megabytes
 
@@ -78,12 +79,24 @@ class Arena:
             return file
         if problem is not None and problem.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise CouldNotBeDone(
-                f"The pixel file for {width} × {height} pixels cannot be made "
-                f"({problem.strerror}). Correct the permissions of {self._paths.cache}."
+                _(
+                    "The pixel file for {width} × {height} pixels cannot be made ({strerror}). "
+                    "Correct the permissions of {cache}.",
+                    width=width,
+                    height=height,
+                    strerror=problem.strerror,
+                    cache=self._paths.cache,
+                )
             )
         raise CouldNotBeDone(
-            f"The disk is full: {megabytes(size)} are needed for {width} × {height} pixels in "
-            f"{self._paths.cache}. Free some space and try again."
+            _(
+                "The disk is full: {size} are needed for {width} × {height} pixels in {cache}. "
+                "Free some space and try again.",
+                size=megabytes(size),
+                width=width,
+                height=height,
+                cache=self._paths.cache,
+            )
         )
 
     def clear(self) -> None:
@@ -98,8 +111,14 @@ class Arena:
         view = memoryview(data).cast("B")
         if len(view) != file.size:
             raise CouldNotBeDone(
-                f"The editor gave {len(view)} bytes for {file.width} × {file.height} pixels, "
-                f"{file.size} were expected. Nothing was changed."
+                _(
+                    "The editor gave {count} bytes for {width} × {height} pixels, {size} were "
+                    "expected. Nothing was changed.",
+                    count=len(view),
+                    width=file.width,
+                    height=file.height,
+                    size=file.size,
+                )
             )
         with mapped(self._paths, file, write=True) as pixels:
             pixels[:] = view
@@ -129,7 +148,11 @@ def mapped(paths: Paths, file: PixelFile, write: bool = False) -> Iterator[mmap.
         handle = os.open(folder_of(paths, file.folder) / file.name, flags)
     except OSError as error:
         raise CouldNotBeDone(
-            f"The pixel file {file.name} cannot be opened ({error.strerror}). Run the tool again."
+            _(
+                "The pixel file {name} cannot be opened ({strerror}). Run the tool again.",
+                name=file.name,
+                strerror=error.strerror,
+            )
         ) from None
     try:
         info = os.fstat(handle)
@@ -225,7 +248,7 @@ def keep_unselected(
     bit-identical. Works in the editor without numpy: long integers do the blending.
     """
     if len(native) != len(result) or len(mask) * pixel_size != len(native):
-        raise CouldNotBeDone("The editor's pixels and its selection differ in size.")
+        raise CouldNotBeDone(_("The editor's pixels and its selection differ in size."))
     selected = bytes([0]) + bytes([255]) * 255
     out = bytearray(len(result))
     step = 1 << 16

@@ -16,6 +16,7 @@ from typing import Any, Protocol, TypeVar
 
 from . import __version__, launch, wire
 from .errors import Cancelled, CouldNotBeDone, WorkerLost, from_code
+from .language import _
 from .locks import locked_now
 from .paths import Paths, private_folder, socket_address
 from .setup import environment
@@ -84,7 +85,7 @@ def key_of(paths: Paths) -> bytes:
         if len(key) == 32:
             return key
         time.sleep(0.01)
-    raise CouldNotBeDone(f"{file} is damaged. Delete it and try again.")
+    raise CouldNotBeDone(_("{file} is damaged. Delete it and try again.", file=file))
 
 
 _HANGING_UP = threading.Lock()
@@ -186,7 +187,7 @@ class Client:
         if self._try_connecting(watcher) and not (start and self._end_older()):
             return True
         if self._ended:
-            raise Cancelled("Cancelled.")
+            raise Cancelled(_("Cancelled."))
         if not start:
             return False
         self._process = launch.start(self._paths, self._own_python)
@@ -206,8 +207,12 @@ class Client:
                 break
             time.sleep(0.01)
         raise CouldNotBeDone(
-            f"The NSS worker does not start: {launch.last_words(self._paths)}. "
-            f"The whole log is {self._paths.log}; setting it up again usually helps."
+            _(
+                "The NSS worker does not start: {last_words}. The whole log is {log}; setting "
+                "it up again usually helps.",
+                last_words=launch.last_words(self._paths),
+                log=self._paths.log,
+            )
         )
 
     def _try_connecting(self, watcher: Watcher) -> bool:
@@ -238,15 +243,19 @@ class Client:
             if found is not None:
                 put_down(found)
             raise CouldNotBeDone(
-                "The running NSS worker does not know this user's key. End it and try again."
+                _("The running NSS worker does not know this user's key. End it and try again.")
             ) from None
         except (OSError, EOFError, wire.WireError) as error:
             if found is not None:
                 put_down(found)
             if late.is_set() or isinstance(error, TimeoutError):
                 raise CouldNotBeDone(
-                    "A NSS worker runs and does not answer. End its process, whose module is "
-                    f"{launch.WORKER_MODULE}, and try again. The log is {self._paths.log}."
+                    _(
+                        "A NSS worker runs and does not answer. End its process, whose module "
+                        "is {worker_module}, and try again. The log is {log}.",
+                        worker_module=launch.WORKER_MODULE,
+                        log=self._paths.log,
+                    )
                 ) from None
             return False
         finally:
@@ -317,7 +326,7 @@ class Client:
         assert line is not None
         if self._ended:
             self.close()
-            raise Cancelled("Cancelled.")
+            raise Cancelled(_("Cancelled."))
         asked_to_stop: float | None = None
         body = wire.encode(message)
         try:
@@ -340,7 +349,7 @@ class Client:
                 elif isinstance(event, reply):
                     if asked_to_stop is not None:
                         # It was done before the worker heard of it; the user wants no result.
-                        raise Cancelled("Cancelled.")
+                        raise Cancelled(_("Cancelled."))
                     return event
                 else:
                     raise wire.WireError(f"The worker answered {type(event).__name__}.")
@@ -349,7 +358,7 @@ class Client:
             if self._ended or asked_to_stop is not None:
                 raise Cancelled("Cancelled.") from None
             raise WorkerLost(
-                "The connection to the NSS worker ended. Run the tool again."
+                _("The connection to the NSS worker ended. Run the tool again.")
             ) from error
 
     def run(self, job: wire.StartJob, watcher: Watcher | None = None) -> wire.JobDone:
@@ -361,6 +370,6 @@ class Client:
             return self.ask(job, wire.JobDone, watcher)
         except WorkerLost:
             again = wire.StartJob(
-                **{**vars(job), "lost_worker": "the NSS worker ended in the middle of the run"}
+                **{**vars(job), "lost_worker": _("the NSS worker ended in the middle of the run")}
             )
             return self.ask(again, wire.JobDone, watcher)

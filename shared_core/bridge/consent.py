@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from . import toolbox
+from .language import _, looked_up
 from .wire import Instead, Offer, megabytes
 
 HUB = "huggingface.co"
-LEADS = {"no": "Not for commercial use.", "unclear": "Commercial use is in doubt."}
+LEADS = {"no": _("Not for commercial use."), "unclear": _("Commercial use is in doubt.")}
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ def hub_host(environ: Mapping[str, str] | None = None) -> str:
 
 def question(offer: Offer) -> str:
     """What the user agrees to, in a few words."""
-    return f"Download {offer.title} ({megabytes(offer.bytes)})"
+    return _("Download {model} ({size})", model=offer.title, size=megabytes(offer.bytes))
 
 
 def lines(tool_id: str, offer: Offer, host: str) -> tuple[Line, ...]:
@@ -44,14 +45,14 @@ def lines(tool_id: str, offer: Offer, host: str) -> tuple[Line, ...]:
     ``tool_id`` is the tool that the model would serve, "" for a helper that serves none alone.
     """
     gain = toolbox.tool(tool_id).gain if tool_id else ""
-    told = [Line(f"With it, {gain}.")] if gain else []
+    told = [Line(_("With it, {gain}.", gain=gain))] if gain else []
     if offer.commercial != "yes":
-        told.append(Line(f"{LEADS[offer.commercial]} {offer.terms}", warning=True))
-    told.append(Line(f"Licence: {offer.licence}.", offer.licence_link))
-    text = f"From {host}, once; nothing is uploaded."
+        told.append(Line(f"{LEADS[offer.commercial]} {looked_up(offer.terms)}", warning=True))
+    told.append(Line(_("Licence: {licence}.", licence=offer.licence), offer.licence_link))
+    text = _("From {host}, once; nothing is uploaded.", host=host)
     if offer.hub_declared:
-        text += (
-            " Its SHA-256 is not known beforehand (hub-declared): the one that the hub declares is "
+        text += " " + _(
+            "Its SHA-256 is not known beforehand (hub-declared): the one that the hub declares is "
             "recorded, and holds from then on."
         )
     return (*told, Line(text))
@@ -59,13 +60,13 @@ def lines(tool_id: str, offer: Offer, host: str) -> tuple[Line, ...]:
 
 def switch(instead: Instead) -> str:
     """What the user may take instead, in a few words."""
-    size = megabytes(instead.bytes) if instead.bytes else "already here"
-    return f"Use {instead.title} instead ({size})"
+    size = megabytes(instead.bytes) if instead.bytes else _("already here")
+    return _("Use {model} instead ({size})", model=instead.title, size=size)
 
 
 def switch_help(instead: Instead) -> str:
     """Why one would."""
-    return f"{instead.title} allows commercial use."
+    return _("{model} allows commercial use.", model=instead.title)
 
 
 def switched(parameters: Mapping[str, object], instead: Instead) -> dict[str, object]:

@@ -13,6 +13,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from .errors import CouldNotBeDone
+from .language import _, kept
 from .paths import Paths
 
 
@@ -108,7 +109,8 @@ def summed(contacts: Iterable[Contact]) -> list[Summary]:
 
 
 def _append(paths: Paths, contact: Contact) -> None:
-    line = json.dumps({k: v for k, v in asdict(contact).items() if v not in (None, "", False)})
+    known = {k: v for k, v in asdict(contact).items() if v not in (None, "", False)}
+    line = json.dumps(kept(known))
     path = log_of(paths)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -120,8 +122,12 @@ def _append(paths: Paths, contact: Contact) -> None:
             os.close(descriptor)
     except OSError as error:
         raise CouldNotBeDone(
-            f"Nothing is contacted, since it could not be noted in {path} "
-            f"({error.strerror or error}). Free some space or correct the permissions."
+            _(
+                "Nothing is contacted, since it could not be noted in {path} ({reason}). Free "
+                "some space or correct the permissions.",
+                path=path,
+                reason=error.strerror or error,
+            )
         ) from error
 
 

@@ -10,6 +10,7 @@ from . import consent, launch, toolbox, wire
 from .arena import Arena
 from .client import Client, Watcher
 from .errors import BadInput, Cancelled, NssError, RealPathImpossible
+from .language import _
 from .paths import Paths
 from .placement import Placement, settled
 from .receipt import Receipt, as_source, from_dict
@@ -146,15 +147,20 @@ def apply_tool(host: Host, order: Order) -> Flow:
     tool = task.tool
     layers = host.layers(task)
     if not layers:
-        raise BadInput(f"{tool.title}: there is no layer to work on. Select one and try again.")
+        raise BadInput(
+            _("{tool}: there is no layer to work on. Select one and try again.", tool=tool.title)
+        )
     receipts: list[Receipt] = []
     for layer in layers:
         with Arena(host.paths) as arena:
             source = host.read(layer, arena, task)
             if tool.selects is toolbox.Selects.NEEDED and source.mask is None:
                 raise BadInput(
-                    f"{tool.title} needs a selection, and nothing is selected. Select what it is "
-                    "to work on and try again."
+                    _(
+                        "{tool} needs a selection, and nothing is selected. Select what it is "
+                        "to work on and try again.",
+                        tool=tool.title,
+                    )
                 )
             result = _room(task, source, arena)
             receipt = yield _compute(order, task, source, result)
@@ -215,13 +221,24 @@ def _compute(order: Order, task: Task, source: Source, result: Result) -> Step:
                     raise
                 note = str(error)
         elif plan.path is None:
-            download = "Agree to the download, or choose" if offer else "Choose"
+            reason = plan.reason.rstrip(".")
             raise RealPathImpossible(
-                f"The real path is not possible: {plan.reason.rstrip('.')}. "
-                f"{download} auto for a classical result."
+                _(
+                    "The real path is not possible: {reason}. Agree to the download, or choose "
+                    "auto for a classical result.",
+                    reason=reason,
+                )
+                if offer
+                else _(
+                    "The real path is not possible: {reason}. Choose auto for a classical result.",
+                    reason=reason,
+                )
             )
         elif offer and order.consent == ANY:
-            note = f"{offer.title} has to be chosen, since its licence restricts commercial use"
+            note = _(
+                "{model} has to be chosen, since its licence restricts commercial use",
+                model=offer.title,
+            )
         job = wire.StartJob(
             tool=order.tool,
             source=source.pixels,

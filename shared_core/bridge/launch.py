@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from .errors import CouldNotBeDone
+from .language import _
 from .paths import Paths, private_folder
 
 WORKER_MODULE = "shared_core.worker.server"
@@ -68,8 +69,10 @@ def worker_python(paths: Paths, own_python: str | None) -> str:
     if own_python:
         return own_python
     raise CouldNotBeDone(
-        "The NSS worker is not set up. Krita's panel NSS does it, in GIMP Filters ▸ NSS ▸ Set Up…, "
-        "on the command line  nss setup."
+        _(
+            "The NSS worker is not set up. Krita's panel NSS does it, in GIMP Filters ▸ NSS ▸ Set "
+            "Up…, on the command line  nss setup."
+        )
     )
 
 
@@ -91,8 +94,12 @@ def start(paths: Paths, own_python: str | None = None) -> subprocess.Popen[bytes
         output = log.open("ab")
     except OSError as error:
         raise CouldNotBeDone(
-            f"The NSS worker's log {log} cannot be written ({error.strerror or error}). "
-            "Correct the permissions of its folder, or set NSS_HOME to a folder of your own."
+            _(
+                "The NSS worker's log {log} cannot be written ({reason}). Correct the "
+                "permissions of its folder, or set NSS_HOME to a folder of your own.",
+                log=log,
+                reason=error.strerror or error,
+            )
         ) from error
     try:
         with output:
@@ -109,8 +116,12 @@ def start(paths: Paths, own_python: str | None = None) -> subprocess.Popen[bytes
             )
     except OSError as error:
         raise CouldNotBeDone(
-            f"The NSS worker could not be started with {python} ({error.strerror or error}). "
-            "Set it up again: that repairs it."
+            _(
+                "The NSS worker could not be started with {python} ({reason}). Set it up "
+                "again: that repairs it.",
+                python=python,
+                reason=error.strerror or error,
+            )
         ) from error
 
 
@@ -120,4 +131,4 @@ def last_words(paths: Paths) -> str:
         lines = paths.log.read_text("utf-8", "replace").strip().splitlines()
         if lines:
             return lines[-1][:300]
-    return "it left no message"
+    return _("it left no message")

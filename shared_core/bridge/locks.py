@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from .errors import Cancelled, CouldNotBeDone
+from .language import _
 
 _POLL_SECONDS = 0.1
 
@@ -42,7 +43,7 @@ def locked(
                 yield
                 return
         if cancelled():
-            raise Cancelled("The wait for another process was cancelled.")
+            raise Cancelled(_("The wait for another process was cancelled."))
         on_wait()
         time.sleep(_POLL_SECONDS)
 
@@ -71,8 +72,12 @@ def _open(path: Path) -> int:
         return os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
     except OSError as error:
         raise CouldNotBeDone(
-            f"The folder {path.parent} cannot be written ({error.strerror or error}). "
-            "Correct its permissions, or set NSS_HOME to a folder of your own."
+            _(
+                "The folder {parent} cannot be written ({reason}). Correct its permissions, or "
+                "set NSS_HOME to a folder of your own.",
+                parent=path.parent,
+                reason=error.strerror or error,
+            )
         ) from error
 
 
@@ -83,8 +88,12 @@ def _taken(descriptor: int, path: Path) -> bool:
         return False
     except OSError as error:
         raise CouldNotBeDone(
-            f"The file {path} cannot be locked ({error.strerror or error}). "
-            "Set NSS_HOME to a folder on a local disk."
+            _(
+                "The file {path} cannot be locked ({reason}). Set NSS_HOME to a folder on a "
+                "local disk.",
+                path=path,
+                reason=error.strerror or error,
+            )
         ) from error
     # Its last holder may have deleted it since it was opened; then others hold another one.
     try:

@@ -11,6 +11,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from .language import _
+
 try:
     from ._vendor import appdirs  # type: ignore[import-not-found,unused-ignore]
 except ImportError:
@@ -102,16 +104,25 @@ def private_folder(folder: Path) -> Path:
         info = folder.lstat()
     except OSError as error:
         raise CouldNotBeDone(
-            f"The folder {folder} cannot be made ({error.strerror or error}). "
-            "Free some space or correct its permissions, or set NSS_HOME to a folder of your own."
+            _(
+                "The folder {folder} cannot be made ({reason}). Free some space or correct its "
+                "permissions, or set NSS_HOME to a folder of your own.",
+                folder=folder,
+                reason=error.strerror or error,
+            )
         ) from error
     if not stat.S_ISDIR(info.st_mode):
-        raise CouldNotBeDone(f"{folder} is not a folder. Move it away and try again.")
+        raise CouldNotBeDone(
+            _("{folder} is not a folder. Move it away and try again.", folder=folder)
+        )
     if hasattr(os, "getuid"):
         if info.st_uid != os.getuid():
             raise CouldNotBeDone(
-                f"The folder {folder} belongs to another user, so pixels are not put there. "
-                "Move it away or set NSS_HOME to a folder of your own."
+                _(
+                    "The folder {folder} belongs to another user, so pixels are not put there. "
+                    "Move it away or set NSS_HOME to a folder of your own.",
+                    folder=folder,
+                )
             )
         if stat.S_IMODE(info.st_mode) & 0o077:
             os.chmod(folder, 0o700)

@@ -6,13 +6,14 @@ import json
 import math
 import types
 from collections.abc import Iterable, Mapping
-from dataclasses import MISSING, dataclass, fields, is_dataclass
+from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
 from dataclasses import field as dataclass_field
 from datetime import datetime, timedelta
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from . import toolbox
 from .errors import BadInput, UsageError
+from .language import Message, _, kept, message_of, packed
 from .wire import BYO, CLASSICAL, REAL, duration, provider_title
 
 SCHEMA = 1
@@ -125,8 +126,10 @@ class Receipt:
 
 def to_dict(receipt: Receipt) -> dict[str, Any]:
     """The receipt as JSON data."""
-    data: dict[str, Any] = _plain(receipt)
-    return data
+    data: dict[str, Any] = kept(_plain(receipt))
+    said = {"reason": receipt.reason, "fault": receipt.fault, "algorithm": _algorithm(receipt)}
+    wording = {name: packed(text) for name, text in said.items() if _worded(text)}
+    return {**data, "wording": wording} if wording else data
 
 
 def as_source(receipt: Mapping[str, Any] | None) -> dict[str, Any] | None:
@@ -140,7 +143,8 @@ def as_source(receipt: Mapping[str, Any] | None) -> dict[str, Any] | None:
     room = _SOURCE_BYTES
     step: object = receipt
     while isinstance(step, Mapping) and len(kept) < _SOURCE_GENERATIONS:
-        own = {**step, "source": None}
+        own = {key: value for key, value in step.items() if key != "wording"}
+        own["source"] = None
         try:
             room -= len(dump(own))
         except BadInput:
@@ -192,7 +196,11 @@ def dump(data: object) -> str:
         )
     except (TypeError, ValueError, RecursionError) as error:
         raise BadInput(
-            f"The receipt cannot be written as JSON ({error}). Run the tool again to get a new one."
+            _(
+                "The receipt cannot be written as JSON ({error}). Run the tool again to get a "
+                "new one.",
+                error=error,
+            )
         ) from None
 
 
@@ -202,7 +210,7 @@ def from_json(text: str | bytes) -> Receipt:
         data = json.loads(text)
     except (ValueError, RecursionError):
         raise BadInput(
-            "The receipt is not valid JSON. It was changed or cut off; use the original file."
+            _("The receipt is not valid JSON. It was changed or cut off; use the original file.")
         ) from None
     return from_dict(data)
 
@@ -213,41 +221,78 @@ def from_dict(data: object) -> Receipt:
     Raises ``BadInput`` naming the field that is missing or wrong.
     """
     if not isinstance(data, dict):
-        raise _malformed("it is not a JSON object")
+        raise _malformed(_("it is not a JSON object"))
     schema = data.get("schema")
     if isinstance(schema, bool) or not isinstance(schema, int):
-        raise _malformed("it does not say which schema it follows")
+        raise _malformed(_("it does not say which schema it follows"))
     if schema != SCHEMA:
         raise BadInput(
-            f"The receipt follows schema {schema} and this version reads schema {SCHEMA}. "
-            "Use the version of NSS that wrote it, or a newer one."
+            _(
+                "The receipt follows schema {schema} and this version reads schema {known}. "
+                "Use the version of NSS that wrote it, or a newer one.",
+                schema=schema,
+                known=SCHEMA,
+            )
         )
     receipt = _build(Receipt, data, "receipt")
     _check(receipt)
-    return receipt
+    wording = data.get("wording")
+    return _said(receipt, wording if isinstance(wording, dict) else {})
+
+
+def _said(receipt: Receipt, wording: Mapping[str, Any]) -> Receipt:
+    """The receipt with its sentences in the reader's language.
+
+    They are taken from the ``wording`` only where that says in English what the receipt says.
+    """
+
+    def text(name: str, english: str) -> str:
+        message = message_of(wording.get(name))
+        return message if message is not None and message.english == english else Message(english)
+
+    algorithm = receipt.algorithm
+    return replace(
+        receipt,
+        reason=text("reason", receipt.reason),
+        fault=receipt.fault and text("fault", receipt.fault),
+        algorithm=algorithm and replace(algorithm, name=text("algorithm", algorithm.name)),
+    )
+
+
+def _worded(text: object) -> bool:
+    """Whether a sentence is more than a constant, which is found again by its English."""
+    return isinstance(text, Message) and bool(text.values)
+
+
+def _algorithm(receipt: Receipt) -> str | None:
+    return receipt.algorithm.name if receipt.algorithm else None
 
 
 def _check(receipt: Receipt) -> None:
     if receipt.path not in (REAL, CLASSICAL, BYO):
-        raise _malformed(f"path {receipt.path!r} is none of real, classical, byo")
+        raise _malformed(_("path {path} is none of real, classical, byo", path=repr(receipt.path)))
     if receipt.path == CLASSICAL and (receipt.model or not receipt.algorithm):
-        raise _malformed("a classical result names an algorithm and no model")
+        raise _malformed(_("a classical result names an algorithm and no model"))
     if receipt.path != CLASSICAL and not receipt.model:
-        raise _malformed("a result of a model does not name the model")
+        raise _malformed(_("a result of a model does not name the model"))
     if not receipt.tool:
-        raise _malformed("it names no tool")
+        raise _malformed(_("it names no tool"))
     if min(receipt.image.width, receipt.image.height) < 1:
-        raise _malformed("the picture's size is not positive")
+        raise _malformed(_("the picture's size is not positive"))
     try:
         moment = datetime.fromisoformat(receipt.started.replace("Z", "+00:00"))
     except ValueError:
-        raise _malformed(f"started is no ISO 8601 time: {receipt.started!r}") from None
+        raise _malformed(
+            _("started is no ISO 8601 time: {started}", started=repr(receipt.started))
+        ) from None
     if moment.utcoffset() != timedelta(0):
-        raise _malformed("started is not in UTC")
+        raise _malformed(_("started is not in UTC"))
 
 
 def _malformed(what: str) -> BadInput:
-    return BadInput(f"The receipt is malformed: {what}. It was changed; use the original file.")
+    return BadInput(
+        _("The receipt is malformed: {what}. It was changed; use the original file.", what=what)
+    )
 
 
 def _plain(value: Any) -> Any:
@@ -258,7 +303,7 @@ def _plain(value: Any) -> Any:
 
 def _build(cls: type[T], data: object, where: str) -> T:
     if not isinstance(data, dict):
-        raise _malformed(f"{where} is not an object")
+        raise _malformed(_("{where} is not an object", where=where))
     hints = get_type_hints(cls)
     values = {}
     for field in fields(cls):  # type: ignore[arg-type]
@@ -266,7 +311,7 @@ def _build(cls: type[T], data: object, where: str) -> T:
             # Receipts of the first version lack it.
             continue
         if field.name not in data:
-            raise _malformed(f"{where} lacks {field.name}")
+            raise _malformed(_("{where} lacks {name}", where=where, name=field.name))
         values[field.name] = _value(hints[field.name], data[field.name], f"{where}.{field.name}")
     return cls(**values)
 
@@ -291,7 +336,7 @@ def _value(hint: Any, value: object, where: str) -> Any:
             return value
     elif isinstance(value, hint):
         return value
-    raise _malformed(f"{where} has the wrong type or value")
+    raise _malformed(_("{where} has the wrong type or value", where=where))
 
 
 def _finite(value: int | float) -> float | None:
@@ -319,9 +364,11 @@ def short_model_title(title: str) -> str:
 def _maker(receipt: Receipt) -> str:
     """Who made the pixels, in two or three words."""
     if receipt.model is None:
-        return CLASSICAL
-    word = "your model" if receipt.path == BYO else receipt.path
-    return f"{word} {short_model_title(receipt.model.title or receipt.model.id)}"
+        return _("classical")
+    title = short_model_title(receipt.model.title or receipt.model.id)
+    if receipt.path == BYO:
+        return _("your model {model}", model=title)
+    return _("real {model}", model=title)
 
 
 def sentence(receipt: Receipt) -> str:
@@ -331,24 +378,23 @@ def sentence(receipt: Receipt) -> str:
     model not downloaded (92 MB)."
     """
     took = duration(receipt.actual.total_seconds)
-    fault = _clause(receipt.fault or "")
+    tool, fault = tool_title(receipt.tool), _clause(receipt.fault or "")
     if receipt.model is None:
-        name = receipt.algorithm.name if receipt.algorithm else CLASSICAL
+        name = receipt.algorithm.name if receipt.algorithm else _("classical")
         why = _clause(receipt.reason)
         if fault and fault not in why:
             why = f"{why} ({fault})" if why else fault
-        text = f"{tool_title(receipt.tool)}: {name}, {took}" + (f": {why}" if why else "")
-    else:
-        text = f"{tool_title(receipt.tool)}: {_maker(receipt)}"
-        bound = (receipt.provider.bound or "").replace(",", " ").split()
-        if bound:
-            text += f" on {provider_title(bound[0])}"
-        elif receipt.provider.device:
-            text += f" on {receipt.provider.device}"
-        if receipt.algorithm:
-            text += f", with {receipt.algorithm.name}"
-        text += f", {took}" + (f" ({fault})" if fault else "")
-    return _clause(text) + "."
+        text = _("{tool}: {algorithm}, {took}", tool=tool, algorithm=name, took=took)
+        return _clause(f"{text}: {why}" if why else text) + "."
+    bound = (receipt.provider.bound or "").replace(",", " ").split()
+    device = provider_title(bound[0]) if bound else receipt.provider.device
+    maker = _maker(receipt)
+    if device:
+        maker = _("{maker} on {device}", maker=maker, device=device)
+    if receipt.algorithm:
+        maker = _("{maker}, with {algorithm}", maker=maker, algorithm=receipt.algorithm.name)
+    text = _("{tool}: {maker}, {took}", tool=tool, maker=maker, took=took)
+    return _clause(f"{text} ({fault})" if fault else text) + "."
 
 
 def _clause(text: str) -> str:

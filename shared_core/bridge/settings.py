@@ -15,6 +15,7 @@ from typing import Any
 
 from .errors import CouldNotBeDone, UsageError
 from .files import replace_text
+from .language import _
 
 SHORTEST_SECONDS, LONGEST_SECONDS = 5.0, 3600.0
 # Less is no place for a model, and more likely a slip of the unit.
@@ -85,7 +86,7 @@ def read_duration(text: str) -> float:
     value, unit = _quantity(text)
     seconds = value * _SECONDS.get(unit.lower(), 0)
     if not SHORTEST_SECONDS <= seconds <= LONGEST_SECONDS:
-        raise ValueError("takes 5 s to 1 h, such as 90 s or 3 min")
+        raise ValueError(_("takes 5 s to 1 h, such as 90 s or 3 min"))
     return seconds
 
 
@@ -104,7 +105,7 @@ def read_amount(text: str) -> Amount:
         return Amount(share=round(value / 100, 14))
     count = round(value * _BYTES.get(unit.upper(), 0))
     if count < LEAST_BYTES:
-        raise ValueError("takes 1 % to 100 % of what is free, or at least 100 MB, such as 4 GB")
+        raise ValueError(_("takes 1 % to 100 % of what is free, or at least 100 MB, such as 4 GB"))
     return Amount(bytes=count)
 
 
@@ -127,7 +128,7 @@ def read_switch(text: str) -> bool:
         return True
     if text.lower() in ("no", "false", "off"):
         return False
-    raise ValueError("takes yes or no")
+    raise ValueError(_("takes yes or no"))
 
 
 def read_folder(text: str) -> str:
@@ -137,7 +138,7 @@ def read_folder(text: str) -> str:
     except RuntimeError:
         folder = Path(text)
     if not text or "\0" in text or not folder.is_absolute() or folder.is_file():
-        raise ValueError("takes the whole path of a folder")
+        raise ValueError(_("takes the whole path of a folder"))
     return str(folder)
 
 
@@ -168,11 +169,11 @@ def show_folder(folder: str | None) -> str:
 
 
 SETTINGS = (
-    Setting("budget", "longest time a real model may take", read_duration, show_duration),
-    Setting("memory", "memory that it may take", read_amount, show_amount),
-    Setting("vram", "memory of a graphics card that it may take", read_amount, show_amount),
-    Setting("commercial_only", "only models for commercial use", read_switch, show_switch),
-    Setting("models_folder", "folder of the models", read_folder, show_folder),
+    Setting("budget", _("longest time a real model may take"), read_duration, show_duration),
+    Setting("memory", _("memory that it may take"), read_amount, show_amount),
+    Setting("vram", _("memory of a graphics card that it may take"), read_amount, show_amount),
+    Setting("commercial_only", _("only models for commercial use"), read_switch, show_switch),
+    Setting("models_folder", _("folder of the models"), read_folder, show_folder),
 )
 _BY_NAME = {setting.name: setting for setting in SETTINGS}
 
@@ -184,7 +185,11 @@ def words_of(settings: Settings) -> dict[str, str]:
 
 def summary(settings: Settings) -> str:
     """The limits in a few words."""
-    return f"{show_duration(settings.budget)}, {show_amount(settings.memory)} of memory"
+    return _(
+        "{time}, {amount} of memory",
+        time=show_duration(settings.budget),
+        amount=show_amount(settings.memory),
+    )
 
 
 def load(path: Path) -> Settings:
@@ -199,9 +204,11 @@ def read(path: Path) -> tuple[Settings, str]:
     try:
         values = _values(path)
     except ValueError as error:
-        trouble = (
-            f"The settings in {path} cannot be read ({error}), so the defaults hold. "
-            "Correct the file or delete it."
+        trouble = _(
+            "The settings in {path} cannot be read ({error}), so the defaults hold. "
+            "Correct the file or delete it.",
+            path=path,
+            error=error,
         )
     settings = Settings()
     for setting in SETTINGS:
@@ -211,9 +218,14 @@ def read(path: Path) -> tuple[Settings, str]:
         try:
             settings = replace(settings, **{setting.name: setting.read(_text(value))})
         except ValueError as error:
-            trouble = trouble or (
-                f"The setting {setting.name} in {path} {error}, not {value!r}, so the default "
-                f"holds. Correct it with: nss settings {setting.name}={DEFAULT}"
+            trouble = trouble or _(
+                "The setting {name} in {path} {error}, not {value}, so the default holds. "
+                "Correct it with: nss settings {name}={default}",
+                name=setting.name,
+                path=path,
+                error=error,
+                value=repr(value),
+                default=DEFAULT,
             )
     return settings, trouble
 
@@ -228,11 +240,24 @@ def change(path: Path, given: Mapping[str, str]) -> Settings:
     for name, text in given.items():
         setting = _BY_NAME.get(name)
         if setting is None:
-            raise UsageError(f"There is no setting {name!r}; there are {', '.join(_BY_NAME)}.")
+            raise UsageError(
+                _(
+                    "There is no setting {name}; there are {names}.",
+                    name=repr(name),
+                    names=", ".join(_BY_NAME),
+                )
+            )
         try:
             changed[name] = None if text == DEFAULT else setting.show(setting.read(text))
         except ValueError as error:
-            raise UsageError(f"The setting {name} {error}, not {text!r}.") from None
+            raise UsageError(
+                _(
+                    "The setting {name} {error}, not {text}.",
+                    name=name,
+                    error=error,
+                    text=repr(text),
+                )
+            ) from None
     # A link to a file that is kept elsewhere stays one.
     target = Path(os.path.realpath(path))
     try:
@@ -249,8 +274,12 @@ def change(path: Path, given: Mapping[str, str]) -> Settings:
         replace_text(target, json.dumps(values, indent=1) + "\n")
     except OSError as error:
         raise CouldNotBeDone(
-            f"The settings {path} cannot be written ({error.strerror or error}). Free some space "
-            "or correct the permissions of their folder."
+            _(
+                "The settings {path} cannot be written ({reason}). Free some space or correct "
+                "the permissions of their folder.",
+                path=path,
+                reason=error.strerror or error,
+            )
         ) from error
     return load(path)
 
@@ -264,9 +293,9 @@ def _values(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise ValueError(error.strerror or str(error)) from None
     except (ValueError, RecursionError):
-        raise ValueError("it is not valid JSON") from None
+        raise ValueError(_("it is not valid JSON")) from None
     if not isinstance(values, dict):
-        raise ValueError("it is not a JSON object")
+        raise ValueError(_("it is not a JSON object"))
     return values
 
 

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from .errors import CouldNotBeDone
+from .language import _, message_of, packed
 from .settings import USUAL, Limits
 
 PROTOCOL = 5
@@ -29,8 +30,8 @@ Curve = Literal["srgb", "linear"]
 MASK: Literal["mask"] = "mask"
 
 # Why a real model runs where there is nothing more to say.
-FITS = "the model is here and fits the limits"
-AS_CHOSEN = "as you chose"
+FITS = _("the model is here and fits the limits")
+AS_CHOSEN = _("as you chose")
 
 # Pixels around a selection that a tool sees along with it.
 CONTEXT = 64
@@ -45,28 +46,28 @@ class WireError(CouldNotBeDone):
 def megabytes(count: int) -> str:
     """A byte count as users read it."""
     if count >= 1_000_000_000:
-        return f"{count / 1e9:.1f} GB"
-    return f"{max(1, round(count / 1e6))} MB"
+        return _("{number:.1f} GB", number=count / 1e9)
+    return _("{number} MB", number=max(1, round(count / 1e6)))
 
 
 def speed(bytes_per_second: float) -> str:
     """A speed as users read it."""
     if bytes_per_second < 1e6:
-        return f"{bytes_per_second / 1e3:.0f} kB/s"
-    return f"{bytes_per_second / 1e6:.1f} MB/s"
+        return _("{number:.0f} kB/s", number=bytes_per_second / 1e3)
+    return _("{number:.1f} MB/s", number=bytes_per_second / 1e6)
 
 
 def duration(seconds: float) -> str:
     """A number of seconds as users read it."""
     if seconds < 0.1:
-        return "0.1 s"
+        return _("{number:.1f} s", number=0.1)
     if seconds < 10:
-        return f"{seconds:.1f} s"
+        return _("{number:.1f} s", number=seconds)
     if seconds < 120:
-        return f"{seconds:.0f} s"
+        return _("{number:.0f} s", number=seconds)
     if seconds < 7200:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.0f} h"
+        return _("{number:.0f} min", number=seconds / 60)
+    return _("{number:.0f} h", number=seconds / 3600)
 
 
 @dataclass(frozen=True)
@@ -136,19 +137,20 @@ class Plan:
     def sentence(self) -> str:
         """The plan in one line; panel, dialog and command line all show this one."""
         if self.path is None:
-            parts = ["not possible"]
+            parts: list[str] = [_("not possible")]
         elif self.path == CLASSICAL:
-            parts = [self.title or CLASSICAL]
+            parts = [self.title or _("classical")]
         else:
-            parts = ["your model" if self.path == BYO else REAL, self.title]
+            parts = [_("your model") if self.path == BYO else _("real"), self.title]
             parts.append(provider_title(self.provider or ""))
         takes = []
         if self.seconds is not None:
-            takes.append(f"about {duration(self.seconds)}")
+            takes.append(_("about {time}", time=duration(self.seconds)))
         if self.peak_bytes is not None:
-            takes.append(f"{megabytes(self.peak_bytes)} of memory")
+            takes.append(_("{size} of memory", size=megabytes(self.peak_bytes)))
         if self.vram_bytes is not None:
-            takes.append(f"{megabytes(self.vram_bytes)} of graphics memory")
+            size = megabytes(self.vram_bytes)
+            takes.append(_("{size} of graphics memory", size=size))
         parts.append(", ".join(takes))
         parts += [self.reason if self.reason != FITS else "", self.remedy]
         text = " · ".join(part for part in parts if part)
@@ -303,15 +305,25 @@ class Progress:
     def sentence(self) -> str:
         """The progress as users read it."""
         if self.unit == "bytes":
-            text = f"{self.stage} {megabytes(self.done)} of {megabytes(self.total)}"
+            text: str = _(
+                "{stage} {done} of {total}",
+                stage=self.stage,
+                done=megabytes(self.done),
+                total=megabytes(self.total),
+            )
         elif self.total > 1:
-            text = f"{self.stage}, tile {self.done} of {self.total}"
+            text = _(
+                "{stage}, tile {done} of {total}",
+                stage=self.stage,
+                done=self.done,
+                total=self.total,
+            )
         else:
             text = self.stage
         if self.bytes_per_second is not None:
             text += f", {speed(self.bytes_per_second)}"
         if self.seconds_left is not None:
-            text += f", {duration(self.seconds_left)} left"
+            text += ", " + _("{time} left", time=duration(self.seconds_left))
         return text
 
 
@@ -438,8 +450,13 @@ class HubReply:
 
     def consent(self) -> str:
         """What the user consents to before the files are fetched."""
-        size, licence = megabytes(self.size), self.licence or "not declared"
-        return f"Download {self.files[0]}, {size}, licence {licence}, from {self.host}"
+        return _(
+            "Download {file}, {size}, licence {licence}, from {host}",
+            file=self.files[0],
+            size=megabytes(self.size),
+            licence=self.licence or _("not declared"),
+            host=self.host,
+        )
 
 
 @dataclass(frozen=True)
@@ -662,7 +679,9 @@ def encode(message: Any) -> bytes:
     """A message as bytes; ``WireError`` when it is too long or JSON cannot say it."""
     try:
         body = json.dumps(
-            {"type": type(message).__name__, **asdict(message)}, ensure_ascii=True, allow_nan=False
+            {"type": type(message).__name__, **packed(asdict(message))},
+            ensure_ascii=True,
+            allow_nan=False,
         ).encode("ascii")
     except (TypeError, ValueError, RecursionError) as error:
         raise WireError(f"A message to the worker cannot be written as JSON ({error}).") from None
@@ -753,4 +772,6 @@ def _value(hint: Any, value: object, where: str) -> Any:
             return value
     elif isinstance(value, hint):
         return value
+    elif hint is str and (message := message_of(value)) is not None:
+        return message
     raise WireError(f"{where} has the wrong type.")

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from .language import _, looked_up
 from .receipt import Receipt
 
-MEASUREMENTS = "measurements, not recognition"
+MEASUREMENTS = _("measurements, not recognition")
 
 
 def words(receipt: Receipt) -> str:
@@ -18,7 +19,7 @@ def words(receipt: Receipt) -> str:
         lines += [f"{pair[0]}  {float(pair[1]):.0%}" for pair in labels if _is_pair(pair)]
     measured = receipt.found.get("measurements")
     if isinstance(measured, Mapping):
-        lines += [f"{name}: {value}" for name, value in measured.items()]
+        lines += [f"{looked_up(name)}: {value}" for name, value in measured.items()]
     return "\n".join(lines)
 
 

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from shared_core.bridge.language import _
+
 from .fields import MASK, ORDER, OUTPUT_ORDER, OUTPUT_VALUES, VALUES
 from .graph import Affine, Entry, Exit
 from .values import BYTES, IMAGENET, LIGHTNESS, SIGNED, UNIT
@@ -47,10 +49,10 @@ def of_entry(entry: Entry, lightness: bool = False) -> dict[str, Evidence]:
         found |= _of_affine(affine)
     for limits, text in (((0, 1), UNIT), ((0, 255), BYTES), ((-1, 1), SIGNED)):
         if entry.limits and np.allclose(entry.limits, limits, atol=1e-6):
-            why = f"the file cuts what it is given off at {text.text()}"
+            why = _("the file cuts what it is given off at {value}", value=text.text())
             found.setdefault(VALUES, Evidence(text.text(), why))
     if entry.reversed and ORDER not in found:
-        why = "the file turns the order of the channels round"
+        why = _("the file turns the order of the channels round")
         found[ORDER] = Evidence("bgr", why, certain=False)
     return found
 
@@ -74,13 +76,13 @@ def _of_affine(affine: Affine) -> dict[str, Evidence]:
         if len(scale) == 3 and np.allclose(
             (scale, shift), (IMAGENET.std[::turn], IMAGENET.mean[::turn]), rtol=0.01
         ):
-            why = "the file undoes ImageNet's normalisation"
+            why = _("the file undoes ImageNet's normalisation")
             return {VALUES: Evidence(IMAGENET.text(), why), ORDER: Evidence(order, why)}
     if (shift == 0).all():
         if np.allclose(scale, 1 / 255, rtol=0.01):
-            return {VALUES: Evidence(BYTES.text(), "the file divides by 255")}
+            return {VALUES: Evidence(BYTES.text(), _("the file divides by 255"))}
         if np.allclose(scale, 255, rtol=0.01):
-            return {VALUES: Evidence(UNIT.text(), "the file multiplies by 255")}
+            return {VALUES: Evidence(UNIT.text(), _("the file multiplies by 255"))}
         return {}
     if np.allclose((scale, shift), 0.5, rtol=0.01):
         return {VALUES: Evidence(SIGNED.text(), "the file turns -1..1 into 0..1")}
@@ -88,10 +90,15 @@ def _of_affine(affine: Affine) -> dict[str, Evidence]:
     unit = _unit(means)
     if unit is None:
         return {}
-    found = {VALUES: Evidence(unit, f"the file subtracts {_list(means)} itself")}
+    found = {VALUES: Evidence(unit, _("the file subtracts {values} itself", values=_list(means)))}
     if len(means) == 3 and (order := _order(means)):
         found[ORDER] = Evidence(
-            order, f"the file subtracts {_list(means)}, means of {_first(order)}"
+            order,
+            _(
+                "the file subtracts {values}, means of {order}",
+                values=_list(means),
+                order=_first(order),
+            ),
         )
     return found
 
@@ -112,7 +119,7 @@ def _order(means: NDArray[np.float64]) -> str:
 
 
 def _first(order: str) -> str:
-    return "red first" if order == "rgb" else "blue first"
+    return _("red first") if order == "rgb" else _("blue first")
 
 
 def _list(numbers: NDArray[np.float64]) -> str:
@@ -127,25 +134,43 @@ def of_exit(tool: str, end: Exit) -> dict[str, Evidence]:
         return {VALUES: Evidence(SIGNED.text(), why, certain=False)}
     if end.kind == "argmax":
         return {
-            OUTPUT_VALUES: Evidence("classes", "the file gives the number of the likeliest class")
+            OUTPUT_VALUES: Evidence(
+                "classes", _("the file gives the number of the likeliest class")
+            )
         }
     if tool == "remove-background":
         if end.kind in ("sigmoid", "softmax", "hardsigmoid") and end.affine.plain:
-            return {OUTPUT_VALUES: Evidence("shares", f"the file ends in a {end.kind}")}
+            return {
+                OUTPUT_VALUES: Evidence("shares", _("the file ends in a {kind}", kind=end.kind))
+            }
         return {}
     for limits, value in (((0, 1), UNIT), ((0, 255), BYTES), ((-1, 1), SIGNED)):
         if end.limits and np.allclose(end.limits, limits, atol=1e-3 * limits[1]):
-            how = "cuts off" if end.kind == "clip" else f"ends in a {end.kind}, which keeps it"
-            return {OUTPUT_VALUES: Evidence(value.text(), f"the file {how} at {value.text()}")}
+            how = (
+                _("cuts off")
+                if end.kind == "clip"
+                else _("ends in a {kind}, which keeps it", kind=end.kind)
+            )
+            return {
+                OUTPUT_VALUES: Evidence(
+                    value.text(), _("the file {how} at {value}", how=how, value=value.text())
+                )
+            }
     scale, shift = end.affine.scale, end.affine.shift
     found: dict[str, Evidence] = {}
     if np.allclose(scale, 255, rtol=0.01) or np.allclose(scale, 127.5, rtol=0.01):
-        what = f"the file multiplies what it gives by {scale[0]:g}"
+        what = _("the file multiplies what it gives by {scale:g}", scale=scale[0])
         found[OUTPUT_VALUES] = Evidence(BYTES.text(), what)
     elif (shift != 0).all() and (unit := _unit(shift)) is not None and (scale > 0).all():
-        found[OUTPUT_VALUES] = Evidence(unit, f"the file adds {_list(shift)} to what it gives")
+        found[OUTPUT_VALUES] = Evidence(
+            unit, _("the file adds {values} to what it gives", values=_list(shift))
+        )
         if len(shift) == 3 and (order := _order(shift)):
-            why = f"the file adds {_list(shift)} to what it gives, means of {_first(order)}"
+            why = _(
+                "the file adds {values} to what it gives, means of {order}",
+                values=_list(shift),
+                order=_first(order),
+            )
             found[OUTPUT_ORDER] = Evidence(order, why)
     return found
 
@@ -154,25 +179,25 @@ def of_exit(tool: str, end: Exit) -> dict[str, Evidence]:
 
 # Words in a file's or repository's name, what such models are called, and how their public exports
 # are fed. Later entries count more.
-_SOME = "networks of this name"
+_SOME = _("networks of this name")
 _NAMES: Sequence[tuple[str, str, Mapping[str, str]]] = (
     (r"esrgan|bsrgan|swin|scunet|upscayl|\bhat|\bdat\b|\bspan", _SOME, {VALUES: "0..1"}),
     (r"nafnet|restormer|mprnet|mirnet|uformer|drunet|ffdnet|dncnn", _SOME, {VALUES: "0..1"}),
-    (r"waifu2x|cunet|upconv|cugan", "waifu2x and its kind", {VALUES: "0..1"}),
-    (r"\bm?edsr|mdsr|rcan|wdsr", "EDSR and its kind", {VALUES: "0..255"}),
-    (r"deblurgan", "DeblurGAN", {VALUES: "-1..1"}),
-    (r"deeplab|lr-?aspp|\bfcn|segformer|pspnet", "ImageNet's networks", {VALUES: "imagenet"}),
+    (r"waifu2x|cunet|upconv|cugan", _("waifu2x and its kind"), {VALUES: "0..1"}),
+    (r"\bm?edsr|mdsr|rcan|wdsr", _("EDSR and its kind"), {VALUES: "0..255"}),
+    (r"deblurgan", _("DeblurGAN"), {VALUES: "-1..1"}),
+    (r"deeplab|lr-?aspp|\bfcn|segformer|pspnet", _("ImageNet's networks"), {VALUES: "imagenet"}),
     (r"u-?2-?net|silueta", "U²-Net", {VALUES: "imagenet"}),
     (r"is-?net|\bdis\b|rmbg-?1|rmbg\b", "IS-Net", {VALUES: "-0.5..0.5"}),
-    (r"birefnet|rmbg-?2|\bben2?\b|inspyrenet|mvanet", "BiRefNet", {VALUES: "imagenet"}),
-    (r"modnet|humanseg|pp-?matting", "MODNet and its kind", {VALUES: "-1..1"}),
+    (r"birefnet|rmbg-?2|\bben2?\b|inspyrenet|mvanet", _("BiRefNet"), {VALUES: "imagenet"}),
+    (r"modnet|humanseg|pp-?matting", _("MODNet and its kind"), {VALUES: "-1..1"}),
     (r"selfie|mediapipe|robust|\brvm", _SOME, {VALUES: "0..1"}),
     (r"ddcolor", "DDColor", {VALUES: "0..1", OUTPUT_VALUES: "1"}),
-    (r"deoldify", "DeOldify", {VALUES: "0..255"}),
-    (r"siggraph|eccv|zhang", "Zhang's networks", {VALUES: "0..100", OUTPUT_VALUES: "1"}),
-    (r"gfpgan|codeformer|restoreformer|gpen|vqfr", "networks of faces", {VALUES: "-1..1"}),
+    (r"deoldify", _("DeOldify"), {VALUES: "0..255"}),
+    (r"siggraph|eccv|zhang", _("Zhang's networks"), {VALUES: "0..100", OUTPUT_VALUES: "1"}),
+    (r"gfpgan|codeformer|restoreformer|gpen|vqfr", _("networks of faces"), {VALUES: "-1..1"}),
     (r"mi-?gan", "MI-GAN", {MASK: "keep"}),
-    (r"inpainting-lama-2025", "OpenCV's LaMa", {ORDER: "bgr", VALUES: "0..1"}),
+    (r"inpainting-lama-2025", _("OpenCV's LaMa"), {ORDER: "bgr", VALUES: "0..1"}),
 )
 _BY_MAXIMUM = re.compile(r"u-?2-?net|silueta")
 _STRETCHED = re.compile(r"u-?2-?net|silueta|is-?net|\bdis\b|rmbg-?1")
@@ -184,11 +209,11 @@ def of_name(name: str) -> dict[str, Evidence]:
     words = _words(name)
     for pattern, kind, texts in _NAMES:
         if re.search(pattern, words):
-            why = f"its name is that of {kind}, which want it so"
+            why = _("its name is that of {kind}, which want it so", kind=kind)
             found |= {field: Evidence(text, why, certain=False) for field, text in texts.items()}
     for order in ("rgb", "bgr"):
         if order in words.split("-"):
-            found[ORDER] = Evidence(order, f"its name says {order}", certain=False)
+            found[ORDER] = Evidence(order, _("its name says {order}", order=order), certain=False)
     return found
 
 
@@ -204,7 +229,9 @@ def of_metadata(metadata: Mapping[str, str]) -> dict[str, Evidence]:
     if len(words) != 1:
         return {}
     [order] = words
-    return {ORDER: Evidence(order, f"a note in the file says {order}", certain=False)}
+    return {
+        ORDER: Evidence(order, _("a note in the file says {order}", order=order), certain=False)
+    }
 
 
 def by_maximum(name: str) -> bool:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from shared_core.bridge import arena, toolbox, wire
 from shared_core.bridge.errors import BadInput, CouldNotBeDone, NssError
+from shared_core.bridge.language import _
 from shared_core.bridge.paths import Paths
 from shared_core.catalog.card import Card, CardFile
 from shared_core.catalog.card_text import card_text
@@ -89,13 +90,15 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
     try:
         preview = pictured(card, session, asked.path, _tile(asked.tile))
     except NssError as error:
-        doubts.append(f"The trial run did not succeed: {error}")
+        doubts.append(_("The trial run did not succeed: {error}", error=error))
     del session, probe
     trial = try_model(card, asked.root)
     if not trial.ok:
         doubts.append(trial.reason)
     if inspected.changed:
-        raise CouldNotBeDone(f"{asked.path.name} changed while it was looked at. Try again.")
+        raise CouldNotBeDone(
+            _("{name} changed while it was looked at. Try again.", name=asked.path.name)
+        )
     return {
         "card": card_text(card),
         "findings": [finding_data(finding) for finding in understood.findings],
@@ -122,7 +125,11 @@ def _check_tool(tool: str) -> None:
     if tool not in roles.TOOLS:
         title = toolbox.tool(tool).title
         raise BadInput(
-            f"{title} takes no model of your own; the tools that do are {', '.join(roles.TOOLS)}."
+            _(
+                "{title} takes no model of your own; the tools that do are {names}.",
+                title=title,
+                names=", ".join(roles.TOOLS),
+            )
         )
 
 
@@ -151,10 +158,16 @@ def _run_full(probe: Probe, understood: Understood) -> tuple[int, float]:
     hole = np.zeros((height, width), bool)
     hole[height // 3 : height // 2, width // 3 : width // 2] = True
     if probe.run(understood.inputs, Shown(picture, hole, 15.0)) is None:
-        what = "needs too much memory" if probe.out_of_memory else "does not run"
+        what = _("needs too much memory") if probe.out_of_memory else _("does not run")
         raise CouldNotBeDone(
-            f"The model {what} at {width} × {height} pixels ({probe.failure}). "
-            "Correct the side of a tile or of what the network sees."
+            _(
+                "The model {what} at {width} × {height} pixels ({failure}). Correct the side "
+                "of a tile or of what the network sees.",
+                what=what,
+                width=width,
+                height=height,
+                failure=probe.failure,
+            )
         )
     return height * width, probe.last_seconds
 
@@ -165,7 +178,12 @@ def _tile(told: Mapping[str, Any] | None) -> Floats | None:
         return None
     file = wire.build(wire.PixelFile, told["file"])
     if file.order == wire.MASK or max(file.width, file.height) > MOST_TILE:
-        raise BadInput(f"A tile to try has at most {MOST_TILE} pixels a side and four channels.")
+        raise BadInput(
+            _(
+                "A tile to try has at most {most} pixels a side and four channels.",
+                most=MOST_TILE,
+            )
+        )
     folders = Paths(*map(Path, told["folders"]))
     with arena.mapped(folders, file) as pixels:
         samples = np.frombuffer(bytes(pixels), _DTYPES[file.depth])
@@ -182,4 +200,9 @@ def _summary(card: Card, seconds: float, costs: Costs) -> str:
     rule = card.tile
     what = f"A tile of {rule.sides[0]} × {rule.sides[1]}" if rule else "A run"
     needs = wire.megabytes(max(1, costs.session_bytes + costs.run_bytes))
-    return f"{what} took {wire.duration(max(seconds, 0.05))} here, with about {needs} of memory"
+    return _(
+        "{what} took {time} here, with about {needs} of memory",
+        what=what,
+        time=wire.duration(max(seconds, 0.05)),
+        needs=needs,
+    )

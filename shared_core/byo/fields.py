@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from shared_core.bridge.language import _
+
 PICTURE, SIZE, MULTIPLE, SCALE = "picture", "size", "multiple", "scale"
 CHANNELS, ORDER, VALUES, SIGMA, MASK = "channels", "order", "values", "sigma", "mask"
 CONSTANTS = "constants"
@@ -13,25 +15,25 @@ STRETCH, MAXIMUM = "stretch", "by_maximum"
 TILE, SIDE = "tile", "side"
 
 TITLES = {
-    PICTURE: "Picture",
-    SIZE: "Size",
-    MULTIPLE: "Sides are multiples of",
-    SCALE: "Enlarges",
-    CHANNELS: "One channel is",
-    ORDER: "Order of colours",
-    VALUES: "Values of the picture",
-    SIGMA: "Values of the noise level",
-    MASK: "The mask's high value marks",
-    CONSTANTS: "Other numbers",
-    OUTPUT: "Output that counts",
-    OUTPUT_ORDER: "Order of colours in the result",
-    OUTPUT_VALUES: "Values of the result",
-    RESIDUAL: "The result is what is to be taken away",
-    SUBJECT: "Classes of the subject",
-    STRETCH: "The matte is stretched to 0..1",
-    MAXIMUM: "The picture is divided by its largest value",
-    TILE: "Side of a tile",
-    SIDE: "Side of what the network sees",
+    PICTURE: _("Picture"),
+    SIZE: _("Size"),
+    MULTIPLE: _("Sides are multiples of"),
+    SCALE: _("Enlarges"),
+    CHANNELS: _("One channel is"),
+    ORDER: _("Order of colours"),
+    VALUES: _("Values of the picture"),
+    SIGMA: _("Values of the noise level"),
+    MASK: _("The mask's high value marks"),
+    CONSTANTS: _("Other numbers"),
+    OUTPUT: _("Output that counts"),
+    OUTPUT_ORDER: _("Order of colours in the result"),
+    OUTPUT_VALUES: _("Values of the result"),
+    RESIDUAL: _("The result is what is to be taken away"),
+    SUBJECT: _("Classes of the subject"),
+    STRETCH: _("The matte is stretched to 0..1"),
+    MAXIMUM: _("The picture is divided by its largest value"),
+    TILE: _("Side of a tile"),
+    SIDE: _("Side of what the network sees"),
 }
 
 # How sure a finding is.

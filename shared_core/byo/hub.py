@@ -14,6 +14,7 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from shared_core.bridge.errors import BadInput, CouldNotBeDone
+from shared_core.bridge.language import _
 from shared_core.bridge.paths import paths
 from shared_core.catalog import errand
 from shared_core.catalog.card import CardFile
@@ -46,8 +47,13 @@ def offered(repo: str, revision: str, files: Sequence[str]) -> tuple[list[CardFi
     )
     if info.sha != revision:
         raise CouldNotBeDone(
-            f"The hub offers {repo} at revision {info.sha} where {revision} was asked for. "
-            "Check HF_ENDPOINT."
+            _(
+                "The hub offers {repo} at revision {sha} where {revision} was asked for. Check "
+                "HF_ENDPOINT.",
+                repo=repo,
+                sha=info.sha,
+                revision=revision,
+            )
         )
     there = {sibling.rfilename: sibling for sibling in info.siblings or ()}
     wanted = list(dict.fromkeys(files))
@@ -59,8 +65,15 @@ def offered(repo: str, revision: str, files: Sequence[str]) -> tuple[list[CardFi
     found = []
     for name in wanted:
         if name not in there:
-            near = ", ".join(n for n in there if n.endswith(".onnx"))[:500] or "no .onnx file"
-            raise BadInput(f"{repo} has no {name} at this revision; it has {near}.")
+            near = ", ".join(n for n in there if n.endswith(".onnx"))[:500] or _("no .onnx file")
+            raise BadInput(
+                _(
+                    "{repo} has no {name} at this revision; it has {near}.",
+                    repo=repo,
+                    name=name,
+                    near=near,
+                )
+            )
         found.append(_file(repo, name, there[name]))
     licence = getattr(info.card_data, "license", None) if info.card_data else None
     return found, licence if isinstance(licence, str) else ""
@@ -68,24 +81,36 @@ def offered(repo: str, revision: str, files: Sequence[str]) -> tuple[list[CardFi
 
 def _check(repo: str, revision: str, files: Sequence[str]) -> None:
     if not _REPO.fullmatch(repo):
-        raise BadInput(f"{repo!r} is no repository: give owner/name.")
+        raise BadInput(_("{repo} is no repository: give owner/name.", repo=repr(repo)))
     if not _REVISION.fullmatch(revision):
         raise BadInput(
-            "--revision takes the 40 hexadecimal digits of a commit of the repository, so that "
-            "what comes is what was looked at; its page on the Hub names them under History."
+            _(
+                "--revision takes the 40 hexadecimal digits of a commit of the repository, so that "
+                "what comes is what was looked at; its page on the Hub names them under History."
+            )
         )
     if not files or not files[0].endswith(".onnx"):
-        raise BadInput("Name the .onnx file in the repository with --file.")
+        raise BadInput(_("Name the .onnx file in the repository with --file."))
     for name in files:
         if (fault := outlandish(name)) is not None:
-            raise BadInput(f"{name!r} is no file of a repository: it is a name {fault}.")
+            raise BadInput(
+                _(
+                    "{name} is no file of a repository: it is a name {fault}.",
+                    name=repr(name),
+                    fault=fault,
+                )
+            )
 
 
 def _file(repo: str, name: str, sibling: Any) -> CardFile:
     if sibling.lfs is None:
         raise CouldNotBeDone(
-            f"The hub declares no SHA-256 for {name} in {repo}, so it could not be verified. "
-            "Download it in another way and add the file."
+            _(
+                "The hub declares no SHA-256 for {name} in {repo}, so it could not be "
+                "verified. Download it in another way and add the file.",
+                name=name,
+                repo=repo,
+            )
         )
     return CardFile(name, int(sibling.lfs.size), str(sibling.lfs.sha256))
 
@@ -111,7 +136,9 @@ def main() -> int:
         store.download([card], on.progress, on.cancelled, on.stage)
         return {**reply, "file": str(store.folder(card) / files[0].path)}
 
-    return errand.run(work, f"{asked['repo']} cannot be fetched", "The download was cancelled.")
+    return errand.run(
+        work, _("{repo} cannot be fetched", repo=asked["repo"]), _("The download was cancelled.")
+    )
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from shared_core.bridge.language import _
 from shared_core.catalog import contract
 from shared_core.catalog.card import TensorSpec
 from shared_core.catalog.contract import Shown
@@ -111,7 +112,12 @@ def sizes_of(probe: Probe, inputs: Specs, look: Look) -> Sizes | str:
     if fixed:
         made = _made(probe, inputs, fixed, look)
         if made is None:
-            return f"it does not run at its own size of {fixed[1]} × {fixed[0]} ({probe.failure})"
+            return _(
+                "it does not run at its own size of {width} × {height} ({failure})",
+                width=fixed[1],
+                height=fixed[0],
+                failure=probe.failure,
+            )
         found = _relation([(fixed[0], made[0]), (fixed[1], made[1])])
         if found is None:
             return _odd(fixed, made)
@@ -124,7 +130,11 @@ def sizes_of(probe: Probe, inputs: Specs, look: Look) -> Sizes | str:
         first = first or probe.failure
         if probe.left < 0:
             break
-    return f"it runs at none of the sizes {', '.join(map(str, SIDES))} ({first})"
+    return _(
+        "it runs at none of the sizes {names} ({first})",
+        names=", ".join(map(str, SIDES)),
+        first=first,
+    )
 
 
 def picture_of(inputs: Specs) -> TensorSpec:
@@ -198,7 +208,13 @@ def _relation(pairs: Sequence[tuple[int, int]]) -> tuple[int, int, int] | None:
 
 
 def _odd(size: tuple[int, int], made: tuple[int, int]) -> str:
-    return f"from {size[1]} × {size[0]} pixels it makes {made[1]} × {made[0]}"
+    return _(
+        "from {size} × {height} pixels it makes {made_width} × {made_height}",
+        size=size[1],
+        height=size[0],
+        made_width=made[1],
+        made_height=made[0],
+    )
 
 
 def with_words(spec: TensorSpec, sizes: Sizes) -> TensorSpec:

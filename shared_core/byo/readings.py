@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from itertools import product
 
 from shared_core.bridge.errors import UsageError
+from shared_core.bridge.language import _
 from shared_core.catalog.card import (
     CLASSES,
     EACH,
@@ -304,14 +305,27 @@ def _matte(given: Given, plain: TensorSpec, kind: str, subject: str, penalty: fl
 
 def _classes(text: str, channels: int) -> tuple[int, ...]:
     """The numbers in ``text``; empty for all but the first."""
-    if text in ("", "all but 0"):
+    if text in ("", _("all but 0")):
         return ()
     parts = text.replace(" ", "").split(",")
     if not all(part.isdecimal() for part in parts):
-        raise UsageError(f"{SUBJECT} takes numbers of classes such as 1 or 12,15, not {text!r}.")
+        raise UsageError(
+            _(
+                "{subject} takes numbers of classes such as 1 or 12,15, not {text}.",
+                subject=SUBJECT,
+                text=repr(text),
+            )
+        )
     found = tuple(sorted({int(part) for part in parts}))
     if channels > 1 and found[-1] >= channels:
-        raise UsageError(f"{SUBJECT} takes classes from 0 to {channels - 1}, not {text!r}.")
+        raise UsageError(
+            _(
+                "{subject} takes classes from 0 to {channels}, not {text}.",
+                subject=SUBJECT,
+                channels=channels - 1,
+                text=repr(text),
+            )
+        )
     return found
 
 
@@ -324,8 +338,11 @@ def _chroma(plain: TensorSpec, told: Mapping[str, str]) -> list[Reading]:
             unit = 0.0
         if not 0 < unit < 1000:
             raise UsageError(
-                f"{OUTPUT_VALUES} takes what a* and b* are divided by, such as 1 or 110, not "
-                f"{told[OUTPUT_VALUES]!r}."
+                _(
+                    "{field} takes what a* and b* are divided by, such as 1 or 110, not {told}.",
+                    field=OUTPUT_VALUES,
+                    told=repr(told[OUTPUT_VALUES]),
+                )
             )
         units = (f"{unit:g}",)
     found = []
@@ -340,5 +357,12 @@ def _chroma(plain: TensorSpec, told: Mapping[str, str]) -> list[Reading]:
 
 def _one_of(field: str, text: str, names: Sequence[str]) -> str:
     if text not in names:
-        raise UsageError(f"{field} takes {', '.join(names)}, not {text!r}.")
+        raise UsageError(
+            _(
+                "{field} takes {names}, not {text}.",
+                field=field,
+                names=", ".join(names),
+                text=repr(text),
+            )
+        )
     return text

@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from shared_core.bridge import toolbox
 from shared_core.bridge.errors import BadInput
+from shared_core.bridge.language import _
 from shared_core.catalog.card import EACH, HOLE, KEEP, LIGHTNESS, LUMA, SIGMA, TensorSpec
 from shared_core.catalog.cards import DTYPES
 from shared_core.catalog.trust.inspection import Value
@@ -30,13 +31,13 @@ _LEAST_SIDE = 8
 _USUAL_WEIGHT = 0.5
 
 _NEEDS = {
-    "denoise": "one picture of 3 channels or 1, and at most the noise level beside it",
-    "deblur": "one picture of 3 channels or 1",
-    "upscale": "one picture of 3 channels or 1",
-    "restore-faces": "one picture of 3 channels, and at most a weight beside it",
-    "remove-background": "one picture of 3 channels",
-    "colorize": "one picture of 3 channels, or its lightness as 1",
-    "remove-object": "a picture of 3 channels and a mask of 1, or both as 4",
+    "denoise": _("one picture of 3 channels or 1, and at most the noise level beside it"),
+    "deblur": _("one picture of 3 channels or 1"),
+    "upscale": _("one picture of 3 channels or 1"),
+    "restore-faces": _("one picture of 3 channels, and at most a weight beside it"),
+    "remove-background": _("one picture of 3 channels"),
+    "colorize": _("one picture of 3 channels, or its lightness as 1"),
+    "remove-object": _("a picture of 3 channels and a mask of 1, or both as 4"),
 }
 
 
@@ -47,7 +48,14 @@ class Misfit(BadInput):
 def misfit(tool: str, found: str, advice: str) -> Misfit:
     """The error for a file in which ``found`` is not what ``tool`` needs."""
     title = toolbox.tool(tool).title
-    return Misfit(f"The model does not fit {title}: {found}. {advice}")
+    return Misfit(
+        _(
+            "The model does not fit {title}: {found}. {advice}",
+            title=title,
+            found=found,
+            advice=advice,
+        )
+    )
 
 
 def readings(inputs: Sequence[Value], tool: str) -> list[tuple[TensorSpec, ...]]:
@@ -57,11 +65,16 @@ def readings(inputs: Sequence[Value], tool: str) -> list[tuple[TensorSpec, ...]]
     """
     for value in inputs:
         if value.dtype not in DTYPES:
-            what = value.dtype or "no tensor"
+            what = value.dtype or _("no tensor")
             raise misfit(
                 tool,
-                f"its input {value.name!r} is {what}, and {', '.join(DTYPES)} can be fed",
-                "Export it with float32 inputs.",
+                _(
+                    "its input {name} is {what}, and {names} can be fed",
+                    name=repr(value.name),
+                    what=what,
+                    names=", ".join(DTYPES),
+                ),
+                _("Export it with float32 inputs."),
             )
     shapes = {value.name: value.shape or () for value in inputs}
     pictures = {value.name: found for value in inputs if (found := _pictures(value))}
@@ -93,7 +106,7 @@ def describe(values: Sequence[Value]) -> str:
 
 def _shape(value: Value) -> str:
     if value.shape is None:
-        return "of any shape"
+        return _("of any shape")
     return "[" + ", ".join("?" if side is None else str(side) for side in value.shape) + "]"
 
 
@@ -102,9 +115,17 @@ def _wrong_inputs(tool: str, inputs: Sequence[Value]) -> Misfit:
     advice = (
         "It looks like a model for Remove Object."
         if has_mask
-        else "Choose another tool, or a file of the kind that this one takes."
+        else _("Choose another tool, or a file of the kind that this one takes.")
     )
-    return misfit(tool, f"it needs {_NEEDS[tool]}, and the file takes {describe(inputs)}", advice)
+    return misfit(
+        tool,
+        _(
+            "it needs {needs}, and the file takes {describe}",
+            needs=_NEEDS[tool],
+            describe=describe(inputs),
+        ),
+        advice,
+    )
 
 
 def _pictures(value: Value) -> list[tuple[str, int]]:

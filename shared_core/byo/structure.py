@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from shared_core.bridge.errors import UsageError
+from shared_core.bridge.language import _
 from shared_core.catalog.card import EACH, LUMA
 from shared_core.catalog.trust.inspection import Inspected
 
@@ -17,9 +18,9 @@ from .probe import Probe, Sizes, Specs, picture_of, sizes_of, with_words
 from .roles import misfit
 
 _WANTED = {
-    "remove-background": "a matte, or classes",
-    "colorize": "a* and b*, or a picture",
-    "upscale": "a larger picture",
+    "remove-background": _("a matte, or classes"),
+    "colorize": _("a* and b*, or a picture"),
+    "upscale": _("a larger picture"),
 }
 
 
@@ -57,10 +58,14 @@ def structure_of(
                 )
             return Structure(fitting, sizes, tuple(look.best))
         if look.seen and not look.best:
-            why = why or f"from a picture it makes {look.seen}"
+            why = why or _("from a picture it makes {seen}", seen=look.seen)
         why = why or str(sizes)
-    wanted = _WANTED.get(tool, "a picture of the same size")
-    raise misfit(tool, f"it should make {wanted}, and {why}", "Choose another tool or file.")
+    wanted = _WANTED.get(tool, _("a picture of the same size"))
+    raise misfit(
+        tool,
+        _("it should make {wanted}, and {why}", wanted=wanted, why=why),
+        _("Choose another tool or file."),
+    )
 
 
 def _check_scale(tool: str, sizes: Sizes) -> None:
@@ -81,7 +86,9 @@ def _check_scale(tool: str, sizes: Sizes) -> None:
         sizes.margin and tool not in ("denoise", "deblur", "upscale")
     ):
         raise misfit(
-            tool, "what it makes is smaller than what it is given", "Choose another tool or file."
+            tool,
+            _("what it makes is smaller than what it is given"),
+            _("Choose another tool or file."),
         )
 
 
@@ -92,7 +99,13 @@ def _with_channels(inputs: Specs, told: Mapping[str, str]) -> Specs:
         return inputs
     names = {"each": EACH, "luma": LUMA}
     if told[CHANNELS] not in names:
-        raise UsageError(f"{CHANNELS} takes each or luma, not {told[CHANNELS]!r}.")
+        raise UsageError(
+            _(
+                "{channels} takes each or luma, not {told}.",
+                channels=CHANNELS,
+                told=repr(told[CHANNELS]),
+            )
+        )
     channels = (names[told[CHANNELS]], *picture.channels[1:])
     return tuple(replace(s, channels=channels) if s is picture else s for s in inputs)
 
@@ -104,15 +117,19 @@ def _with_constants(inputs: Specs, told: Mapping[str, str]) -> Specs:
     names = [spec.name or "" for spec in inputs if spec.value is not None]
     wanted: dict[str, float] = {}
     for part in told[CONSTANTS].replace(" ", "").split(","):
-        name, _, text = part.partition("=")
+        name, _equals, text = part.partition("=")
         try:
             number = float(text)
         except ValueError:
             number = math.nan
         if name not in names or not math.isfinite(number):
             raise UsageError(
-                f"{CONSTANTS} takes NAME=NUMBER for {', '.join(names) or 'no input here'}, "
-                f"not {part!r}."
+                _(
+                    "{constants} takes NAME=NUMBER for {names}, not {part}.",
+                    constants=CONSTANTS,
+                    names=", ".join(names) or "no input here",
+                    part=repr(part),
+                )
             )
         wanted[name] = number
     return tuple(replace(spec, value=wanted.get(spec.name or "", spec.value)) for spec in inputs)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 
+from shared_core.bridge.language import _
 from shared_core.catalog.contract import AB, Shown
 
 from . import judging, known, readings
@@ -174,14 +175,14 @@ def findings(tried: Tried, told: Mapping[str, str], said: Found) -> list[Finding
         # The one that is taken first.
         choices = tuple(dict.fromkeys((text, *tried.offered[name])))
         if name in told:
-            sure, why = TOLD, "as you say"
+            sure, why = TOLD, _("as you say")
         else:
             others = [one for one in tried.scores if one.texts.get(name) != text]
             sure, why = _judged(name, text, best, others, said, tried)
         if name == VALUES and len(choices) > 1:
             choices = tuple(dict.fromkeys((*choices, *CHOICES)))
         if name == OUTPUT_ORDER and sure == ASSUMED and text == best.texts.get(ORDER):
-            why = "as that of the picture"
+            why = _("as that of the picture")
         found.append(Finding(name, text, sure, why, choices, name in _FREE))
     return found
 
@@ -196,11 +197,11 @@ def _judged(
     if reason is not None and reason.certain:
         return DECLARED, reason.why
     if len(tried.offered[name]) == 1:
-        return DECLARED, "the file leaves nothing else"
+        return DECLARED, _("the file leaves nothing else")
     if tried.left_out and name in tried.tested and len(tried.tested[name]) == 1:
-        return ASSUMED, "the others were not tried for want of time, so the usual is taken"
+        return ASSUMED, _("the others were not tried for want of time, so the usual is taken")
     if not others:
-        return MEASURED, "tried: no other way gives a result"
+        return MEASURED, _("tried: no other way gives a result")
     # The likeliest of the others, not the one that happens to be nearest.
     margin = others[0].decibels - best.decibels
     # Colours tell little of their order, whatever the model.
@@ -208,16 +209,16 @@ def _judged(
     if tried.blind:
         margin = 0.0
     if margin >= _SURE * harder:
-        return MEASURED, f"tried: the others are worse by {margin:.1f} dB"
+        return MEASURED, _("tried: the others are worse by {margin:.1f} dB", margin=margin)
     if reason is not None:
         return LIKELY, reason.why
     if margin >= _LIKELY * harder:
-        return LIKELY, f"tried: the others are a little worse, {margin:.1f} dB"
+        return LIKELY, _("tried: the others are a little worse, {margin:.1f} dB", margin=margin)
     if tried.blind:
-        return ASSUMED, "it saw no subject in a drawn figure, so the usual is taken"
+        return ASSUMED, _("it saw no subject in a drawn figure, so the usual is taken")
     if abs(margin) < _SAME and tried.exact:
-        return EITHER, "tried: it makes no difference, so the usual is taken"
-    return ASSUMED, "tried: nothing tells it from the others, so the usual is taken"
+        return EITHER, _("tried: it makes no difference, so the usual is taken")
+    return ASSUMED, _("tried: nothing tells it from the others, so the usual is taken")
 
 
 def doubts(tried: Tried, tool: str) -> list[str]:
@@ -225,11 +226,17 @@ def doubts(tried: Tried, tool: str) -> list[str]:
     found = []
     if tried.left_out:
         found.append(
-            f"The model is slow, so {tried.left_out} less usual ways to feed it were not tried."
+            _(
+                "The model is slow, so {left_out} less usual ways to feed it were not tried.",
+                left_out=tried.left_out,
+            )
         )
     if tried.scores[0].decibels > _worst(tool, tried.known):
         found.append(
-            "What it makes of the known picture is far from what is expected: look at the preview."
+            _(
+                "What it makes of the known picture is far from what is expected: look at the "
+                "preview."
+            )
         )
     return found
 

@@ -87,9 +87,9 @@ def understand(
     if not tried.scores:
         raise misfit(
             tool,
-            "whatever it was shown, what it made cannot be a result"
+            _("whatever it was shown, what it made cannot be a result")
             + (f" ({probe.failure})" if probe.failure else ""),
-            "Choose another tool, or correct what was understood.",
+            _("Choose another tool, or correct what was understood."),
         )
     best = tried.scores[0]
     rule, cuts = _rule(tool, name, structure.sizes, told)
@@ -104,7 +104,11 @@ def understand(
     for field in told:
         if field not in known:
             raise UsageError(
-                f"There is no {field!r} to correct here; there is {', '.join(sorted(known))}."
+                _(
+                    "There is no {field} to correct here; there is {names}.",
+                    field=repr(field),
+                    names=", ".join(sorted(known)),
+                )
             )
     return Understood(taken, (result,), rule, tuple(found), tuple(doubts(tried, tool)))
 
@@ -132,32 +136,32 @@ def _plain(
             PICTURE,
             f"{picture.name}, {picture.dtype}, {picture.layout}",
             DECLARED,
-            "the file says so",
+            _("the file says so"),
         )
     ]
     if sizes.fixed:
         declared = any(sizes.fixed == _declared_size(value.shape) for value in inspected.inputs)
-        why = "the file says so" if declared else "tried: no other size runs"
+        why = _("the file says so") if declared else _("tried: no other size runs")
         text = f"{sizes.fixed[1]} × {sizes.fixed[0]}"
         found.append(Finding(SIZE, text, DECLARED if declared else MEASURED, why))
     else:
-        why = f"tried: from {sizes.least} pixels on"
+        why = _("tried: from {least} pixels on", least=sizes.least)
         found.append(Finding(SIZE, "any", MEASURED, why))
-        sure, why = MEASURED, "tried: smaller steps do not run"
+        sure, why = MEASURED, _("tried: smaller steps do not run")
         if sizes.multiple == 1:
-            why = "tried: odd sizes run"
+            why = _("tried: odd sizes run")
         if MULTIPLE in told:
-            sure, why = TOLD, "as you say"
+            sure, why = TOLD, _("as you say")
         text = told.get(MULTIPLE, str(sizes.multiple))
         found.append(Finding(MULTIPLE, text, sure, why, free=True))
     if tool == "upscale":
-        found.append(Finding(SCALE, f"{sizes.scale} times", MEASURED, "tried"))
+        found.append(Finding(SCALE, _("{scale} times", scale=sizes.scale), MEASURED, "tried"))
     if picture.channels[0] in (EACH, LUMA):
         usual = "each" if picture.channels[0] == EACH else "luma"
         why = (
-            "red, green and blue go through it one after the other"
+            _("red, green and blue go through it one after the other")
             if usual == "each"
-            else "the colours are enlarged beside it"
+            else _("the colours are enlarged beside it")
         )
         sure = TOLD if CHANNELS in told else ASSUMED
         found.append(Finding(CHANNELS, usual, sure, why, ("each", "luma")))
@@ -165,7 +169,7 @@ def _plain(
     if constants:
         text = ", ".join(f"{spec.name}={spec.value:g}" for spec in constants)
         sure = TOLD if CONSTANTS in told else ASSUMED
-        why = "as you say" if CONSTANTS in told else "nobody says what they mean"
+        why = _("as you say") if CONSTANTS in told else _("nobody says what they mean")
         found.append(Finding(CONSTANTS, text, sure, why, free=True))
     return found
 
@@ -186,12 +190,12 @@ def _switched(
         return inputs, output, []
     found = []
     for field, usual, what in (
-        (MAXIMUM, evidence.by_maximum(name), "U²-Net's users do so"),
-        (STRETCH, evidence.stretched(name), "its name is that of networks read so"),
+        (MAXIMUM, evidence.by_maximum(name), _("U²-Net's users do so")),
+        (STRETCH, evidence.stretched(name), _("its name is that of networks read so")),
     ):
         yes = _switch(field, told, usual)
         sure = TOLD if field in told else LIKELY if usual else ASSUMED
-        why = "as you say" if field in told else what if usual else "this is the usual"
+        why = _("as you say") if field in told else what if usual else _("this is the usual")
         found.append(Finding(field, _YES_NO[yes], sure, why, _YES_NO))
         if field == MAXIMUM and yes:
             picture = picture_of(inputs)
@@ -206,7 +210,7 @@ def _switched(
 def _switch(field: str, told: Mapping[str, str], usual: bool) -> bool:
     text = told.get(field, _YES_NO[usual])
     if text not in _YES_NO:
-        raise UsageError(f"{field} takes no or yes, not {text!r}.")
+        raise UsageError(_("{field} takes no or yes, not {text}.", field=field, text=repr(text)))
     return text == "yes"
 
 
@@ -225,7 +229,7 @@ def _rule(
             usual = side
     side = _whole(SIDE, told, usual, max(sizes.least, multiple), _MOST_SIDE)
     side = -(-side // multiple) * multiple
-    sure, why = (TOLD, "as you say") if SIDE in told else (ASSUMED, "this is the usual")
+    sure, why = (TOLD, _("as you say")) if SIDE in told else (ASSUMED, _("this is the usual"))
     return Rule(None, side, multiple), [Finding(SIDE, str(side), sure, why, free=True)]
 
 
@@ -241,7 +245,7 @@ def _tiles(sizes: Sizes, multiple: int, told: Mapping[str, str]) -> tuple[Rule, 
     side = -(-side // multiple) * multiple
     least = min(side, -(-sizes.least // multiple) * multiple)
     tile = TileRule(side, _overlap(side, sizes), multiple, False, sizes.scale, None, least)
-    sure, why = (TOLD, "as you say") if TILE in told else (EITHER, "less takes less memory")
+    sure, why = (TOLD, _("as you say")) if TILE in told else (EITHER, _("less takes less memory"))
     return Rule(tile), [Finding(TILE, str(side), sure, why, free=True)]
 
 
@@ -256,5 +260,13 @@ def _whole(field: str, told: Mapping[str, str], usual: int, least: int, most: in
         return usual
     text = told[field].strip()
     if not text.isdecimal() or not least <= int(text) <= most:
-        raise UsageError(f"{field} takes a whole number from {least} to {most}, not {text!r}.")
+        raise UsageError(
+            _(
+                "{field} takes a whole number from {least} to {most}, not {text}.",
+                field=field,
+                least=least,
+                most=most,
+                text=repr(text),
+            )
+        )
     return int(text)

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 from shared_core.bridge.errors import UsageError
+from shared_core.bridge.language import _
 
 Three = tuple[float, ...]
 
@@ -67,8 +68,12 @@ def parse(field: str, text: str) -> Values:
                 std * (3 // len(std)) if std else (),
             )
     raise UsageError(
-        f"{field} takes LOW..HIGH such as 0..255, or imagenet, or LOW..HIGH mean R,G,B std R,G,B, "
-        f"not {text!r}."
+        _(
+            "{field} takes LOW..HIGH such as 0..255, or imagenet, or LOW..HIGH mean R,G,B std "
+            "R,G,B, not {text}.",
+            field=field,
+            text=repr(text),
+        )
     )
 
 

@@ -12,6 +12,8 @@ from pathlib import Path, PurePosixPath
 
 import tomllib
 
+from shared_core.bridge.language import _
+
 from ..bridge import __version__
 from ..bridge.errors import CouldNotBeDone
 from ..bridge.toolbox import OWN, TOOLS
@@ -85,8 +87,11 @@ def cards_folder() -> Path:
         if folder.is_dir():
             return folder
     raise CouldNotBeDone(
-        f"The model cards are missing beside {package}. Install NSS again, or set NSS_CARDS to "
-        "the folder that holds them."
+        _(
+            "The model cards are missing beside {package}. Install NSS again, or set NSS_CARDS "
+            "to the folder that holds them.",
+            package=package,
+        )
     )
 
 
@@ -103,22 +108,33 @@ def places(folder: Path | None = None) -> dict[str, tuple[Path, Card]]:
     """All cards as ``load`` gives them, each with the file that it stands in."""
     root = cards_folder() if folder is None else folder
     if not root.is_dir():
-        raise CouldNotBeDone(f"There is no folder {root} with model cards. Correct NSS_CARDS.")
+        raise CouldNotBeDone(
+            _("There is no folder {root} with model cards. Correct NSS_CARDS.", root=root)
+        )
     found: dict[str, tuple[Path, Card]] = {}
     for path in sorted(root.rglob("*.toml")):
         card = read_card(path)
         if card.id in found:
             raise CouldNotBeDone(
-                f"Model card {path}: field id: {card.id!r} is another card's too. "
-                "Remove one of the two."
+                _(
+                    "Model card {path}: field id: {id} is another card's too. Remove one of "
+                    "the two.",
+                    path=path,
+                    id=repr(card.id),
+                )
             )
         found[card.id] = path, card
     for path, card in found.values():
         for need in card.needs:
             if need not in found or found[need][1].needs:
-                what = "needs others itself" if need in found else "is no card's id"
+                what = _("needs others itself") if need in found else _("is no card's id")
                 raise CouldNotBeDone(
-                    f"Model card {path}: field needs: {need!r} {what}. Correct it."
+                    _(
+                        "Model card {path}: field needs: {need} {what}. Correct it.",
+                        path=path,
+                        need=repr(need),
+                        what=what,
+                    )
                 )
     return found
 
@@ -154,7 +170,11 @@ def read_card(path: Path, own: bool = False) -> Card:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise CouldNotBeDone(
-            f"The model card {path} cannot be read ({error.strerror or error})."
+            _(
+                "The model card {path} cannot be read ({reason}).",
+                path=path,
+                reason=error.strerror or error,
+            )
         ) from error
     except UnicodeDecodeError as error:
         raise _no_toml(path, error) from error
@@ -172,7 +192,11 @@ def parse_card(text: str, path: Path, own: bool = False) -> Card:
 
 def _no_toml(path: Path, error: Exception) -> CouldNotBeDone:
     return CouldNotBeDone(
-        f"The model card {path} is not valid TOML ({error}). Correct it or remove it."
+        _(
+            "The model card {path} is not valid TOML ({error}). Correct it or remove it.",
+            path=path,
+            error=error,
+        )
     )
 
 

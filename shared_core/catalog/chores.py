@@ -12,6 +12,8 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from shared_core.bridge.language import _, joined, ngettext
+
 from ..bridge.errors import BadInput, NssError, UsageError
 from ..bridge.paths import paths
 from . import cards as catalogue
@@ -36,7 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
     def work(on: Errand) -> Mapping[str, object]:
         return _Chore(on, given.models, given.folder).run(_CHORES[given.chore])
 
-    return errand.run(work, f"The models cannot be {_DONE[given.chore]}", "Cancelled.")
+    return errand.run(work, _CANNOT[given.chore], _("Cancelled."))
 
 
 class _Chore:
@@ -58,21 +60,26 @@ class _Chore:
         """Hash files anew."""
         wanted = self._chosen() if self._names else tending.here(self._store, self._cards)
         if not wanted:
-            raise BadInput("No model is here that could be verified.")
+            raise BadInput(_("No model is here that could be verified."))
         states = tending.verify(self._store, wanted, self._on.progress, self._on.cancelled)
         wrong = [state.reason for state in states.values() if not state.usable]
         if not wrong:
-            return f"{_models(wanted)}: every file is right."
-        return " ".join([f"{len(wanted) - len(wrong)} of {len(wanted)} models are right.", *wrong])
+            return _("{models}: every file is right.", models=_models(wanted))
+        right = _(
+            "{count} of {total} models are right.",
+            count=len(wanted) - len(wrong),
+            total=len(wanted),
+        )
+        return joined(" ", [right, *wrong])
 
     def remove(self) -> str:
         """Delete files."""
         if not self._names:
-            raise UsageError("Name the models to remove.")
+            raise UsageError(_("Name the models to remove."))
         removed = tending.remove(self._store, self._cards, self._names)
         titles = [card.title for card in removed]
         left = [name for name in self._names if name not in self._cards]
-        return f"Removed: {_listed([*titles, *left])}."
+        return _("Removed: {names}.", names=_listed([*titles, *left]))
 
     def bring_in(self) -> str:
         """Take over what a folder has."""
@@ -83,8 +90,11 @@ class _Chore:
         )
         if not brought.ways and not brought.troubles:
             raise BadInput(
-                f"No file below {folder} is one of a known model. Choose the folder that was "
-                "exported, or add a model of your own."
+                _(
+                    "No file below {folder} is one of a known model. Choose the folder that "
+                    "was exported, or add a model of your own.",
+                    folder=folder,
+                )
             )
         ready, troubles = [], list(brought.troubles)
         for card in brought.whole:
@@ -97,15 +107,21 @@ class _Chore:
                 troubles.append(str(error))
         unfinished = [card for card in brought.concerned if card not in brought.whole]
         parts = [
-            f"{_models(ready)}: here and ready." if ready else "",
-            f"{_models(unfinished)}: a file is still missing." if unfinished else "",
+            _("{models}: here and ready.", models=_models(ready)) if ready else "",
+            _("{models}: a file is still missing.", models=_models(unfinished))
+            if unfinished
+            else "",
             *troubles,
-            _count(len(brought.others), "file belongs", "files belong") + " to no known model."
+            ngettext(
+                "{count} file belongs to no known model.",
+                "{count} files belong to no known model.",
+                len(brought.others),
+            )
             if brought.others
             else "",
-            *(f"{one} cannot be read." for one in brought.unreadable[:_NAMED]),
+            *(_("{one} cannot be read.", one=one) for one in brought.unreadable[:_NAMED]),
         ]
-        return " ".join(part for part in parts if part)
+        return joined(" ", [part for part in parts if part])
 
     def export(self) -> str:
         """Copy models into a folder."""
@@ -113,15 +129,19 @@ class _Chore:
         self._chosen()
         wanted = tending.whole(self._store, catalogue.unshipped(self._cards), self._names)
         if not wanted:
-            raise BadInput("No model is here that could be exported.")
+            raise BadInput(_("No model is here that could be exported."))
         parcel.export(
             self._store,
             wanted,
             folder,
-            lambda progress: self._on.progress(progress, f"copying {progress.file}"),
+            lambda progress: self._on.progress(progress, _("copying {file}", file=progress.file)),
             self._on.cancelled,
         )
-        return f"{_models(wanted)}: copied into {folder}. Import that folder on the other machine."
+        return _(
+            "{models}: copied into {folder}. Import that folder on the other machine.",
+            models=_models(wanted),
+            folder=folder,
+        )
 
     def move(self) -> str:
         """Keep all models elsewhere."""
@@ -130,22 +150,29 @@ class _Chore:
             paths(),
             self._cards.values(),
             folder,
-            lambda progress: self._on.progress(progress, f"moving {progress.file}"),
+            lambda progress: self._on.progress(progress, _("moving {file}", file=progress.file)),
             self._on.cancelled,
         )
-        kept = f"Models are kept in {folder} now; {_count(moved.models, 'was', 'were')} moved."
-        left = [f"{path} could not be deleted: close what uses it." for path in moved.left]
-        return " ".join([kept, *left])
+        kept = ngettext(
+            "Models are kept in {folder} now; {count} was moved.",
+            "Models are kept in {folder} now; {count} were moved.",
+            moved.models,
+            folder=folder,
+        )
+        left = [
+            _("{path} could not be deleted: close what uses it.", path=path) for path in moved.left
+        ]
+        return joined(" ", [kept, *left])
 
     def _chosen(self) -> list[Card]:
         for name in self._names:
             if name not in self._cards:
-                raise UsageError(f"There is no model {name!r} in the catalogue.")
+                raise UsageError(_("There is no model {name} in the catalogue.", name=repr(name)))
         return [self._cards[name] for name in dict.fromkeys(self._names)]
 
     def _place(self) -> Path:
         if self._folder is None:
-            raise UsageError("Name the folder.")
+            raise UsageError(_("Name the folder."))
         return self._folder.expanduser().absolute()
 
 
@@ -156,12 +183,12 @@ _CHORES: dict[str, Callable[[_Chore], str]] = {
     "export": _Chore.export,
     "move": _Chore.move,
 }
-_DONE = {
-    "verify": "verified",
-    "remove": "removed",
-    "import": "imported",
-    "export": "exported",
-    "move": "moved",
+_CANNOT = {
+    "verify": _("The models cannot be verified"),
+    "remove": _("The models cannot be removed"),
+    "import": _("The models cannot be imported"),
+    "export": _("The models cannot be exported"),
+    "move": _("The models cannot be moved"),
 }
 
 
@@ -173,11 +200,7 @@ def _listed(names: Sequence[str]) -> str:
     """The names, or of many the first ones and how many more."""
     if len(names) <= _NAMED + 1:
         return ", ".join(names)
-    return f"{', '.join(names[:_NAMED])} and {len(names) - _NAMED} more"
-
-
-def _count(number: int, one: str, many: str) -> str:
-    return f"{number} {one if number == 1 else many}"
+    return _("{names} and {count} more", names=", ".join(names[:_NAMED]), count=len(names) - _NAMED)
 
 
 if __name__ == "__main__":

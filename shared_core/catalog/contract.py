@@ -14,6 +14,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from shared_core.bridge.language import _
+
 from ..algorithms import chroma
 from ..pixels import WrongOutput
 from .card import (
@@ -57,8 +59,11 @@ class Shown:
 def wrong(what: str) -> WrongOutput:
     """The error for ``what`` a model gave."""
     return WrongOutput(
-        f"The model gave {what}, so its result is not used. "
-        "Choose another model or the classical path."
+        _(
+            "The model gave {what}, so its result is not used. Choose another model or the "
+            "classical path.",
+            what=what,
+        )
     )
 
 
@@ -242,10 +247,16 @@ def read(spec: TensorSpec, output: NDArray[Any], shown: Shown) -> Floats:
     """
     wanted = spec.sized(*shown.rgb.shape[:2])
     if output.shape != wanted:
-        raise wrong(f"values of the shape {list(output.shape)} where {list(wanted)} are due")
+        raise wrong(
+            _(
+                "values of the shape {shape} where {wanted} are due",
+                shape=list(output.shape),
+                wanted=list(wanted),
+            )
+        )
     values = planes(output, spec.layout)
     if not np.isfinite(values).all():
-        raise wrong("values that are not numbers")
+        raise wrong(_("values that are not numbers"))
     values = undone(spec, values)
     low, high = spec.range or (0.0, 1.0)
     if spec.then == RESIDUAL:

@@ -11,13 +11,15 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
+from shared_core.bridge.language import _, looked_up
+
 from ..bridge.wire import duration, megabytes
 from .card import HUB_DECLARED, Card, CardFile, TensorSpec
 from .store import ModelState
 
 UNKNOWN = "unknown"
 _WIDTH = 22
-_COMMERCIAL = {"yes": "allowed", "no": "not allowed", "unclear": "in doubt"}
+_COMMERCIAL = {"yes": "allowed", "no": _("not allowed"), "unclear": _("in doubt")}
 
 
 def data(card: Card, state: ModelState, recorded: Mapping[str, str]) -> dict[str, Any]:
@@ -61,55 +63,62 @@ def text(card: Card, state: ModelState, recorded: Mapping[str, str]) -> str:
 def _lines(card: Card, state: ModelState, recorded: Mapping[str, str]) -> Iterator[str]:
     yield f"{card.title} ({card.id})"
     yield from _rows(
-        ("tool", card.tool),
-        ("state", f"{state.presence.value}{'; ' if state.reason else ''}{state.reason}"),
-        ("taken", _taken(card)),
-        ("needs", ", ".join(card.needs) or "nothing else"),
-        ("tier, rank", f"{card.tier.value}, {card.rank}"),
+        (_("tool"), card.tool),
+        (_("state"), f"{state.presence.value}{'; ' if state.reason else ''}{state.reason}"),
+        (_("taken"), _taken(card)),
+        (_("needs"), ", ".join(card.needs) or _("nothing else")),
+        (_("tier, rank"), f"{card.tier.value}, {card.rank}"),
     )
-    yield "Licence"
+    yield _("Licence")
     use = _COMMERCIAL[card.commercial_use.value]
     yield from _rows(
-        ("licence", card.licence),
-        ("to be read at", card.licence_link or UNKNOWN),
-        ("commercial use", f"{use}. {card.commercial_note}"),
-        ("note", card.licence_note or "none"),
+        (_("licence"), card.licence),
+        (_("to be read at"), card.licence_link or UNKNOWN),
+        (_("commercial use"), f"{use}. {looked_up(card.commercial_note)}"),
+        (_("note"), card.licence_note or _("none")),
     )
-    yield "Where it comes from"
+    yield _("Where it comes from")
     yield from _origin(card)
-    yield "Files"
+    yield _("Files")
     for file in card.files:
         yield from _rows((file.role or "model", f"{file.path}, {file.size:,} bytes"))
-        yield from _rows(("", f"SHA-256 {_hash(file, recorded)}"))
-    yield "Networks"
+        yield from _rows(("", _("SHA-256 {hash}", hash=_hash(file, recorded))))
+    yield _("Networks")
     yield from _rows(
-        ("weights", card.weights or UNKNOWN),
-        ("ONNX opset", card.opset or UNKNOWN),
+        (_("weights"), card.weights or UNKNOWN),
+        (_("ONNX opset"), card.opset or UNKNOWN),
     )
-    for kind, specs in (("takes", card.inputs), ("gives", card.outputs)):
+    for kind, specs in ((_("takes"), card.inputs), (_("gives"), card.outputs)):
         for spec in specs:
             yield from _rows((f"{spec.role} {kind}".strip(), _tensor(spec)))
-    yield from _rows(("a picture goes", _way(card)))
+    yield from _rows((_("a picture goes"), _way(card)))
     if card.recipe:
         told = ", ".join(f"{name} {value}" for name, value in asdict(card.recipe).items())
-        yield from _rows(("is sampled with", told.replace("_", " ")))
-    yield "What it costs"
+        yield from _rows((_("is sampled with"), told.replace("_", " ")))
+    yield _("What it costs")
     yield from _rows(*_costs(card))
-    yield "Where this is known from"
+    yield _("Where this is known from")
     for source in card.sources:
         yield from _rows((", ".join(source.facts), f"{source.source} ({source.certainty})"))
 
 
 def _origin(card: Card) -> Iterator[str]:
     if card.shipped:
-        return _rows(("part of NSS", card.shipped))
+        return _rows((_("part of NSS"), card.shipped))
     if not card.hosted:
-        return _rows(("a file of yours", "it cannot be downloaded again"))
+        return _rows((_("a file of yours"), _("it cannot be downloaded again")))
     return _rows(
-        ("repository", card.repo),
-        ("revision", card.revision),
-        ("page", card.page),
-        ("download", f"{megabytes(card.download_bytes)}, {card.download_bytes:,} bytes"),
+        (_("repository"), card.repo),
+        (_("revision"), card.revision),
+        (_("page"), card.page),
+        (
+            _("download"),
+            _(
+                "{size}, {download_bytes:,} bytes",
+                size=megabytes(card.download_bytes),
+                download_bytes=card.download_bytes,
+            ),
+        ),
     )
 
 
@@ -124,12 +133,21 @@ def _rows(*rows: tuple[str, object]) -> Iterator[str]:
 
 def _taken(card: Card) -> str:
     if card.helper:
-        helped = f"; the classical paths of {', '.join(card.helps)} use it" if card.helps else ""
-        return f"by the models that need it{helped}"
+        helped = (
+            _(
+                "by the models that need it; the classical paths of {names} use it",
+                names=", ".join(card.helps),
+            )
+            if card.helps
+            else _("by the models that need it")
+        )
+        return helped
     word = f"-p model={card.choice}" if card.choice else ""
     if card.opt_in:
-        return f"only when chosen by {word}"
-    return f"by itself, in its turn{f', or when chosen by {word}' if word else ''}"
+        return _("only when chosen by {word}", word=word)
+    if word:
+        return _("by itself, in its turn, or when chosen by {word}", word=word)
+    return _("by itself, in its turn")
 
 
 def _hash(file: CardFile, recorded: Mapping[str, str]) -> str:
@@ -137,28 +155,38 @@ def _hash(file: CardFile, recorded: Mapping[str, str]) -> str:
         return file.sha256
     found = recorded.get(file.path)
     if found:
-        return f"{found} ({HUB_DECLARED} at the download)"
-    return f"{UNKNOWN} ({HUB_DECLARED}: the hub's own is recorded at the download)"
+        return _("{found} ({hub_declared} at the download)", found=found, hub_declared=HUB_DECLARED)
+    return _(
+        "{unknown} ({hub_declared}: the hub's own is recorded at the download)",
+        unknown=UNKNOWN,
+        hub_declared=HUB_DECLARED,
+    )
 
 
 def _tensor(spec: TensorSpec) -> str:
-    name = spec.name or "name read from the session"
+    name = spec.name or _("name read from the session")
     layout = f" {spec.layout}" if spec.layout else ""
     parts = [f"{name}: {spec.dtype}{layout} [{', '.join(map(str, spec.shape))}]"]
     if spec.channels:
         parts.append(" ".join(spec.channels))
     if spec.range:
-        parts.append(f"{spec.range[0]:g} to {spec.range[1]:g}")
+        parts.append(_("{range:g} to {high:g}", range=spec.range[0], high=spec.range[1]))
     if spec.by_maximum:
-        parts.append("divided by its largest value")
+        parts.append(_("divided by its largest value"))
     if spec.mean:
-        parts.append(f"mean {_numbers(spec.mean)}, std {_numbers(spec.std)}")
+        parts.append(
+            _(
+                "mean {means}, std {deviations}",
+                means=_numbers(spec.mean),
+                deviations=_numbers(spec.std),
+            )
+        )
     if spec.value is not None:
-        parts.append(f"always {spec.value:g}")
+        parts.append(_("always {value:g}", value=spec.value))
     if spec.sigma_maximum is not None:
-        parts.append(f"noise up to {spec.sigma_maximum:g} levels of 255")
+        parts.append(_("noise up to {most:g} levels of 255", most=spec.sigma_maximum))
     if spec.then:
-        parts.append(f"then {spec.then}")
+        parts.append(_("then {then}", then=spec.then))
     return ", ".join(parts)
 
 
@@ -170,32 +198,51 @@ def _way(card: Card) -> str:
     rule = card.tile
     if rule:
         width, height = rule.sides
-        kind = "of exactly" if rule.fixed else "of about"
-        larger = f", {rule.scale} times as large after it" if rule.scale > 1 else ""
-        return (
-            f"in tiles {kind} {width} × {height} pixels, multiples of {rule.multiple}, "
-            f"{rule.overlap} shared with each neighbour{larger}"
+        kind = _("of exactly") if rule.fixed else _("of about")
+        larger = _(", {scale} times as large after it", scale=rule.scale) if rule.scale > 1 else ""
+        return _(
+            "in tiles {kind} {width} × {height} pixels, multiples of {multiple}, {overlap} "
+            "shared with each neighbour{larger}",
+            kind=kind,
+            width=width,
+            height=height,
+            multiple=rule.multiple,
+            overlap=rule.overlap,
+            larger=larger,
         )
     size = card.run_size or card.fixed_size
-    return f"as one of {size[1]} × {size[0]} pixels" if size else "not through it"
+    return (
+        _("as one of {size} × {height} pixels", size=size[1], height=size[0])
+        if size
+        else _("not through it")
+    )
 
 
 def _costs(card: Card) -> Iterator[tuple[str, object]]:
     """Name and value; of those for a megapixel and for a run only what fits the model."""
-    per = "megapixel" if card.tile else "run"
+    per = _("megapixel") if card.tile else _("run")
     gflop = card.gflop_per_megapixel if card.tile else card.gflop_per_run
     seconds = card.cpu_seconds_per_megapixel if card.tile else card.cpu_seconds_per_run
-    yield "operations", f"{gflop:,.0f} GFLOP a {per}" if gflop else UNKNOWN
+    yield (
+        _("operations"),
+        _("{gflop:,.0f} GFLOP a {per}", gflop=gflop, per=per) if gflop else UNKNOWN,
+    )
     mix = (
         card.mix
         if isinstance(card.mix, str)
         else ", ".join(f"{k} {v:g}" for k, v in card.mix.items())
     )
-    yield "made of", mix or UNKNOWN
-    yield "others report", f"{duration(seconds)} a {per} on a processor" if seconds else UNKNOWN
-    yield "memory when loaded", megabytes(card.session_bytes) if card.session_bytes else UNKNOWN
+    yield _("made of"), mix or UNKNOWN
+    yield (
+        _("others report"),
+        _("{time} a {per} on a processor", time=duration(seconds), per=per) if seconds else UNKNOWN,
+    )
+    yield _("memory when loaded"), megabytes(card.session_bytes) if card.session_bytes else UNKNOWN
     if card.tile:
         peak = card.peak_bytes_per_pixel
-        yield "memory in a run", f"{peak:,} bytes for a tile's pixel" if peak else UNKNOWN
+        yield (
+            _("memory in a run"),
+            _("{peak:,} bytes for a tile's pixel", peak=peak) if peak else UNKNOWN,
+        )
     else:
-        yield "memory in a run", megabytes(card.peak_bytes) if card.peak_bytes else UNKNOWN
+        yield _("memory in a run"), megabytes(card.peak_bytes) if card.peak_bytes else UNKNOWN

@@ -17,6 +17,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from types import FrameType
 
+from shared_core.bridge.language import _, packed
+
 from ..bridge.errors import Cancelled, CouldNotBeDone, NssError
 from .store import Progress
 
@@ -83,7 +85,7 @@ class Errand:
                 return
             self._ended = event in ("done", "error")
             with contextlib.suppress(OSError):
-                self._stream.write(json.dumps({"event": event, **fields}) + "\n")
+                self._stream.write(json.dumps({"event": event, **packed(fields)}) + "\n")
                 self._stream.flush()
 
 
@@ -105,7 +107,8 @@ def run(work: Callable[[Errand], Mapping[str, object]], cannot: str, cancelled: 
             errand.send("error", code=error.code, message=str(error))
             status[0] = error.exit_code
         except Exception as error:
-            text = f"{cannot} ({type(error).__name__}: {error})."
+            kind = type(error).__name__
+            text = _("{cannot} ({kind}: {error}).", cannot=cannot, kind=kind, error=error)
             errand.send("error", code=CouldNotBeDone.code, message=text)
             raise
         finally:

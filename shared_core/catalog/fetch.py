@@ -10,6 +10,8 @@ import argparse
 import sys
 from collections.abc import Mapping
 
+from shared_core.bridge.language import _
+
 from ..bridge.errors import CouldNotBeDone, RealPathImpossible, UsageError
 from ..bridge.paths import paths
 from . import cards, errand, own, tending
@@ -30,7 +32,9 @@ def main(arguments: list[str] | None = None) -> int:
     def work(on: Errand) -> Mapping[str, object]:
         return {"seconds_per_tile": _fetch(given.model, given.verify, on)}
 
-    return errand.run(work, f"{given.model} cannot be fetched", "The download was cancelled.")
+    return errand.run(
+        work, _("{model} cannot be fetched", model=given.model), _("The download was cancelled.")
+    )
 
 
 def _fetch(model: str, verify: bool, on: Errand) -> float:
@@ -71,7 +75,13 @@ def try_out(store: Store, card: Card, anew: bool, on: Errand) -> float:
 def _cards(model: str) -> list[Card]:
     known = own.known(paths())
     if model not in known:
-        raise UsageError(f"There is no model {model!r}; the models are {', '.join(known)}.")
+        raise UsageError(
+            _(
+                "There is no model {model}; the models are {names}.",
+                model=repr(model),
+                names=", ".join(known),
+            )
+        )
     return cards.with_needs(known, known[model])
 
 

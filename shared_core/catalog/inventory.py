@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+from shared_core.bridge.language import _
+
 from ..bridge.errors import CouldNotBeDone
 from .card import Card, Tier
 from .manifest import NAME, size_of
@@ -74,7 +76,11 @@ def remove_stranger(root: Path, name: str) -> None:
         shutil.rmtree(root / name)
     except OSError as error:
         raise CouldNotBeDone(
-            f"{root / name} cannot be removed ({error.strerror or error}). Correct its permissions."
+            _(
+                "{root} cannot be removed ({reason}). Correct its permissions.",
+                root=root / name,
+                reason=error.strerror or error,
+            )
         ) from error
 
 

@@ -15,6 +15,8 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 
+from shared_core.bridge.language import _, packed, unpacked
+
 from ..bridge.errors import Cancelled
 from .card import Card, CardFile
 
@@ -106,7 +108,7 @@ def file_key(card: Card, file: CardFile) -> str:
 def read(folder: Path, card: Card) -> Manifest:
     """The manifest in ``folder``; an unreadable one counts as empty, and the files are hashed."""
     try:
-        data = json.loads((folder / NAME).read_text(encoding="utf-8"))
+        data = unpacked(json.loads((folder / NAME).read_text(encoding="utf-8")))
         if data["schema"] != _SCHEMA:
             return Manifest()
         stamps = {path: Stamp(**stamp) for path, stamp in data["files"].items()}
@@ -132,7 +134,7 @@ def write(folder: Path, card: Card, manifest: Manifest, fresh: Path) -> None:
         "trial": asdict(manifest.trial) if manifest.trial else None,
         "trial_of": _tried(card, manifest),
     }
-    fresh.write_text(json.dumps(data, indent=1), encoding="utf-8")
+    fresh.write_text(json.dumps(packed(data), indent=1), encoding="utf-8")
     os.replace(fresh, folder / NAME)
 
 
@@ -176,7 +178,7 @@ def sha256_of(
     with path.open("rb") as stream:
         while chunk := stream.read(_HASH_CHUNK):
             if cancelled():
-                raise Cancelled("The verification was cancelled.")
+                raise Cancelled(_("The verification was cancelled."))
             digest.update(chunk)
             here += len(chunk)
             on_bytes(here)

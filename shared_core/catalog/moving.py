@@ -12,6 +12,8 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from shared_core.bridge.language import _
+
 from ..bridge import settings
 from ..bridge.errors import CouldNotBeDone, UsageError
 from ..bridge.paths import Paths
@@ -53,7 +55,9 @@ def move(
     if old == new:
         return Moved(0, 0, _finish(new, known))
     if old in new.parents or new in old.parents:
-        raise UsageError(f"{new} and {old} lie one in the other: choose another folder.")
+        raise UsageError(
+            _("{new} and {old} lie one in the other: choose another folder.", new=new, old=old)
+        )
     store = Store(paths)
     store.ready()
     with store.held(*known.values()):
@@ -83,8 +87,13 @@ def move(
                 _rename(new / model.name, model)
             if isinstance(error, OSError):
                 raise CouldNotBeDone(
-                    f"The models cannot be moved to {new} ({error.strerror or error}), and stay in "
-                    f"{old}. Correct the folder's permissions, or choose another one."
+                    _(
+                        "The models cannot be moved to {new} ({reason}), and stay in {old}. "
+                        "Correct the folder's permissions, or choose another one.",
+                        new=new,
+                        reason=error.strerror or error,
+                        old=old,
+                    )
                 ) from error
             raise
     return Moved(len(models), total, _finish(new, known))

@@ -12,6 +12,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from shared_core.bridge.language import _
+
 from ..bridge.errors import CouldNotBeDone
 from ..bridge.paths import Paths
 from ..bridge.toolbox import OWN
@@ -100,8 +102,13 @@ def write(folder: Path, card: Card) -> None:
         os.replace(fresh, folder / CARD)
     except OSError as error:
         raise CouldNotBeDone(
-            f"The card of {card.title} cannot be written into {folder} "
-            f"({error.strerror or error}). Free some space or correct the folder's permissions."
+            _(
+                "The card of {model} cannot be written into {folder} ({reason}). Free some "
+                "space or correct the folder's permissions.",
+                model=card.title,
+                folder=folder,
+                reason=error.strerror or error,
+            )
         ) from error
 
 

@@ -26,7 +26,7 @@ from .transfer.copying import holds, put
 INDEX = "index.json"
 _SCHEMA = 1
 _LARGEST_INDEX = 1 << 20
-LINKED, COPIED, HERE = "linked", "copied", "already here"
+LINKED, COPIED, HERE = "linked", "copied", _("already here")
 
 OnProgress = Callable[[Progress], None]
 Stopped = Callable[[], bool]
@@ -63,7 +63,9 @@ def look(
     Raises ``CouldNotBeDone`` where the folder cannot be read, and ``Cancelled``.
     """
     if not folder.is_dir():
-        raise CouldNotBeDone(f"There is no folder {folder}. Connect its disk, or correct the name.")
+        raise CouldNotBeDone(
+            _("There is no folder {folder}. Connect its disk, or correct the name.", folder=folder)
+        )
     found = Found()
     files = _files(folder, found.unreadable, cancelled)
     declared = _declared(path for path in files if path.name == INDEX)
@@ -150,7 +152,7 @@ def bring(
         )
         shelf.part(file).unlink(missing_ok=True)
         stamps = {file.path: stamp(target.stat(), match.sha256)}
-        shelf.keep(stamps, declared, f"folder {match.source.parent}")
+        shelf.keep(stamps, declared, _("folder {parent}", parent=match.source.parent))
     return LINKED if linked else COPIED
 
 
@@ -195,8 +197,10 @@ def _hashes(store: Store, card: Card, cancelled: Stopped) -> dict[str, str]:
         info = lstat(shelf.place(file))
         sha256 = manifest.stamped(file, info) if info is not None else ""
         if not sha256 or shelf.fault_of(file, manifest):
-            reason = shelf.fault_of(file, manifest) or f"{card.title} is not here completely."
-            raise CouldNotBeDone(f"{card.id} cannot be exported. {reason}")
+            reason = shelf.fault_of(file, manifest) or _(
+                "{model} is not here completely.", model=card.title
+            )
+            raise CouldNotBeDone(_("{id} cannot be exported. {reason}", id=card.id, reason=reason))
         found[file.path] = sha256
     return found
 
@@ -233,7 +237,11 @@ def _write_index(
         os.replace(fresh, path)
     except OSError as error:
         raise CouldNotBeDone(
-            f"The index {path} cannot be written ({error.strerror or error})."
+            _(
+                "The index {path} cannot be written ({reason}).",
+                path=path,
+                reason=error.strerror or error,
+            )
         ) from error
 
 
@@ -275,7 +283,7 @@ def _files(folder: Path, unreadable: list[str], cancelled: Stopped) -> dict[Path
 
     for here, folders, names in os.walk(folder, onerror=on_error):
         if cancelled():
-            raise Cancelled("The import was cancelled.")
+            raise Cancelled(_("The import was cancelled."))
         folders.sort()
         for name in sorted(names):
             path = Path(here, name)

@@ -10,30 +10,32 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from shared_core.bridge.language import _
+
 from ..bridge import contacts
 from ..bridge.paths import Paths
 
-_MODELS = "models, your own among them, and what was found out about their files"
+_MODELS = _("models, your own among them, and what was found out about their files")
 # What the things in our folders are, by the beginning of their names.
 _KINDS = (
-    ("settings", "your settings"),
-    ("worker.json", "which Python runs the worker"),
-    ("journal", "how fast models run here and which failed: sizes and seconds, no picture"),
-    ("contacts", "this list of what was contacted"),
-    ("installed", "which plug-ins were put where"),
-    ("environments", "the worker's Python packages"),
-    ("python", "a Python for the worker"),
-    ("uv", "an installer, for the time of a set-up"),
-    ("profile", "the measurement of this machine"),
-    ("labels", "numbers that stand for the labels of Tags"),
-    ("pixels", "pictures while a tool works on them; deleted after it"),
-    ("worker.log", "the worker's messages, names of files among them"),
-    ("worker.old.log", "older ones"),
-    ("worker-", "the address of the running worker"),
-    ("worker.key", "the key that lets the editors talk to the worker"),
-    ("setup", "messages of the last set-up"),
-    ("krita.log", "the panel's errors"),
-    ("run", "pictures while a tool works on them, and the running worker's address"),
+    ("settings", _("your settings")),
+    ("worker.json", _("which Python runs the worker")),
+    ("journal", _("how fast models run here and which failed: sizes and seconds, no picture")),
+    ("contacts", _("this list of what was contacted")),
+    ("installed", _("which plug-ins were put where")),
+    ("environments", _("the worker's Python packages")),
+    ("python", _("a Python for the worker")),
+    ("uv", _("an installer, for the time of a set-up")),
+    ("profile", _("the measurement of this machine")),
+    ("labels", _("numbers that stand for the labels of Tags")),
+    ("pixels", _("pictures while a tool works on them; deleted after it")),
+    ("worker.log", _("the worker's messages, names of files among them")),
+    ("worker.old.log", _("older ones")),
+    ("worker-", _("the address of the running worker")),
+    ("worker.key", _("the key that lets the editors talk to the worker")),
+    ("setup", _("messages of the last set-up")),
+    ("krita.log", _("the panel's errors")),
+    ("run", _("pictures while a tool works on them, and the running worker's address")),
 )
 
 

@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from shared_core.bridge.language import _
+
 from ..bridge.errors import CouldNotBeDone
 from ..bridge.locks import locked
 from . import manifest as record
@@ -103,8 +105,13 @@ class Shelf:
                 found = sha256_of(path, report, cancelled)
             except OSError as error:
                 raise CouldNotBeDone(
-                    f"File {path} of {self.card.title} cannot be read ({error.strerror or error}). "
-                    "Correct its permissions."
+                    _(
+                        "File {path} of {model} cannot be read ({reason}). Correct its "
+                        "permissions.",
+                        path=path,
+                        model=self.card.title,
+                        reason=error.strerror or error,
+                    )
                 ) from error
             # The identity from before the reading: a change meanwhile makes it invalid.
             stamps[file.path] = record.stamp(info, found)
@@ -180,21 +187,39 @@ class Shelf:
         found, expected = manifest.stamped(file, info), manifest.expected(self.card, file)
         what = ""
         if not stat.S_ISREG(info.st_mode):
-            what = "is not a file of its own but a link or a folder"
+            what = _("is not a file of its own but a link or a folder")
         elif info.st_size != file.size:
-            what = f"is not the right one (got {info.st_size} bytes, expected {file.size})"
+            what = _(
+                "is not the right one (got {found} bytes, expected {size})",
+                found=info.st_size,
+                size=file.size,
+            )
         elif not expected:
-            what = "was never compared with what the hub declares"
+            what = _("was never compared with what the hub declares")
         elif found and found != expected:
-            what = f"is not the right one (got SHA-256 {found}, expected {expected})"
-        return f"File {file.path} of {self.card.title} {what}: {self.remedy}." if what else ""
+            what = _(
+                "is not the right one (got SHA-256 {found}, expected {expected})",
+                found=found,
+                expected=expected,
+            )
+        return (
+            _(
+                "File {path} of {model} {what}: {remedy}.",
+                path=file.path,
+                model=self.card.title,
+                what=what,
+                remedy=self.remedy,
+            )
+            if what
+            else ""
+        )
 
     @property
     def remedy(self) -> str:
         """What a user can do about a damaged file."""
         if self.card.shipped:
-            return "install NSS again"
-        return "download it again" if self.card.hosted else "add the model again"
+            return _("install NSS again")
+        return _("download it again") if self.card.hosted else _("add the model again")
 
     def adopt(
         self, file: CardFile, expected: str, cancelled: Callable[[], bool]
@@ -209,9 +234,15 @@ class Shelf:
             if found != expected:
                 part.unlink()
                 raise WrongBytes(
-                    f"{self.card.title} cannot be used: {file.path} is not the right file: got "
-                    f"SHA-256 {found}, expected {expected}; it was deleted, so try again, and "
-                    "check HF_ENDPOINT if that does not help."
+                    _(
+                        "{model} cannot be used: {path} is not the right file: got SHA-256 "
+                        "{found}, expected {expected}; it was deleted, so try again, and check "
+                        "HF_ENDPOINT if that does not help.",
+                        model=self.card.title,
+                        path=file.path,
+                        found=found,
+                        expected=expected,
+                    )
                 )
             target.parent.mkdir(parents=True, exist_ok=True)
             if target.is_dir() and not target.is_symlink():
@@ -220,6 +251,11 @@ class Shelf:
             return {file.path: record.stamp(target.stat(), found)}
         except OSError as error:
             raise CouldNotBeDone(
-                f"{self.card.title} cannot be put into {target.parent} "
-                f"({error.strerror or error}); correct the folder's permissions and try again."
+                _(
+                    "{model} cannot be put into {parent} ({reason}); correct the folder's "
+                    "permissions and try again.",
+                    model=self.card.title,
+                    parent=target.parent,
+                    reason=error.strerror or error,
+                )
             ) from error

@@ -14,6 +14,8 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
 
+from shared_core.bridge.language import _
+
 from ..bridge.errors import Cancelled, CouldNotBeDone, RealPathImpossible
 from ..bridge.locks import locked
 from ..bridge.paths import Paths
@@ -117,9 +119,10 @@ class Store:
         chosen = self.root
         if chosen == self._paths.usual_models or chosen.parent.is_dir():
             return ""
-        return (
-            f"The folder of models {chosen} is not there: connect its disk, or choose another one "
-            "with nss models move."
+        return _(
+            "The folder of models {chosen} is not there: connect its disk, or choose "
+            "another one with nss models move.",
+            chosen=chosen,
         )
 
     def folder(self, card: Card) -> Path:
@@ -200,7 +203,9 @@ class Store:
         if fault or state.presence in (Presence.MISSING, Presence.PARTIAL):
             raise RealPathImpossible(fault or state.reason)
         if shelf.unverified(manifest):
-            raise RealPathImpossible(f"The files of {card.title} are being changed: try again.")
+            raise RealPathImpossible(
+                _("The files of {model} are being changed: try again.", model=card.title)
+            )
         from .trust.canary import onnxruntime_version
 
         trial = manifest.trial
@@ -240,7 +245,9 @@ class Store:
             if fault := shelf.fault(manifest := shelf.manifest()):
                 raise CouldNotBeDone(fault)
             if shelf.unverified(manifest):
-                raise CouldNotBeDone(f"The files of {card.title} are being changed: try again.")
+                raise CouldNotBeDone(
+                    _("The files of {model} are being changed: try again.", model=card.title)
+                )
             self.record_trial(card, trial)
         return trial
 
@@ -319,7 +326,10 @@ class Store:
                     stack.enter_context(locked(lock, lambda: time.monotonic() > until))
                 except Cancelled:
                     raise CouldNotBeDone(
-                        f"{card.title} is being downloaded. Cancel the download first."
+                        _(
+                            "{model} is being downloaded. Cancel the download first.",
+                            model=card.title,
+                        )
                     ) from None
             yield
 
@@ -331,7 +341,11 @@ class Store:
         """
         if card.shipped:
             raise CouldNotBeDone(
-                f"{card.title} is a part of NSS ({megabytes(card.file_bytes)}) and stays."
+                _(
+                    "{model} is a part of NSS ({size}) and stays.",
+                    model=card.title,
+                    size=megabytes(card.file_bytes),
+                )
             )
         shelf = self._shelf(card)
         with self.held(card):
@@ -342,9 +356,13 @@ class Store:
                     shutil.rmtree(shelf.folder)
             except OSError as error:
                 raise CouldNotBeDone(
-                    f"{card.title} cannot be removed from {shelf.folder} "
-                    f"({error.strerror or error}). Close the programs that use it, or correct the "
-                    "folder's permissions."
+                    _(
+                        "{model} cannot be removed from {folder} ({reason}). Close the "
+                        "programs that use it, or correct the folder's permissions.",
+                        model=card.title,
+                        folder=shelf.folder,
+                        reason=error.strerror or error,
+                    )
                 ) from error
 
     def _bring(
@@ -379,7 +397,7 @@ class Store:
 
         with locked(shelf.lock(file), cancelled, wait):
             if self.root != shelf.root:
-                raise CouldNotBeDone("The folder of models was changed meanwhile. Try again.")
+                raise CouldNotBeDone(_("The folder of models was changed meanwhile. Try again."))
             manifest = shelf.checked(cancelled)
             info = lstat(shelf.place(file))
             if info is not None and not shelf.fault_of(file, manifest):
@@ -431,7 +449,9 @@ class Store:
 
 
 def _away(card: Card) -> str:
-    return "is not downloaded" if card.hosted else "is not here any more: add it again"
+    if card.hosted:
+        return _("{model} is not downloaded.", model=card.title)
+    return _("{model} is not here any more: add it again.", model=card.title)
 
 
 def _judge(shelf: Shelf, manifest: Manifest) -> ModelState:
@@ -447,18 +467,31 @@ def _judge(shelf: Shelf, manifest: Manifest) -> ModelState:
         presence, reason = Presence.BAD, fault
     elif absent and card.shipped:
         presence = Presence.BAD
-        reason = f"Files of {card.title} are missing from {card.shipped}: {shelf.remedy}."
+        reason = _(
+            "Files of {model} are missing from {shipped}: {remedy}.",
+            model=card.title,
+            shipped=card.shipped,
+            remedy=shelf.remedy,
+        )
     elif absent and here == 0:
-        presence, reason = Presence.MISSING, f"{card.title} {_away(card)}."
+        presence, reason = Presence.MISSING, _away(card)
     elif absent:
         presence = Presence.PARTIAL
-        reason = f"{card.title} is not {'downloaded' if card.hosted else 'here'} completely."
+        reason = (
+            _("{model} is not downloaded completely.", model=card.title)
+            if card.hosted
+            else _("{model} is not here completely.", model=card.title)
+        )
     elif unverified := shelf.unverified(manifest):
         presence = Presence.UNCHECKED
-        reason = f"File {unverified} of {card.title} must be verified before it is used."
+        reason = _(
+            "File {unverified} of {model} must be verified before it is used.",
+            unverified=unverified,
+            model=card.title,
+        )
     elif trial is None:
         presence = Presence.UNCHECKED
-        reason = f"{card.title} must be tried before it is used."
+        reason = _("{model} must be tried before it is used.", model=card.title)
     elif not trial.ok:
         presence, reason = Presence.BAD, trial.reason
     else:

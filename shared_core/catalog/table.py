@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import cast
 
+from shared_core.bridge.language import _
+
 from ..bridge.errors import CouldNotBeDone
 
 
@@ -22,7 +24,9 @@ class Table:
     def wrong(self, field: str, what: str) -> CouldNotBeDone:
         """The error to raise for ``field``."""
         name = f"{self._place}.{field}" if self._place else field
-        return CouldNotBeDone(f"Model card {self._path}: field {name}: {what}.")
+        return CouldNotBeDone(
+            _("Model card {path}: field {name}: {what}.", path=self._path, name=name, what=what)
+        )
 
     def get(self, field: str) -> object | None:
         """The raw value, None where there is none."""

@@ -6,6 +6,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from shared_core.bridge.language import _
+
 from ..bridge.errors import CouldNotBeDone, UsageError
 from . import inventory, parcel
 from .card import Card
@@ -32,7 +34,7 @@ def verify(
 
         def report(progress: Progress, before: int = before, card: Card = card) -> None:
             done = Progress(before + progress.done, total, progress.file)
-            tell(done, f"verifying {card.title}")
+            tell(done, _("verifying {model}", model=card.title))
 
         states[card.id] = store.verify(card, report, cancelled)
         before += card.file_bytes
@@ -49,7 +51,13 @@ def remove(store: Store, cards: Mapping[str, Card], names: Collection[str]) -> l
     known = [one for one in dict.fromkeys(names) if one not in strangers]
     for name in known:
         if name not in cards:
-            raise UsageError(f"There is no model {name!r}; the models are {', '.join(cards)}.")
+            raise UsageError(
+                _(
+                    "There is no model {name}; the models are {names}.",
+                    name=repr(name),
+                    names=", ".join(cards),
+                )
+            )
     for name in strangers:
         inventory.remove_stranger(store.root, name)
     for name in known:
@@ -81,18 +89,21 @@ def bring_in(
     Raises ``CouldNotBeDone`` where the folder cannot be read, and ``Cancelled``.
     """
 
-    def told(doing: str) -> Callable[[Progress], None]:
-        return lambda progress: tell(progress, f"{doing} {progress.file}")
+    def reading(progress: Progress) -> None:
+        tell(progress, _("reading {file}", file=progress.file))
 
-    found = parcel.look(store, cards, folder, told("reading"), cancelled)
+    def copying(progress: Progress) -> None:
+        tell(progress, _("copying {file}", file=progress.file))
+
+    found = parcel.look(store, cards, folder, reading, cancelled)
     brought = Brought(others=found.others, unreadable=found.unreadable)
     for match in found.matches:
         try:
-            way = parcel.bring(store, match, told("copying"), cancelled)
+            way = parcel.bring(store, match, copying, cancelled)
             brought.ways.append((match, way))
         except CouldNotBeDone as error:
             brought.troubles.append(str(error))
-    ids = {match.card.id for match, _ in brought.ways}
+    ids = {match.card.id for match, _way in brought.ways}
     # What was waiting for a part that it needs may be complete by now.
     concerned = [card for card in cards.values() if ids & {card.id, *card.needs}]
     brought.concerned = [card for card in concerned if store.state(card).bytes_here]

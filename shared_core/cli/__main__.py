@@ -1,7 +1,17 @@
-"""``python -m shared_core.cli``: the same as ``nss``."""
+"""``nss`` and ``python -m shared_core.cli``: the language first, then everything else."""
 
 import sys
 
-from .main import main
+from shared_core.bridge import language
 
-sys.exit(main())
+
+def main() -> int:
+    """Run a command in the language of the environment; its exit code."""
+    language.choose(language.of_environment())
+    from .main import main as run
+
+    return run()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from shared_core.bridge.language import _
+
 from .. import imagefile
 from ..bridge import (
     __version__,
@@ -60,23 +62,33 @@ class FileHost:
     def layers(self, task: Task) -> Sequence[Path | None]:
         """The one picture; checks the names before anything is read."""
         if self.image is None and task.outcome is not Returns.LAYER:
-            raise UsageError(f"{task.tool.title} needs a picture: name a file.")
+            raise UsageError(_("{tool} needs a picture: name a file.", tool=task.tool.title))
         if self.output is None:
             if task.outcome is not Returns.TEXT:
-                raise UsageError("-o OUT is needed: where the result goes, a .png or .tif file.")
+                raise UsageError(_("-o OUT is needed: where the result goes, a .png or .tif file."))
             return [self.image]
         if task.outcome is not Returns.TEXT:
             imagefile.check_target(self.output)
         elif self.output.suffix.lower() in _PICTURES:
             raise UsageError(
-                f"The result of {task.tool.title} is words, which are no picture: give "
-                f"{self.output.name!r} a name that ends in .txt."
+                _(
+                    "The result of {tool} is words, which are no picture: give {name} a name "
+                    "that ends in .txt.",
+                    tool=task.tool.title,
+                    name=repr(self.output.name),
+                )
             )
         for given in (self.image, self.mask, self.strokes):
             # A name that the system refuses is reported when the file is read or written.
             with contextlib.suppress(OSError):
                 if given is not None and self.output.samefile(given):
-                    raise UsageError(f"{self.output}: the result must not replace {given}.")
+                    raise UsageError(
+                        _(
+                            "{output}: the result must not replace {given}.",
+                            output=self.output,
+                            given=given,
+                        )
+                    )
         return [self.image]
 
     def read(self, layer: Path | None, arena: Arena, task: Task) -> Source:
@@ -135,7 +147,10 @@ class FileHost:
             return None, None
         if not task.selection:
             print(
-                f"{task.tool.title} works on all of the picture: --mask has no effect.",
+                _(
+                    "{tool} works on all of the picture: --mask has no effect.",
+                    tool=task.tool.title,
+                ),
                 file=sys.stderr,
             )
             return None, None
@@ -146,12 +161,17 @@ class FileHost:
 
     def _strokes(self, arena: Arena, width: int, height: int) -> wire.PixelFile:
         if self.strokes is None:
-            raise UsageError("strokes=above needs --strokes FILE, the picture with the strokes.")
+            raise UsageError(_("strokes=above needs --strokes FILE, the picture with the strokes."))
         image = imagefile.read(self.strokes)
         if image.pixels.shape[:2] != (height, width):
             raise BadInput(
-                f"{self.strokes} has another size than the picture, {width} × {height}. "
-                "Paint the strokes on a copy of it."
+                _(
+                    "{strokes} has another size than the picture, {width} × {height}. Paint "
+                    "the strokes on a copy of it.",
+                    strokes=self.strokes,
+                    width=width,
+                    height=height,
+                )
             )
         file = arena.create(width, height, image.depth, "rgba", image.curve, image.grey)
         arena.write(file, _bytes_of(image.pixels))
@@ -184,7 +204,9 @@ def _write_text(path: Path, text: str) -> None:
     try:
         path.write_text(text + "\n", "utf-8")
     except OSError as error:
-        raise CouldNotBeDone(f"{path} cannot be written ({error.strerror or error}).") from None
+        raise CouldNotBeDone(
+            _("{path} cannot be written ({reason}).", path=path, reason=error.strerror or error)
+        ) from None
 
 
 def _bytes_of(pixels: Any) -> memoryview:

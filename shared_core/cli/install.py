@@ -15,6 +15,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from shared_core.bridge.language import _
+
 from ..bridge import wire
 from ..bridge.errors import (
     BadInput,
@@ -41,48 +43,52 @@ from ..install import (
 
 KRITA, GIMP = "krita", "gimp"
 _NEXT = {
-    KRITA: "Start it again and open Settings ▸ Dockers ▸ NSS; the tools are in Filter ▸ NSS.",
-    GIMP: "Start it again; the tools are in Filters ▸ NSS.",
+    KRITA: _("Start it again and open Settings ▸ Dockers ▸ NSS; the tools are in Filter ▸ NSS."),
+    GIMP: _("Start it again; the tools are in Filters ▸ NSS."),
 }
-_SANDBOXED = " It sees a home of its own, so it will guide you through setting up its worker there."
+_SANDBOXED = _(
+    "It sees a home of its own, so it will guide you through setting up its worker there."
+)
 
 
 def register(command: Callable[..., Any]) -> None:
     """Add the commands to the parser; ``command(name, action, text)`` makes one."""
-    text = "Put the plug-in into every Krita or GIMP of this user."
+    text = _("Put the plug-in into every Krita or GIMP of this user.")
     sub = command("install", _install, text)
     _add_editors(sub)
-    sub = command("uninstall", _uninstall, "Take the plug-ins out; without a name, all of NSS.")
+    sub = command("uninstall", _uninstall, _("Take the plug-ins out; without a name, all of NSS."))
     _add_editors(sub)
-    sub.add_argument("--yes", action="store_true", help="do not ask")
-    sub = command("setup", _setup, "Set up the worker in an environment of its own.")
+    sub.add_argument("--yes", action="store_true", help=_("do not ask"))
+    sub = command("setup", _setup, _("Set up the worker in an environment of its own."))
     sub.add_argument(
         "--flavour",
         choices=[flavour.id for flavour in locks.FLAVOURS],
-        help="which onnxruntime: for the processor, or for a graphics card",
+        help=_("which onnxruntime: for the processor, or for a graphics card"),
     )
     sub.add_argument(
-        "--from", dest="wheels", metavar="FOLDER", type=Path, help="take all packages from there"
+        "--from", dest="wheels", metavar="FOLDER", type=Path, help=_("take all packages from there")
     )
-    sub.add_argument("--python", metavar="PROGRAM", help="the Python to make it with")
-    sub.add_argument("--remove", action="store_true", help="delete the environment")
-    sub.add_argument("--status", action="store_true", help="say what there is")
-    sub.add_argument("--json", action="store_true", help="print JSON")
+    sub.add_argument("--python", metavar="PROGRAM", help=_("the Python to make it with"))
+    sub.add_argument("--remove", action="store_true", help=_("delete the environment"))
+    sub.add_argument("--status", action="store_true", help=_("say what there is"))
+    sub.add_argument("--json", action="store_true", help=_("print JSON"))
 
 
 def _add_editors(sub: Any) -> None:
-    sub.add_argument("editors", metavar="EDITOR", nargs="*", help="krita, gimp")
+    sub.add_argument("editors", metavar="EDITOR", nargs="*", help=_("krita, gimp"))
     sub.add_argument("--all", action="store_true", help="both")
-    text = "another Krita: its resource folder and its kritarc"
+    text = _("another Krita: its resource folder and its kritarc")
     sub.add_argument("--krita", metavar=("DATA", "KRITARC"), nargs=2, type=Path, help=text)
-    text = "another GIMP: its configuration folder, such as GIMP/3.0"
+    text = _("another GIMP: its configuration folder, such as GIMP/3.0")
     sub.add_argument("--gimp", metavar="CONFIG", type=Path, help=text)
 
 
 def _chosen(options: argparse.Namespace) -> set[str]:
     for name in options.editors:
         if name not in (KRITA, GIMP):
-            raise UsageError(f"There is no plug-in for {name!r}; there are krita and gimp.")
+            raise UsageError(
+                _("There is no plug-in for {name}; there are krita and gimp.", name=repr(name))
+            )
     given = {KRITA} if options.krita else set()
     given |= {GIMP} if options.gimp else set()
     return {KRITA, GIMP} if options.all else {*options.editors, *given}
@@ -104,20 +110,22 @@ def _found(options: argparse.Namespace, chosen: set[str]) -> list[places.Krita |
 def _install(options: argparse.Namespace) -> int:
     chosen = _chosen(options)
     if not chosen:
-        raise UsageError("Name an editor, krita or gimp, or use --all.")
+        raise UsageError(_("Name an editor, krita or gimp, or use --all."))
     found = _found(options, chosen)
     missing = chosen - {KRITA if isinstance(p, places.Krita) else GIMP for p in found}
     if missing and not (options.all and found):
         hints = {
-            KRITA: "No Krita was found. Install it, or name its folders with --krita.",
-            GIMP: "No GIMP 3 has been started here. Start it once, or name its folder with --gimp.",
+            KRITA: _("No Krita was found. Install it, or name its folders with --krita."),
+            GIMP: _(
+                "No GIMP 3 has been started here. Start it once, or name its folder with --gimp."
+            ),
         }
         raise BadInput(" ".join(hints[name] for name in sorted(missing)))
     where = paths()
     ledger = editors.Ledger(where)
     wheel = wheels.own()
     for place in found:
-        sandboxed = _SANDBOXED if place.sandboxed else ""
+        sandboxed = f" {_SANDBOXED}" if place.sandboxed else ""
         if isinstance(place, places.Krita):
             editors.add_to_krita(place, plugins.krita(wheel), ledger)
             print(f"{place.title}: {place.data / 'pykrita' / plugins.KRITA}")
@@ -141,7 +149,7 @@ def _uninstall(options: argparse.Namespace) -> int:
     everything = not chosen or options.all
     own = [where.config, where.data, where.cache, where.runtime]
     if everything and not _agreed(options, where):
-        raise Cancelled("Nothing was removed.")
+        raise Cancelled(_("Nothing was removed."))
     ledger, models = editors.Ledger(where), where.models
     for place in _found(options, chosen or {KRITA, GIMP}):
         if isinstance(place, places.Krita):
@@ -149,20 +157,27 @@ def _uninstall(options: argparse.Namespace) -> int:
         else:
             there = editors.take_from_gimp(place)
         if there:
-            print(f"{place.title}: the plug-in is gone.")
+            print(_("{editor}: the plug-in is gone.", editor=place.title))
     if not everything:
         ledger.unmake()
         return 0
     if where.runtime.is_dir() and not flow.retire(where, lambda *_: None, lambda: True):
-        raise CouldNotBeDone("A tool is running. Wait until it is done, and uninstall again.")
+        raise CouldNotBeDone(_("A tool is running. Wait until it is done, and uninstall again."))
     made = ledger.folders()
     left = [folder for folder in own if not environment.delete(folder)]
     editors.remove_empty(made)
     if left:
-        raise CouldNotBeDone(f"{left[0]} could not be deleted whole. Delete it yourself.")
-    print("NSS is gone from this user's folders. What pip installed, pip uninstalls.")
+        raise CouldNotBeDone(
+            _("{left} could not be deleted whole. Delete it yourself.", left=left[0])
+        )
+    print(_("NSS is gone from this user's folders. What pip installed, pip uninstalls."))
     if models.is_dir():
-        print(f"The models in {models}, a folder that you chose, are left: delete it yourself.")
+        print(
+            _(
+                "The models in {models}, a folder that you chose, are left: delete it yourself.",
+                models=models,
+            )
+        )
     return 0
 
 
@@ -171,11 +186,17 @@ def _agreed(options: argparse.Namespace, where: Paths) -> bool:
     if options.yes:
         return True
     if not sys.stdin.isatty():
-        raise UsageError("Uninstalling everything deletes models and settings: add --yes.")
+        raise UsageError(_("Uninstalling everything deletes models and settings: add --yes."))
     models = environment.size(where.usual_models) if where.usual_models.is_dir() else 0
-    more = f" and {wire.megabytes(models)} of downloaded models" if models else ""
-    question = f"Delete the plug-ins, the worker, all settings{more}? [y/N] "
-    return input(question).strip().lower() in ("y", "yes")
+    question = (
+        _(
+            "Delete the plug-ins, the worker, all settings and {size} of downloaded models?",
+            size=wire.megabytes(models),
+        )
+        if models
+        else _("Delete the plug-ins, the worker, all settings?")
+    )
+    return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
 
 
 def _setup(options: argparse.Namespace) -> int:
@@ -189,11 +210,13 @@ def _setup(options: argparse.Namespace) -> int:
         print(flow.remove(where, _tell, wish.is_set))
         return 0
     if options.wheels is not None and not options.wheels.is_dir():
-        raise BadInput(f"There is no folder {options.wheels}.")
+        raise BadInput(_("There is no folder {wheels}.", wheels=options.wheels))
     stamp = environment.state(where).stamp
     flavour = options.flavour or (stamp.flavour if stamp else locks.CPU)
     python = _python(options.python, where, flavour)
-    print(f"With {python.title}, {python.program}.", file=sys.stderr)
+    print(
+        _("With {python}, {program}.", python=python.title, program=python.program), file=sys.stderr
+    )
     with _parts() as parts:
         said = flow.install(where, parts, python, flavour, options.wheels, _tell, wish.is_set)
     print(said)
@@ -210,8 +233,10 @@ def _python(program: str | None, where: Paths, flavour: str) -> pythons.Python:
     chosen = pythons.best(fitting)
     if chosen is None:
         raise CouldNotBeDone(
-            "There is no Python between 3.11 and 3.14 for that here. Install one, or name it with "
-            "--python."
+            _(
+                "There is no Python between 3.11 and 3.14 for that here. Install one, or name it "
+                "with --python."
+            )
         )
     return chosen
 
@@ -242,10 +267,22 @@ def _status(options: argparse.Namespace, where: Paths) -> int:
     if options.json:
         print(json.dumps(facts, indent=2))
     elif state.stamp and state.folder:
-        made = f"version {state.stamp.version}, Python {state.stamp.python}, {state.stamp.flavour}"
+        made = _(
+            "version {version}, Python {python}, {flavour}",
+            version=state.stamp.version,
+            python=state.stamp.python,
+            flavour=state.stamp.flavour,
+        )
         size = wire.megabytes(facts["bytes"])
-        print(f"The worker's environment is {state.condition.value}: {made}, {size}.")
+        print(
+            _(
+                "The worker's environment is {state}: {made}, {size}.",
+                state=state.condition.value,
+                made=made,
+                size=size,
+            )
+        )
         print(state.folder)
     else:
-        print(f"The worker's environment: {state.condition.value}.")
+        print(_("The worker's environment: {state}.", state=state.condition.value))
     return 0

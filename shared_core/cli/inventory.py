@@ -11,6 +11,8 @@ from datetime import date, datetime, timezone
 from pathlib import Path
 from typing import Any, Literal
 
+from shared_core.bridge.language import _
+
 from ..bridge import (
     settings,
     wire,
@@ -42,7 +44,13 @@ def chosen(cards: Mapping[str, Card], ids: Sequence[str]) -> list[Card]:
     """The cards with these ids."""
     for model in ids:
         if model not in cards:
-            raise UsageError(f"There is no model {model!r}; the models are {', '.join(cards)}.")
+            raise UsageError(
+                _(
+                    "There is no model {model}; the models are {names}.",
+                    model=repr(model),
+                    names=", ".join(cards),
+                )
+            )
     return [cards[model] for model in dict.fromkeys(ids)]
 
 
@@ -79,7 +87,7 @@ def today() -> date:
 
 def size(count: int) -> str:
     """A byte count as users read it, nothing included."""
-    return wire.megabytes(count) if count else "0 MB"
+    return wire.megabytes(count) if count else _("0 MB")
 
 
 def show_list(options: argparse.Namespace) -> int:
@@ -96,8 +104,11 @@ def show_list(options: argparse.Namespace) -> int:
         _print_list(store, entries, strangers, leftovers)
         if left_out:
             print(
-                f"{len(left_out)} left out, since only models that allow commercial use are "
-                "wanted; nss settings commercial_only=no lists them."
+                _(
+                    "{count} left out, since only models that allow commercial use are wanted; "
+                    "nss settings commercial_only=no lists them.",
+                    count=len(left_out),
+                )
             )
         return 0
     tiers = {
@@ -149,17 +160,43 @@ def _print_list(
 ) -> None:
     _print_table(entries)
     for tier, (here, count, used, total) in inventory.by_tier(entries).items():
-        print(f"{tier}: {here} of {count} here, {size(used)} of {size(total)}")
+        print(
+            _(
+                "{tier}: {here} of {count} here, {size} of {free}",
+                tier=tier,
+                here=here,
+                count=count,
+                size=size(used),
+                free=size(total),
+            )
+        )
     for name, used in strangers.items():
-        print(f"{name}: {size(used)}, no card knows it any more; nss models remove {name}")
+        print(
+            _(
+                "{name}: {size}, no card knows it any more; nss models remove {name}",
+                name=name,
+                size=size(used),
+            )
+        )
     for one in leftovers:
-        of = f"of {one.file} ({one.model})" if one.model else "of no model"
+        of = (
+            _("of {file} ({model})", file=one.file, model=one.model)
+            if one.model
+            else _("of no model")
+        )
         day = datetime.fromtimestamp(one.since, timezone.utc).date()
         print(f"{size(one.bytes)} {of}: {'coming in' if one.busy else f'unfinished since {day}'}")
     used = sum(entry.disk_bytes for entry in entries) + sum(strangers.values())
     used += sum(one.bytes for one in leftovers)
     free = shutil.disk_usage(_existing(store.root)).free
-    print(f"In all {size(used)} in {store.root}, where {size(free)} are free.")
+    print(
+        _(
+            "In all {size} in {root}, where {free} are free.",
+            size=size(used),
+            root=store.root,
+            free=size(free),
+        )
+    )
     if trouble := store.trouble():
         print(trouble)
 
@@ -176,9 +213,9 @@ def _print_table(entries: Sequence[inventory.Entry]) -> None:
         *("model", "for", "tier", "size", "on disk", "state", "last used", "commercial"),
         "licence",
     )
-    shown = [head for head in heads if wide or head not in ("for", "tier", "on disk", "licence")]
+    shown = [head for head in heads if wide or head not in ("for", "tier", _("on disk"), "licence")]
     for head in shown:
-        justify: Literal["left", "right"] = "right" if head in ("size", "on disk") else "left"
+        justify: Literal["left", "right"] = "right" if head in ("size", _("on disk")) else "left"
         table.add_column(head, no_wrap=head != "licence", overflow="fold", justify=justify)
     tool = ""
     for entry in sorted(entries, key=lambda one: (one.card.tool, one.card.rank, one.card.id)):
@@ -203,7 +240,7 @@ def _print_table(entries: Sequence[inventory.Entry]) -> None:
         table.add_row(*(cells[head] for head in shown))
     console.print(table)
     if not wide:
-        print("The licence of each: nss models show MODEL, or a wider window.")
+        print(_("The licence of each: nss models show MODEL, or a wider window."))
     print()
 
 

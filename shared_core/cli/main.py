@@ -11,6 +11,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from shared_core.bridge.language import _, ngettext
+
 from ..bridge import (
     __version__,
     consent,
@@ -72,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"nss: {error}", file=sys.stderr)
         return error.exit_code
     except KeyboardInterrupt:
-        print("nss: Cancelled.", file=sys.stderr)
+        print(_("nss: Cancelled."), file=sys.stderr)
         return Cancelled.exit_code
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
@@ -81,8 +83,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if sys.flags.dev_mode:
             raise
         print(
-            f"nss: This is a fault in NSS ({type(error).__name__}: {error}). "
-            "Please report it with the command you gave.",
+            _(
+                "nss: This is a fault in NSS ({kind}: {error}). Please report it with the "
+                "command you gave.",
+                kind=type(error).__name__,
+                error=error,
+            ),
             file=sys.stderr,
         )
         return CouldNotBeDone.exit_code
@@ -115,7 +121,7 @@ def _order(options: argparse.Namespace) -> Order:
     for pair in options.p:
         name, equals, value = pair.partition("=")
         if not equals:
-            raise UsageError(f"-p takes NAME=VALUE, not {pair!r}.")
+            raise UsageError(_("-p takes NAME=VALUE, not {pair}.", pair=repr(pair)))
         given[name] = value
     if options.seed is not None:
         given["seed"] = options.seed
@@ -139,7 +145,7 @@ def _size(options: argparse.Namespace) -> tuple[int, int]:
     if options.image is None:
         tool = toolbox.tool(options.tool)
         if tool.returns is not toolbox.Returns.LAYER:
-            raise UsageError(f"{tool.title} needs a picture: name a file.")
+            raise UsageError(_("{tool} needs a picture: name a file.", tool=tool.title))
         width, height = options.size
         return int(width), int(height)
     header = probe(options.image)
@@ -150,9 +156,13 @@ def _canvas(text: str) -> tuple[int, int]:
     """WIDTHxHEIGHT as two numbers."""
     width, times, height = text.lower().replace("×", "x").partition("x")
     if not (times and width.isdecimal() and height.isdecimal() and int(width) and int(height)):
-        raise argparse.ArgumentTypeError(f"takes WIDTHxHEIGHT, such as 768x512, not {text!r}")
+        raise argparse.ArgumentTypeError(
+            _("takes WIDTHxHEIGHT, such as 768x512, not {text}", text=repr(text))
+        )
     if max(int(width), int(height)) > wire.MAX_SIDE:
-        raise argparse.ArgumentTypeError(f"takes at most {wire.MAX_SIDE} pixels a side")
+        raise argparse.ArgumentTypeError(
+            _("takes at most {most} pixels a side", most=wire.MAX_SIDE)
+        )
     return int(width), int(height)
 
 
@@ -168,7 +178,7 @@ def _plan(options: argparse.Namespace) -> int:
         if plan.offer:
             print(f"{consent.question(plan.offer)}:\n{cli_consent.told(order.tool, plan.offer)}")
         if plan.insist:
-            print(f"With --path real: {plan.insist}.")
+            print(_("With --path real: {insist}.", insist=plan.insist))
     return 0
 
 
@@ -179,7 +189,7 @@ def _run(options: argparse.Namespace) -> int:
 
     order = _order(options)
     if options.strokes and order.parameters.get("strokes") != "above":
-        raise UsageError("--strokes has no effect without -p strokes=above (Colorize): add it.")
+        raise UsageError(_("--strokes has no effect without -p strokes=above (Colorize): add it."))
     host = FileHost(
         paths(), options.image, options.output, options.mask, options.strokes, options.size
     )
@@ -195,11 +205,13 @@ def _run(options: argparse.Namespace) -> int:
         try:
             options.receipt.write_text(receipts.to_json(made) + "\n", "utf-8")
         except OSError as error:
-            kept = " It is in the picture too: nss receipt reads it." if options.output else ""
-            raise CouldNotBeDone(
-                f"The result is done, but its receipt {options.receipt} could not be written "
-                f"({error.strerror or error}).{kept}"
-            ) from None
+            failed = _(
+                "The result is done, but its receipt {receipt} could not be written ({reason}).",
+                receipt=options.receipt,
+                reason=error.strerror or error,
+            )
+            too = _("It is in the picture too: nss receipt reads it.")
+            raise CouldNotBeDone(f"{failed} {too}" if options.output else failed) from None
     if found := words(made):
         print(found)
     print(
@@ -214,11 +226,14 @@ def _check_receipt_target(target: Path, pictures: Sequence[Path | None]) -> None
     """Raise, before any work, when the receipt cannot be written or would replace a picture."""
     for picture in pictures:
         if picture is not None and os.path.realpath(target) == os.path.realpath(picture):
-            raise UsageError(f"{target}: the receipt must not replace a picture.")
+            raise UsageError(_("{target}: the receipt must not replace a picture.", target=target))
     folder = os.path.dirname(os.path.realpath(target))
     if os.path.isdir(target) or not os.path.isdir(folder) or not os.access(folder, os.W_OK):
         raise CouldNotBeDone(
-            f"The receipt {target} cannot be written there. Choose another name or folder."
+            _(
+                "The receipt {target} cannot be written there. Choose another name or folder.",
+                target=target,
+            )
         )
 
 
@@ -236,7 +251,7 @@ def _doctor(options: argparse.Namespace) -> int:
     if options.json:
         print_json({**profile, "tier": advice} if profile else {})
     elif profile is None:
-        print("This machine has not been measured yet; nss doctor without --no-probe does it.")
+        print(_("This machine has not been measured yet; nss doctor without --no-probe does it."))
     else:
         print(reply.report)
     return 0
@@ -275,12 +290,18 @@ def _worker(options: argparse.Namespace) -> int:
     if options.json:
         print_json(facts)
     elif options.action == "stop":
-        print("The worker ends." if running else "No worker is running.")
+        print(_("The worker ends.") if running else _("No worker is running."))
     elif running:
         busy = facts["job_running"] or "nothing"
-        print(f"The worker runs as process {facts['pid']} and is busy with {busy}.")
+        print(
+            _(
+                "The worker runs as process {pid} and is busy with {busy}.",
+                pid=facts["pid"],
+                busy=busy,
+            )
+        )
     else:
-        print("No worker is running.")
+        print(_("No worker is running."))
     return 0
 
 
@@ -289,28 +310,41 @@ def _receipt(options: argparse.Namespace) -> int:
 
     if options.embed is not None:
         if options.output is None:
-            raise UsageError("--embed DOCUMENT needs -o FILE, the file exported from it.")
+            raise UsageError(_("--embed DOCUMENT needs -o FILE, the file exported from it."))
         if not options.output.exists():
-            raise BadInput(f"There is no file {options.output}. Export the document to it first.")
+            raise BadInput(
+                _(
+                    "There is no file {output}. Export the document to it first.",
+                    output=options.output,
+                )
+            )
         found = labels.read(options.embed)
         if not found:
-            raise BadInput(f"{options.embed} carries no receipt, so there is nothing to embed.")
+            raise BadInput(
+                _("{embed} carries no receipt, so there is nothing to embed.", embed=options.embed)
+            )
         labels.embed(options.output, found)
-        receipts = "1 receipt" if len(found) == 1 else f"{len(found)} receipts"
-        print(f"{options.output}: {receipts} embedded.")
+        print(
+            ngettext(
+                "{output}: {count} receipt embedded.",
+                "{output}: {count} receipts embedded.",
+                len(found),
+                output=options.output,
+            )
+        )
         return 0
     if options.file is None:
-        raise UsageError("Name a file, or use --embed DOCUMENT -o FILE.")
+        raise UsageError(_("Name a file, or use --embed DOCUMENT -o FILE."))
     found = labels.read(options.file)
     if not found:
-        raise BadInput(f"{options.file} carries no receipt.")
+        raise BadInput(_("{file} carries no receipt.", file=options.file))
     print_json(found[0] if len(found) == 1 else found)
     return 0
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="nss", description="Real neural models and honest classical fallbacks for pictures."
+        prog="nss", description=_("Real neural models and honest classical fallbacks for pictures.")
     )
     parser.add_argument("--version", action="version", version=f"nss {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -321,14 +355,14 @@ def _parser() -> argparse.ArgumentParser:
         return sub
 
     def with_json(sub: Any) -> Any:
-        sub.add_argument("--json", action="store_true", help="print JSON")
+        sub.add_argument("--json", action="store_true", help=_("print JSON"))
         return sub
 
-    with_json(command("tools", _tools, "List the tools and their parameters."))
+    with_json(command("tools", _tools, _("List the tools and their parameters.")))
 
     for name, action, text in (
-        ("plan", _plan, "Say what a tool would do to a picture, and why."),
-        ("run", _run, "Run a tool on a picture."),
+        ("plan", _plan, _("Say what a tool would do to a picture, and why.")),
+        ("run", _run, _("Run a tool on a picture.")),
     ):
         sub = command(name, action, text)
         sub.add_argument("tool", metavar="TOOL")
@@ -338,33 +372,37 @@ def _parser() -> argparse.ArgumentParser:
             metavar="WxH",
             type=_canvas,
             default=(512, 512),
-            help="of the canvas where there is no IMAGE (text-to-image)",
+            help=_("of the canvas where there is no IMAGE (text-to-image)"),
         )
-        sub.add_argument("--path", choices=wire.PATHS, default="auto", help="which path to take")
+        sub.add_argument("--path", choices=wire.PATHS, default="auto", help=_("which path to take"))
         sub.add_argument("-p", metavar="NAME=VALUE", action="append", default=[], help="parameter")
         cli_settings.add_limits(sub)
-        sub.add_argument("--seed", type=int, help="seed of random choices")
+        sub.add_argument("--seed", type=int, help=_("seed of random choices"))
         if name == "plan":
             with_json(sub)
             continue
-        sub.add_argument("-o", dest="output", metavar="OUT", type=Path, help="PNG or TIFF")
-        sub.add_argument("--mask", metavar="MASK", type=Path, help="grey picture: the selection")
-        sub.add_argument("--receipt", metavar="FILE.json", type=Path, help="write the receipt")
-        sub.add_argument("--strokes", metavar="FILE", type=Path, help="picture with colour strokes")
+        sub.add_argument("-o", dest="output", metavar="OUT", type=Path, help=_("PNG or TIFF"))
+        sub.add_argument("--mask", metavar="MASK", type=Path, help=_("grey picture: the selection"))
+        sub.add_argument("--receipt", metavar="FILE.json", type=Path, help=_("write the receipt"))
+        sub.add_argument(
+            "--strokes", metavar="FILE", type=Path, help=_("picture with colour strokes")
+        )
         sub.add_argument(
             "--yes",
             action="store_true",
-            help="consent to a model's download; to one that restricts commercial use only where "
-            "it is chosen by -p model=",
+            help=_(
+                "consent to a model's download; to one that restricts commercial use only where "
+                "it is chosen by -p model="
+            ),
         )
 
-    sub = with_json(command("doctor", _doctor, "Say what this machine can run."))
-    sub.add_argument("--no-probe", action="store_true", help="do not wait for the measurement")
-    sub.add_argument("--again", action="store_true", help="measure anew")
+    sub = with_json(command("doctor", _doctor, _("Say what this machine can run.")))
+    sub.add_argument("--no-probe", action="store_true", help=_("do not wait for the measurement"))
+    sub.add_argument("--again", action="store_true", help=_("measure anew"))
     sub.add_argument(
         "--privacy",
         action="store_true",
-        help="say instead what was ever contacted, and what is kept on this machine",
+        help=_("say instead what was ever contacted, and what is kept on this machine"),
     )
     sub.add_argument(
         "--diagnostics",
@@ -372,19 +410,19 @@ def _parser() -> argparse.ArgumentParser:
         help="say instead what a report of a fault needs, without names, paths or pictures",
     )
 
-    sub = command("settings", cli_settings.show_or_change, "Show or change your settings.")
+    sub = command("settings", cli_settings.show_or_change, _("Show or change your settings."))
     cli_settings.register(sub)
 
-    models = "List, get, verify or remove models."
+    models = _("List, get, verify or remove models.")
     cli_models.register(commands.add_parser("models", help=models, description=models))
 
-    sub = with_json(command("worker", _worker, "Ask or end the worker process."))
+    sub = with_json(command("worker", _worker, _("Ask or end the worker process.")))
     sub.add_argument("action", choices=("status", "stop"))
 
     cli_install.register(command)
 
-    sub = command("receipt", _receipt, "Read the receipts in a file, or embed a document's.")
+    sub = command("receipt", _receipt, _("Read the receipts in a file, or embed a document's."))
     sub.add_argument("file", metavar="FILE", type=Path, nargs="?")
-    sub.add_argument("--embed", metavar="DOCUMENT", type=Path, help=".kra or .xcf to read from")
-    sub.add_argument("-o", dest="output", metavar="FILE", type=Path, help="exported file")
+    sub.add_argument("--embed", metavar="DOCUMENT", type=Path, help=_(".kra or .xcf to read from"))
+    sub.add_argument("-o", dest="output", metavar="FILE", type=Path, help=_("exported file"))
     return parser

@@ -9,6 +9,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from shared_core.bridge.language import _
+
 from ..bridge import launch
 from ..bridge.errors import (
     BadInput,
@@ -61,46 +63,56 @@ def register(sub: Any) -> None:
     def action(name: str, command: Callable[[argparse.Namespace], int], text: str) -> Any:
         made = actions.add_parser(name, help=text, description=text)
         made.set_defaults(command=command)
-        made.add_argument("--json", action="store_true", help="print JSON")
+        made.add_argument("--json", action="store_true", help=_("print JSON"))
         return made
 
-    action("list", show_list, "List the models: size, licence, state, use of the disk.")
-    show = action("show", _show, "Say all that is known of a model, and from where.")
+    action("list", show_list, _("List the models: size, licence, state, use of the disk."))
+    show = action("show", _show, _("Say all that is known of a model, and from where."))
     show.add_argument("id", metavar="MODEL")
     cli_own.register(action)
-    get = action("get", _get, "Download, verify and try a model.")
+    get = action("get", _get, _("Download, verify and try a model."))
     get.add_argument("id", metavar="MODEL", nargs="?")
-    verify = action("verify", _verify, "Hash the files of models anew.")
-    verify.add_argument("ids", metavar="MODEL", nargs="*", help="default: all that are here")
-    remove = action("remove", _remove, "Delete the files of models.")
+    verify = action("verify", _verify, _("Hash the files of models anew."))
+    verify.add_argument("ids", metavar="MODEL", nargs="*", help=_("default: all that are here"))
+    remove = action("remove", _remove, _("Delete the files of models."))
     remove.add_argument("ids", metavar="MODEL", nargs="*")
     remove.add_argument(
         "--unused-for",
         metavar="TIME",
         type=_days,
-        help="those not used for so long, such as 90d, 12w, 6m or 1y; lists them only",
+        help=_("those not used for so long, such as 90d, 12w, 6m or 1y; lists them only"),
     )
-    remove.add_argument("--yes", action="store_true", help="delete what --unused-for lists")
-    move = action("move", _move, "Keep the models in another folder from now on.")
+    remove.add_argument("--yes", action="store_true", help=_("delete what --unused-for lists"))
+    move = action("move", _move, _("Keep the models in another folder from now on."))
     move.add_argument("folder", metavar="FOLDER", type=Path)
-    bring = action("import", bring_in, "Take over models' files from a folder, by their bytes.")
+    bring = action("import", bring_in, _("Take over models' files from a folder, by their bytes."))
     bring.add_argument("folder", metavar="FOLDER", type=Path)
-    export = action("export", copy_out, "Copy models into a folder for another machine.")
+    export = action("export", copy_out, _("Copy models into a folder for another machine."))
     export.add_argument("folder", metavar="FOLDER", type=Path)
-    export.add_argument("ids", metavar="MODEL", nargs="*", help="default: all that are here")
-    lock = action("lock", _lock, "For maintainers: hold the cards against the Hub, correct them.")
-    lock.add_argument("ids", metavar="MODEL", nargs="*", help="default: all")
-    lock.add_argument("--check", action="store_true", help="change nothing; exit code 3 if wrong")
-    lock.add_argument(
-        "--declared", action="store_true", help="write hashes into cards that leave them to the hub"
+    export.add_argument("ids", metavar="MODEL", nargs="*", help=_("default: all that are here"))
+    lock = action(
+        "lock", _lock, _("For maintainers: hold the cards against the Hub, correct them.")
     )
-    lock.add_argument("--newest", action="store_true", help="pin the repository's newest revision")
+    lock.add_argument("ids", metavar="MODEL", nargs="*", help=_("default: all"))
+    lock.add_argument(
+        "--check", action="store_true", help=_("change nothing; exit code 3 if wrong")
+    )
+    lock.add_argument(
+        "--declared",
+        action="store_true",
+        help=_("write hashes into cards that leave them to the hub"),
+    )
+    lock.add_argument(
+        "--newest", action="store_true", help=_("pin the repository's newest revision")
+    )
 
 
 def _days(text: str) -> int:
     match = re.fullmatch(r"(\d{1,4})\s*([dwmy])", text.strip().lower())
     if match is None:
-        raise argparse.ArgumentTypeError(f"takes a time such as 90d, 12w, 6m or 1y, not {text!r}")
+        raise argparse.ArgumentTypeError(
+            _("takes a time such as 90d, 12w, 6m or 1y, not {text}", text=repr(text))
+        )
     return int(match[1]) * _DAYS[match[2]]
 
 
@@ -116,7 +128,9 @@ def _verify(options: argparse.Namespace) -> int:
 def _get(options: argparse.Namespace) -> int:
     cards = own.known(paths())
     if options.id is None:
-        raise UsageError(f"Name the model to get; the models are {', '.join(cards)}.")
+        raise UsageError(
+            _("Name the model to get; the models are {names}.", names=", ".join(cards))
+        )
     [card] = chosen(cards, [options.id])
     store = Store(paths())
     family = catalogue.with_needs(cards, card)
@@ -143,19 +157,21 @@ def _remove(options: argparse.Namespace) -> int:
     if options.unused_for is not None:
         return _remove_unused(options, cards, store)
     if not options.ids:
-        raise UsageError(f"Name the model to remove; the models are {', '.join(cards)}.")
+        raise UsageError(
+            _("Name the model to remove; the models are {names}.", names=", ".join(cards))
+        )
     wanted = tending.remove(store, cards, options.ids)
     left = wanted if options.json else [card for card in wanted if not card.own]
     for card in wanted:
         if card not in left:
-            print(f"{card.id}: removed")
+            print(_("{id}: removed", id=card.id))
     say(options, {card.id: store.state(card) for card in left})
     return 0
 
 
 def _remove_unused(options: argparse.Namespace, cards: Mapping[str, Card], store: Store) -> int:
     if options.ids:
-        raise UsageError("--unused-for finds the models itself: name none.")
+        raise UsageError(_("--unused-for finds the models itself: name none."))
     idle = inventory.unused(inventory.take(store, cards.values()), options.unused_for, today())
     if options.yes:
         for entry in idle:
@@ -165,14 +181,24 @@ def _remove_unused(options: argparse.Namespace, cards: Mapping[str, Card], store
         return 0
     for entry in idle:
         print(
-            f"{entry.card.id}: {size(entry.disk_bytes)}, not used for "
-            f"{entry.idle_days(today())} days"
+            _(
+                "{id}: {size}, not used for {days} days",
+                id=entry.card.id,
+                size=size(entry.disk_bytes),
+                days=entry.idle_days(today()),
+            )
         )
     total = size(sum(entry.disk_bytes for entry in idle))
     if options.yes:
-        print(f"{len(idle)} models removed, {total}.")
+        print(_("{count} models removed, {total}.", count=len(idle), total=total))
     else:
-        print(f"{len(idle)} models, {total}; nothing was removed. Add --yes to remove them.")
+        print(
+            _(
+                "{count} models, {total}; nothing was removed. Add --yes to remove them.",
+                count=len(idle),
+                total=total,
+            )
+        )
     return 0
 
 
@@ -183,16 +209,28 @@ def _move(options: argparse.Namespace) -> int:
     with Screen() as screen:
 
         def tell(progress: Progress) -> None:
-            screen.bytes(progress, f"moving {progress.file}")
+            screen.bytes(progress, _("moving {file}", file=progress.file))
 
         moved = move(paths(), own.known(paths()).values(), target, tell, screen.cancelled)
     if options.json:
         left = [str(path) for path in moved.left]
         print_json({"folder": str(target), "models": moved.models, "left": left})
         return 0
-    print(f"Models are kept in {target} now; {moved.models} were moved, {size(moved.bytes)}.")
+    print(
+        _(
+            "Models are kept in {target} now; {models} were moved, {size}.",
+            target=target,
+            models=moved.models,
+            size=size(moved.bytes),
+        )
+    )
     for path in moved.left:
-        print(f"{path} could not be deleted: close what uses it, and give the same command again.")
+        print(
+            _(
+                "{path} could not be deleted: close what uses it, and give the same command again.",
+                path=path,
+            )
+        )
     return 0
 
 
@@ -207,7 +245,7 @@ def _lock(options: argparse.Namespace) -> int:
     wanted = options.ids or list(known)
     chosen({model: card for model, (_, card) in known.items()}, wanted)
     if options.newest and not options.ids:
-        raise UsageError("--newest takes the models whose newest revision is to be pinned.")
+        raise UsageError(_("--newest takes the models whose newest revision is to be pinned."))
     wrong = []
     for model in wanted:
         path, card = known[model]
@@ -222,6 +260,13 @@ def _lock(options: argparse.Namespace) -> int:
     else:
         for pin in wrong:
             print(pin.sentence())
-        verb = "are wrong" if options.check else "were corrected"
-        print(f"{len(wanted)} cards held against the hub; {len(wrong)} values {verb}.")
+        verb = _("are wrong") if options.check else _("were corrected")
+        print(
+            _(
+                "{count} cards held against the hub; {wrong} values {verb}.",
+                count=len(wanted),
+                wrong=len(wrong),
+                verb=verb,
+            )
+        )
     return BadInput.exit_code if options.check and wrong else 0

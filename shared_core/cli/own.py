@@ -30,40 +30,42 @@ _MARKS = {
 
 def register(action: Any) -> None:
     """Add the commands to the parser of ``nss models``; ``action`` makes one."""
-    add = action("add", _add, "Bring a model of your own: an .onnx file, or one on the Hub.")
+    add = action("add", _add, _("Bring a model of your own: an .onnx file, or one on the Hub."))
     add.add_argument("source", metavar="FILE or OWNER/NAME")
-    add.add_argument("--tool", required=True, help="the tool that it is for")
+    add.add_argument("--tool", required=True, help=_("the tool that it is for"))
     add.add_argument(
         "--file",
         dest="files",
         metavar="PATH",
         action="append",
         default=[],
-        help="the .onnx file in a repository; again for data that does not bear its name",
+        help=_("the .onnx file in a repository; again for data that does not bear its name"),
     )
-    add.add_argument("--revision", metavar="HEX", help="the commit of the repository, 40 digits")
+    add.add_argument("--revision", metavar="HEX", help=_("the commit of the repository, 40 digits"))
     add.add_argument(
         "-p",
         metavar="NAME=VALUE",
         action="append",
         default=[],
-        help="correct what was understood, such as -p order=bgr",
+        help=_("correct what was understood, such as -p order=bgr"),
     )
-    add.add_argument("--title", default="", help="what the model is called; default: the file")
-    add.add_argument("--licence", default="", help="under which licence it is")
+    add.add_argument("--title", default="", help=_("what the model is called; default: the file"))
+    add.add_argument("--licence", default="", help=_("under which licence it is"))
     add.add_argument(
         "--commercial",
         choices=("yes", "no", "unclear"),
         default="unclear",
-        help="whether its licence allows commercial use",
+        help=_("whether its licence allows commercial use"),
     )
-    add.add_argument("--picture", metavar="FILE", type=Path, help="try it on the middle of this")
-    add.add_argument("--preview", metavar="OUT.png", type=Path, help="write before and after")
-    add.add_argument("--dry-run", action="store_true", help="look at it and try it, store nothing")
-    add.add_argument("--yes", action="store_true", help="consent to a download, ask nothing")
+    add.add_argument("--picture", metavar="FILE", type=Path, help=_("try it on the middle of this"))
+    add.add_argument("--preview", metavar="OUT.png", type=Path, help=_("write before and after"))
+    add.add_argument(
+        "--dry-run", action="store_true", help=_("look at it and try it, store nothing")
+    )
+    add.add_argument("--yes", action="store_true", help=_("consent to a download, ask nothing"))
     for name, on, text in (
-        ("on", True, "Use a model of your own before the others."),
-        ("off", False, "Use a model of your own only where it is chosen by its name."),
+        ("on", True, _("Use a model of your own before the others.")),
+        ("off", False, _("Use a model of your own only where it is chosen by its name.")),
     ):
         switch = action(name, _switch, text)
         switch.add_argument("id", metavar="MODEL")
@@ -84,7 +86,7 @@ def _switch(options: argparse.Namespace) -> int:
 def _add(options: argparse.Namespace) -> int:
     told = _told(options.p)
     if options.preview and options.preview.suffix.lower() != ".png":
-        raise UsageError("--preview writes a PNG: give it a name that ends in .png.")
+        raise UsageError(_("--preview writes a PNG: give it a name that ends in .png."))
     client = worker_client()
     with Arena(paths()) as arena:
         tile = _tile(arena, options.picture) if options.picture else None
@@ -120,11 +122,13 @@ def _add(options: argparse.Namespace) -> int:
         print_json({**facts, "model": added.model if added else None})
     elif added:
         print(added.text)
-        print(f"Switch it off with: nss models off {added.model}")
+        print(_("Switch it off with: nss models off {model}", model=added.model))
     elif examine.model:
-        print(f"Not added; what came is kept until: nss models remove {examine.model}")
+        print(
+            _("Not added; what came is kept until: nss models remove {model}", model=examine.model)
+        )
     else:
-        print("Nothing was stored.")
+        print(_("Nothing was stored."))
     return 0
 
 
@@ -133,7 +137,7 @@ def _told(pairs: Sequence[str]) -> dict[str, str]:
     for pair in pairs:
         name, equals, value = pair.partition("=")
         if not equals:
-            raise UsageError(f"-p takes NAME=VALUE, not {pair!r}.")
+            raise UsageError(_("-p takes NAME=VALUE, not {pair}.", pair=repr(pair)))
         told[name.strip()] = value.strip()
     return told
 
@@ -144,11 +148,14 @@ def _fetched(options: argparse.Namespace, client: Client) -> wire.Fetched:
     if not options.files and not options.revision:
         if not path.exists():
             raise BadInput(
-                f"There is no file {path}. A repository on the Hub takes --file and --revision."
+                _(
+                    "There is no file {path}. A repository on the Hub takes --file and --revision.",
+                    path=path,
+                )
             )
         return wire.Fetched(str(path.absolute()), "")
     if not options.revision:
-        raise UsageError("A repository takes --revision, the 40 digits of a commit.")
+        raise UsageError(_("A repository takes --revision, the 40 digits of a commit."))
     environment = launch.hub_environment()
     offer = client.ask(
         wire.AskHub(options.source, options.revision, tuple(options.files), environment),
@@ -156,10 +163,10 @@ def _fetched(options: argparse.Namespace, client: Client) -> wire.Fetched:
     )
     if not options.yes:
         if not (sys.stdin.isatty() and sys.stderr.isatty()):
-            raise UsageError(f"{offer.consent()}: add --yes to consent.")
+            raise UsageError(_("{consent}: add --yes to consent.", consent=offer.consent()))
         print(f"{offer.consent()}? [y/N] ", end="", file=sys.stderr, flush=True)
         if sys.stdin.readline().strip().lower() not in ("y", "yes"):
-            raise Cancelled("Nothing was downloaded.")
+            raise Cancelled(_("Nothing was downloaded."))
     options.licence = options.licence or offer.licence
     files = tuple(options.files)
     request = wire.FetchFiles(options.source, options.revision, files, environment)
@@ -181,7 +188,7 @@ def _tile(arena: Arena, path: Path) -> wire.PixelFile:
 
 
 def _show(examined: wire.Examined, preview: Path | None) -> None:
-    print(f"{examined.title}, as it was understood:")
+    print(_("{title}, as it was understood:", title=examined.title))
     width = max(len(finding.value) for finding in examined.findings)
     for finding in examined.findings:
         name = f"-p {finding.name}=" if finding.open else f"   {finding.name}:"
@@ -191,16 +198,16 @@ def _show(examined: wire.Examined, preview: Path | None) -> None:
             print(f"  {'':18} {'':{width}}  {'':8} or: {', '.join(finding.choices[1:])}")
     print(f"{examined.summary}.")
     for doubt in examined.doubts:
-        print(f"Caution: {doubt}")
+        print(_("Caution: {doubt}", doubt=doubt))
     if preview and examined.png:
-        print(f"Before and after: {preview}")
+        print(_("Before and after: {preview}", preview=preview))
 
 
 def _agreed(options: argparse.Namespace) -> bool:
     """On a terminal: whether the user wants it as it was understood."""
     if options.yes or options.json or not (sys.stdin.isatty() and sys.stderr.isatty()):
         return True
-    print("Add it so? [Y/n] ", end="", file=sys.stderr, flush=True)
+    print(_("Add it so?") + " [Y/n] ", end="", file=sys.stderr, flush=True)
     return sys.stdin.readline().strip().lower() in ("", "y", "yes")
 
 
@@ -208,4 +215,6 @@ def _write(path: Path, data: bytes) -> None:
     try:
         path.write_bytes(data)
     except OSError as error:
-        raise CouldNotBeDone(f"{path} cannot be written ({error.strerror or error}).") from None
+        raise CouldNotBeDone(
+            _("{path} cannot be written ({reason}).", path=path, reason=error.strerror or error)
+        ) from None

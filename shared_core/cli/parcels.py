@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
+from shared_core.bridge.language import _
+
 from ..bridge.errors import (
     BadInput,
     CouldNotBeDone,
@@ -72,13 +74,21 @@ def bring_in(options: argparse.Namespace) -> int:
         )
     else:
         for match, way in brought.ways:
-            print(f"{match.card.id}: {match.file.path} {way}, from {match.source}")
+            print(
+                _(
+                    "{id}: {path} {way}, from {source}",
+                    id=match.card.id,
+                    path=match.file.path,
+                    way=way,
+                    source=match.source,
+                )
+            )
         say(options, states)
-        _print_few("In the way", troubles)
-        _print_few("Of no known model", [str(path) for path in brought.others])
-        _print_few("Not readable", brought.unreadable)
+        _print_few(_("In the way"), troubles)
+        _print_few(_("Of no known model"), [str(path) for path in brought.others])
+        _print_few(_("Not readable"), brought.unreadable)
     if not brought.ways and not troubles:
-        raise BadInput(f"No file below {folder} is one of a known model.")
+        raise BadInput(_("No file below {folder} is one of a known model.", folder=folder))
     return CouldNotBeDone.exit_code if troubles else 0
 
 
@@ -86,7 +96,9 @@ def _print_few(head: str, texts: Sequence[str]) -> None:
     for text in texts[:_SHOWN]:
         print(f"{head}: {text}")
     if len(texts) > _SHOWN:
-        print(f"{head}: {len(texts) - _SHOWN} more (--json names them all)")
+        print(
+            _("{head}: {count} more (--json names them all)", head=head, count=len(texts) - _SHOWN)
+        )
 
 
 def copy_out(options: argparse.Namespace) -> int:
@@ -95,12 +107,12 @@ def copy_out(options: argparse.Namespace) -> int:
     chosen(cards, options.ids)
     taken = tending.whole(store, cards, options.ids)
     if not taken:
-        raise BadInput("No model is here that could be exported.")
+        raise BadInput(_("No model is here that could be exported."))
     folder = options.folder.expanduser().absolute()
     with Screen() as screen:
 
         def tell(progress: Progress) -> None:
-            screen.bytes(progress, f"copying {progress.file}")
+            screen.bytes(progress, _("copying {file}", file=progress.file))
 
         parcel.export(store, taken, folder, tell, screen.cancelled)
     total = size(sum(card.file_bytes for card in taken))
@@ -108,6 +120,14 @@ def copy_out(options: argparse.Namespace) -> int:
     if options.json:
         print_json({"folder": str(folder), "models": ids})
     else:
-        print(f"{', '.join(ids)}: {total} in {folder}, told in its {parcel.INDEX}.")
-        print(f"On the other machine: nss models import {folder.name}")
+        print(
+            _(
+                "{names}: {total} in {folder}, told in its {index}.",
+                names=", ".join(ids),
+                total=total,
+                folder=folder,
+                index=parcel.INDEX,
+            )
+        )
+        print(_("On the other machine: nss models import {name}", name=folder.name))
     return 0

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from shared_core.bridge.language import _, ngettext
+
 from ..bridge.paths import Paths
 from ..bridge.shop import privacy as told
 from ..catalog import privacy
@@ -15,9 +17,10 @@ def text(paths: Paths) -> str:
 
 
 def _kept(paths: Paths) -> Iterator[str]:
-    yield "What is kept on this machine"
+    yield _("What is kept on this machine")
     for one in privacy.kept(paths):
-        what = one.what or "not known to this version of NSS"
+        what = one.what or _("not known to this version of NSS")
         yield f"  {one.path}"
-        yield f"    {what}: {told.count(one.files, 'file')}, {told.size(one.bytes)}"
-    yield "  In your documents and exported files: the receipts of results."
+        files = ngettext("{count} file", "{count} files", one.files)
+        yield f"    {what}: {files}, {told.size(one.bytes)}"
+    yield "  " + _("In your documents and exported files: the receipts of results.")

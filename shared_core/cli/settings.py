@@ -7,6 +7,8 @@ import sys
 from dataclasses import replace
 from typing import Any
 
+from shared_core.bridge.language import _
+
 from ..bridge import settings
 from ..bridge.errors import UsageError
 from ..bridge.paths import paths
@@ -18,8 +20,8 @@ LIMITS = {"budget": "TIME", "memory": "AMOUNT", "vram": "AMOUNT"}
 
 def register(sub: Any) -> None:
     """Add the arguments of ``nss settings`` to its parser."""
-    sub.add_argument("given", metavar="NAME=VALUE", nargs="*", help="such as budget=3min")
-    sub.add_argument("--json", action="store_true", help="print JSON")
+    sub.add_argument("given", metavar="NAME=VALUE", nargs="*", help=_("such as budget=3min"))
+    sub.add_argument("--json", action="store_true", help=_("print JSON"))
 
 
 def add_limits(sub: Any) -> None:
@@ -29,7 +31,7 @@ def add_limits(sub: Any) -> None:
     sub.add_argument(
         "--commercial",
         action=argparse.BooleanOptionalAction,
-        help="only models that allow commercial use",
+        help=_("only models that allow commercial use"),
     )
 
 
@@ -39,7 +41,7 @@ def show_or_change(options: argparse.Namespace) -> int:
     for pair in options.given:
         name, equals, value = pair.partition("=")
         if not equals:
-            raise UsageError(f"nss settings takes NAME=VALUE, not {pair!r}.")
+            raise UsageError(_("nss settings takes NAME=VALUE, not {pair}.", pair=repr(pair)))
         given[name] = value
     file = paths().settings
     if given:
@@ -50,7 +52,13 @@ def show_or_change(options: argparse.Namespace) -> int:
         return 0
     for setting in settings.SETTINGS:
         print(f"{setting.name} = {words[setting.name]}  ({setting.help})")
-    print(f"They are kept in {file}; NAME={settings.DEFAULT} takes one back.")
+    print(
+        _(
+            "They are kept in {file}; NAME={default} takes one back.",
+            file=file,
+            default=settings.DEFAULT,
+        )
+    )
     return 0
 
 
@@ -63,7 +71,14 @@ def chosen(options: argparse.Namespace) -> Settings:
             try:
                 found[setting.name] = setting.read(text)
             except ValueError as error:
-                raise UsageError(f"--{setting.name} {error}, not {text!r}.") from None
+                raise UsageError(
+                    _(
+                        "--{name} {error}, not {text}.",
+                        name=setting.name,
+                        error=error,
+                        text=repr(text),
+                    )
+                ) from None
     if options.commercial is not None:
         found["commercial_only"] = options.commercial
     return replace(_kept(), **found)

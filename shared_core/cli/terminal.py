@@ -8,6 +8,8 @@ import sys
 import threading
 from typing import Any
 
+from shared_core.bridge.language import _, ngettext
+
 from ..bridge import (
     __version__,
     wire,
@@ -45,7 +47,7 @@ class Screen:
             # The time left is told by whoever knows it.
             columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn())
             self._live = Bars(*columns, console=Console(stderr=True), transient=True)
-            self._task = self._live.add_task("starting", total=None)
+            self._task = self._live.add_task(_("starting"), total=None)
             self._live.start()
 
     def progress(self, event: wire.Progress | wire.Queued) -> None:
@@ -53,7 +55,9 @@ class Screen:
         if self._live is None:
             return
         if isinstance(event, wire.Queued):
-            text = f"waiting behind {event.place} other job" + ("s" if event.place > 1 else "")
+            text = ngettext(
+                "waiting behind {count} other job", "waiting behind {count} other jobs", event.place
+            )
             self._live.update(self._task, description=text, total=None)
         else:
             self._live.update(

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from shared_core.bridge.language import _
+
 from .profile import Adapter
 
 # What a driver's context, its workspaces and the smallest catalogued model need together.
@@ -113,7 +115,7 @@ def find_adapters() -> list[FoundAdapter]:
 def judge_adapter(found: FoundAdapter) -> Adapter:
     """Say what ``found`` is and whether it could host a model; if not, a sentence says why."""
     vendor = VENDORS.get(found.vendor_id or 0, "")
-    name = found.name or f"{vendor or 'unknown'} adapter"
+    name = found.name or _("{vendor} adapter", vendor=vendor or _("unknown"))
     kind, reason = _verdict(found, name)
     capability = found.compute_capability
     ident = ""
@@ -148,9 +150,10 @@ def _verdict(found: FoundAdapter, name: str) -> tuple[str, str]:
     """Kind and, for an adapter that is refused, the sentence."""
     ids = (found.vendor_id or 0, found.device_id or 0)
     if ids == WSL_ADAPTER:
-        return "virtual", (
-            f"{name} is the stand-in that Windows shows to its Linux subsystem; a card behind it "
-            "counts only where its own driver lists it."
+        return "virtual", _(
+            "{name} is the stand-in that Windows shows to its Linux subsystem; a card "
+            "behind it counts only where its own driver lists it.",
+            name=name,
         )
     if (
         found.software
@@ -158,9 +161,10 @@ def _verdict(found: FoundAdapter, name: str) -> tuple[str, str]:
         or ids[0] == MESA_SOFTWARE
         or SOFTWARE_NAMES.search(name)
     ):
-        return "software", (
-            f"{name} is a software renderer: it computes on the processor, slower than the "
-            "processor does by itself."
+        return "software", _(
+            "{name} is a software renderer: it computes on the processor, slower than the "
+            "processor does by itself.",
+            name=name,
         )
     if (
         found.remote
@@ -169,37 +173,58 @@ def _verdict(found: FoundAdapter, name: str) -> tuple[str, str]:
         or found.driver in VIRTUAL_DRIVERS
         or VIRTUAL_NAMES.search(name)
     ):
-        return "virtual", f"{name} is a virtual adapter without a graphics processor behind it."
+        return "virtual", _(
+            "{name} is a virtual adapter without a graphics processor behind it.", name=name
+        )
     if ids[0] in DISPLAY_VENDORS or found.driver in DISPLAY_DRIVERS:
-        return "display", f"{name} only drives a display and cannot compute."
+        return "display", _("{name} only drives a display and cannot compute.", name=name)
     return "gpu", _gpu_trouble(found, name)
 
 
 def _gpu_trouble(found: FoundAdapter, name: str) -> str:
     if found.driver == "":
-        return f"{name} has no driver loaded. Install its vendor's driver to use it."
+        return _("{name} has no driver loaded. Install its vendor's driver to use it.", name=name)
     if found.driver == "vfio-pci":
-        return f"{name} is reserved for a virtual machine."
+        return _("{name} is reserved for a virtual machine.", name=name)
     if found.driver == "nouveau":
-        return f"{name} runs on the nouveau driver, which cannot compute. Install NVIDIA's driver."
+        return _(
+            "{name} runs on the nouveau driver, which cannot compute. Install NVIDIA's driver.",
+            name=name,
+        )
     total, free = found.memory_total, found.memory_free
     if total is not None and (total < NONSENSE_BYTES or (free is not None and free > total)):
-        return (
-            f"{name} reports {_mb(total)} of memory{'' if free is None else f', {_mb(free)} free'},"
-            " which cannot be true of a working card."
+        size = _mb(total)
+        if free is not None:
+            size = _("{size}, {free} free", size=size, free=_mb(free))
+        return _(
+            "{name} reports this memory, which cannot be true of a working card: {size}.",
+            name=name,
+            size=size,
         )
     if total is not None and total < MIN_FREE_BYTES:
-        return f"{name} has {_mb(total)} of memory; models need at least {_mb(MIN_FREE_BYTES)}."
+        return _(
+            "{name} has {size} of memory; models need at least {least}.",
+            name=name,
+            size=_mb(total),
+            least=_mb(MIN_FREE_BYTES),
+        )
     if free is not None and free < MIN_FREE_BYTES:
-        return (
-            f"{name} has {_mb(free)} of its {_mb(total or 0)} memory free; models need at least "
-            f"{_mb(MIN_FREE_BYTES)}. Close programs that use the card."
+        return _(
+            "{name} has {free} of its {total} memory free; models need at least {least}. "
+            "Close programs that use the card.",
+            name=name,
+            free=_mb(free),
+            total=_mb(total or 0),
+            least=_mb(MIN_FREE_BYTES),
         )
     capability = found.compute_capability
     if capability and capability < MIN_COMPUTE_CAPABILITY:
-        return (
-            f"{name} has compute capability {capability[0]}.{capability[1]}; onnxruntime's CUDA "
-            "packages need 7.5 (GTX 16xx, RTX 20xx) or newer."
+        return _(
+            "{name} has compute capability {capability}.{capability2}; onnxruntime's CUDA "
+            "packages need 7.5 (GTX 16xx, RTX 20xx) or newer.",
+            name=name,
+            capability=capability[0],
+            capability2=capability[1],
         )
     return ""
 
@@ -277,7 +302,7 @@ def _nvidia_card(index: int, driver_version: str) -> FoundAdapter:
 
 def normal_slot(bus_id: str) -> str:
     """NVML's ``00000000:3B:00.0`` in the kernel's form ``0000:3b:00.0``."""
-    domain, _, rest = bus_id.lower().partition(":")
+    domain, _colon, rest = bus_id.lower().partition(":")
     return f"{domain[-4:]:0>4}:{rest}"
 
 

@@ -12,6 +12,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from shared_core.bridge.language import _
+
 from ..bridge.errors import Cancelled
 from ..engine.placement import heavy_share
 from .profile import CPU_PROVIDER
@@ -152,8 +154,12 @@ def measure(
         outcome.placed = min(outcome.placed, placed)
         if placed < PLACED_ENOUGH:
             raise NotTrusted(
-                f"Only {placed:.0%} of the heavy operations of the {kind} probe ran there, "
-                "the rest on the processor."
+                _(
+                    "Only {placed:.0%} of the heavy operations of the {kind} probe ran there, "
+                    "the rest on the processor.",
+                    placed=placed,
+                    kind=kind,
+                )
             )
         _check(session, sizes[0], reference.get(kind), tolerance, outcome)
         last.append(_time_kind(provider, open_session, session, sizes, outcome, cancelled, clock))
@@ -169,7 +175,9 @@ def _opened(provider: str, open_session: Opener, graph: Graph, outcome: Outcome)
     session = open_session(graph.path, provider)
     outcome.setup_seconds += session.load_seconds
     if session.bound.provider != provider:
-        raise NotTrusted(f"onnxruntime opened {session.bound.provider} in its place.")
+        raise NotTrusted(
+            _("onnxruntime opened {provider} in its place.", provider=session.bound.provider)
+        )
     return session
 
 
@@ -203,8 +211,13 @@ def _check(
         error = max(error, relative_error(answer, reference))
     if not error <= tolerance:
         raise NotTrusted(
-            f"It computes wrongly: the {graph.kind} probe is off by {error:.2g} of its peak, "
-            f"{tolerance:g} is allowed."
+            _(
+                "It computes wrongly: the {kind} probe is off by {error:.2g} of its peak, "
+                "{tolerance:g} is allowed.",
+                kind=graph.kind,
+                error=error,
+                tolerance=tolerance,
+            )
         )
     outcome.max_relative_error = max(outcome.max_relative_error, error)
 
@@ -250,4 +263,4 @@ def _best(
 
 def _stop_if(cancelled: Callable[[], bool] | None) -> None:
     if cancelled and cancelled():
-        raise Cancelled("The measurement of this machine was cancelled.")
+        raise Cancelled(_("The measurement of this machine was cancelled."))

@@ -10,6 +10,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from shared_core.bridge.language import _
+
 from .profile import Adapter
 
 PROJECT = "nss-krita-gimp"
@@ -57,34 +59,34 @@ PROVIDERS: dict[str, Kind] = {
     "CUDAExecutionProvider": Kind(
         "NVIDIA CUDA",
         "NVIDIA",
-        "an NVIDIA driver and the CUDA and cuDNN libraries",
+        _("an NVIDIA driver and the CUDA and cuDNN libraries"),
         "cuda",
         "onnxruntime_providers_cuda",
     ),
     "TensorrtExecutionProvider": Kind(
         "NVIDIA TensorRT",
         "NVIDIA",
-        "an NVIDIA driver and the CUDA, cuDNN and TensorRT libraries",
+        _("an NVIDIA driver and the CUDA, cuDNN and TensorRT libraries"),
         stem="onnxruntime_providers_tensorrt",
     ),
     "DmlExecutionProvider": Kind(
-        "DirectML", "", "Windows 10 or newer and a DirectX 12 graphics driver"
+        "DirectML", "", _("Windows 10 or newer and a DirectX 12 graphics driver")
     ),
-    "CoreMLExecutionProvider": Kind("Apple CoreML", None, "macOS 14 on Apple silicon"),
+    "CoreMLExecutionProvider": Kind("Apple CoreML", None, _("macOS 14 on Apple silicon")),
     "OpenVINOExecutionProvider": Kind(
         "Intel OpenVINO",
         None,
-        "the OpenVINO libraries",
+        _("the OpenVINO libraries"),
         stem="onnxruntime_providers_openvino",
     ),
     "ROCMExecutionProvider": Kind(
-        "AMD ROCm", "AMD", "AMD's ROCm libraries", stem="onnxruntime_providers_rocm"
+        "AMD ROCm", "AMD", _("AMD's ROCm libraries"), stem="onnxruntime_providers_rocm"
     ),
     "MIGraphXExecutionProvider": Kind(
-        "AMD MIGraphX", "AMD", "AMD's ROCm libraries", stem="onnxruntime_providers_migraphx"
+        "AMD MIGraphX", "AMD", _("AMD's ROCm libraries"), stem="onnxruntime_providers_migraphx"
     ),
-    "WebGpuExecutionProvider": Kind("WebGPU", "", "a Vulkan, Metal or DirectX 12 driver"),
-    "QNNExecutionProvider": Kind("Qualcomm QNN", None, "a Qualcomm processor and its driver"),
+    "WebGpuExecutionProvider": Kind("WebGPU", "", _("a Vulkan, Metal or DirectX 12 driver")),
+    "QNNExecutionProvider": Kind("Qualcomm QNN", None, _("a Qualcomm processor and its driver")),
     "XnnpackExecutionProvider": Kind("XNNPACK"),
     "DnnlExecutionProvider": Kind("oneDNN", stem="onnxruntime_providers_dnnl"),
     REMOTE: Kind("Azure"),
@@ -92,12 +94,15 @@ PROVIDERS: dict[str, Kind] = {
 
 # What onnxruntime or a driver says, and what it means.
 PLAIN_WORDS = (
-    (r"bound CPUExecutionProvider instead", "onnxruntime opened the processor in its place"),
-    (r"no cuda-capable device", "no NVIDIA card answers"),
-    (r"driver version is insufficient", "the NVIDIA driver is too old for this onnxruntime"),
-    (r"install tensorrt libraries", "the TensorRT libraries are not installed"),
-    (r"no supported adapters|failed to get a webgpu adapter", "no adapter with a Vulkan driver"),
-    (r"no kernel image is available", "the card is too old or too new for this onnxruntime"),
+    (r"bound CPUExecutionProvider instead", _("onnxruntime opened the processor in its place")),
+    (r"no cuda-capable device", _("no NVIDIA card answers")),
+    (r"driver version is insufficient", _("the NVIDIA driver is too old for this onnxruntime")),
+    (r"install tensorrt libraries", _("the TensorRT libraries are not installed")),
+    (
+        r"no supported adapters|failed to get a webgpu adapter",
+        _("no adapter with a Vulkan driver"),
+    ),
+    (r"no kernel image is available", _("the card is too old or too new for this onnxruntime")),
 )
 
 
@@ -152,7 +157,7 @@ def missing_library(provider: str) -> str:
         except OSError as error:
             # "libcudnn.so.9: cannot open shared object file: …"; Windows names only the first.
             name = re.match(r"([^\s:]+\.so[.\d]*|[^\s:]+\.dylib):", str(error))
-            return name[1] if name else f"a library that {path.name} needs"
+            return name[1] if name else _("a library that {name} needs", name=path.name)
     return ""
 
 
@@ -167,12 +172,17 @@ def in_plain_words(message: str) -> str:
 def how_to_get(provider: str, missing: str = "") -> str:
     """What the user can do about a provider that does not work: sentences, or nothing."""
     kind = kind_of(provider)
-    said = f"{missing} could not be loaded. " if missing else ""
+    said = _("{missing} could not be loaded. ", missing=missing) if missing else ""
     if not kind.needs:
         return said.strip()
-    advice = f"{said}{kind.title} needs {kind.needs}"
+    advice = _("{said}{provider} needs {needs}", said=said, provider=kind.title, needs=kind.needs)
     if kind.extra:
-        return f'{advice}: install them with  pip install "{PROJECT}[{kind.extra}]".'
+        return _(
+            '{advice}: install them with  pip install "{project}[{extra}]".',
+            advice=advice,
+            project=PROJECT,
+            extra=kind.extra,
+        )
     return f"{advice}."
 
 

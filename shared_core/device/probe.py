@@ -17,6 +17,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from shared_core.bridge.language import _, joined
+
 from ..bridge.errors import Cancelled
 from .adapters import FoundAdapter, find_adapters, judge_adapter, merely_busy
 from .adapters_vulkan import scan
@@ -113,13 +115,15 @@ def probe(
             if name == CPU_PROVIDER:
                 disturbed = watch.share_of_others()
     if PLUGIN in installed() and WEBGPU not in names:
-        reason = f"{PLUGIN} is installed, but NSS cannot use plug-in providers yet."
+        reason = _(
+            "{plugin} is installed, but NSS cannot use plug-in providers yet.", plugin=PLUGIN
+        )
         if by_vulkan and not any(card.usable for card in by_vulkan):
-            reason += " " + " ".join(card.reason for card in by_vulkan)
+            reason = joined(" ", [reason, *(card.reason for card in by_vulkan)])
         providers.append(Provider(WEBGPU, kind_of(WEBGPU).title, False, reason))
     gflops = next((p.gflops for p in providers if p.id == CPU_PROVIDER), {})
     if on_progress:
-        on_progress(1.0, "This machine is measured.")
+        on_progress(1.0, _("This machine is measured."))
     return Profile(
         cpu=replace(cpu, gflops=gflops),
         memory=memory,
@@ -191,7 +195,9 @@ class _Trial:
             return Provider(name, kind.title, False, self._explain(name, str(error)))
         except Exception as error:  # Drivers raise anything; onnxruntime's are bare Exceptions.
             said = in_plain_words(str(getattr(error, "reason", error)) or type(error).__name__)
-            return Provider(name, kind.title, False, self._explain(name, f"It fails: {said}."))
+            return Provider(
+                name, kind.title, False, self._explain(name, _("It fails: {said}.", said=said))
+            )
         if is_cpu:
             self._reference = outcome.answers
         return Provider(
@@ -209,9 +215,11 @@ class _Trial:
         """Why the provider is not even tried, or nothing."""
         kind = kind_of(name)
         if name == REMOTE:
-            return "It would send pictures to a service on the network; NSS never does."
+            return _("It would send pictures to a service on the network; NSS never does.")
         if name == TENSORRT and not self._tensorrt:
-            return "It builds an engine for minutes for each model, so it is tried only on demand."
+            return _(
+                "It builds an engine for minutes for each model, so it is tried only on demand."
+            )
         if kind.vendor is None:
             return ""
         # Those that have a Vulkan driver are the only ones that WebGPU finds where there is Vulkan.
@@ -228,7 +236,7 @@ class _Trial:
         kind = kind_of(name)
         parts = [said]
         if kind.vendor and not any(card.vendor == kind.vendor for card in self._adapters):
-            parts.append(f"No {kind.vendor} card was found.")
+            parts.append(_("No {vendor} card was found.", vendor=kind.vendor))
         parts.append(how_to_get(name, missing_library(name)))
         return " ".join(part for part in parts if part)
 
@@ -241,7 +249,9 @@ class _Trial:
     def _step(self, title: str, operation: str) -> None:
         if self._on_progress:
             share = min(0.99, self._done / self._steps)
-            self._on_progress(share, f"Measuring {title}: {operation}")
+            self._on_progress(
+                share, _("Measuring {title}: {operation}", title=title, operation=operation)
+            )
         self._done += 1
 
 
@@ -310,7 +320,10 @@ def _onnxruntime(available: Sequence[str] | None) -> tuple[str, list[str], str]:
         return (
             "",
             [],
-            (f"onnxruntime cannot be loaded ({said}). Install it with  pip install onnxruntime."),
+            _(
+                "onnxruntime cannot be loaded ({said}). Install it with  pip install onnxruntime.",
+                said=said,
+            ),
         )
     return version, sorted(names, key=lambda name: name != CPU_PROVIDER), ""
 

@@ -14,6 +14,8 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
+from shared_core.bridge.language import packed, unpacked
+
 from ..bridge.files import replace_text
 
 SCHEMA = 1
@@ -200,7 +202,7 @@ def from_dict(data: Mapping[str, Any]) -> Profile:
 def load(path: Path, key: str, *, now: datetime | None = None) -> Profile | None:
     """The profile stored in ``path``; None if missing, corrupt, too old, or of another ``key``."""
     try:
-        profile = from_dict(json.loads(path.read_text(encoding="utf-8")))
+        profile = from_dict(unpacked(json.loads(path.read_text(encoding="utf-8"))))
     except (OSError, ValueError, RecursionError):
         return None
     if profile.key != key:
@@ -214,7 +216,7 @@ def load(path: Path, key: str, *, now: datetime | None = None) -> Profile | None
 def save(profile: Profile, path: Path) -> None:
     """Write the profile to ``path`` in one step, so that a reader never sees half of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    replace_text(path, json.dumps(to_dict(profile), indent=1, allow_nan=False))
+    replace_text(path, json.dumps(packed(to_dict(profile)), indent=1, allow_nan=False))
 
 
 def load_seconds(model_bytes: int, *, half: bool = False) -> float:

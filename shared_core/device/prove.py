@@ -12,6 +12,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from shared_core.bridge.language import _, packed
+
 from .libraries import how_to_get, kind_of
 from .probe import probe
 from .profile import CPU_PROVIDER, WORTH_MOVING, Profile, save
@@ -21,13 +23,20 @@ def verdict(profile: Profile, provider: str) -> dict[str, Any]:
     """Whether ``provider`` is the one to use by this measurement, and if not, why."""
     found = profile.provider(provider)
     if found is None:
-        reason = f"This onnxruntime has no {kind_of(provider).title}. {how_to_get(provider)}"
-        return {"works": False, "reason": reason.strip(), "device": ""}
+        reason = _(
+            "This onnxruntime has no {title}. {advice}",
+            title=kind_of(provider).title,
+            advice=how_to_get(provider),
+        )
+        return {"works": False, "reason": reason, "device": ""}
     if not found.bound:
         return {"works": False, "reason": found.reason, "device": ""}
     preferred = profile.preferred()
     if provider != CPU_PROVIDER and (preferred is None or preferred.id != provider):
-        reason = f"It works, but is not {WORTH_MOVING:g} times as fast as the processor."
+        reason = _(
+            "It works, but is not {times:g} times as fast as the processor.",
+            times=WORTH_MOVING,
+        )
         return {"works": False, "reason": reason, "device": found.device}
     return {"works": True, "reason": "", "device": found.device}
 
@@ -42,7 +51,7 @@ def main() -> None:
     answer = verdict(profile, chosen.provider)
     if answer["works"] and chosen.save:
         save(profile, chosen.save)
-    print(json.dumps(answer))
+    print(json.dumps(packed(answer)))
     sys.stdout.flush()
 
 

@@ -6,17 +6,19 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+from shared_core.bridge.language import _, joined, ngettext
+
 from ..bridge.wire import duration, megabytes
 from .libraries import PROJECT, REMOTE
 from .profile import DISTURBED_SHARE
 
 KIND_TITLES = {
-    "conv3x3": "convolution",
-    "depthwise": "depthwise convolution",
-    "block_deep": "network block, deep",
-    "block_full": "network block, full size",
-    "attention": "attention",
-    "resize": "resize",
+    "conv3x3": _("convolution"),
+    "depthwise": _("depthwise convolution"),
+    "block_deep": _("network block, deep"),
+    "block_full": _("network block, full size"),
+    "attention": _("attention"),
+    "resize": _("resize"),
 }
 NEEDED_BYTES = 4 << 30
 
@@ -25,27 +27,49 @@ def report(profile: Mapping[str, Any], tiers: Mapping[str, Any] | None = None) -
     """Plain text of several lines from ``profile.to_dict``'s values and the tiers' advice."""
     cpu, memory = profile["cpu"], profile["memory"]
     lines = [
-        "Processor",
-        f"  {cpu['name']}: {_count(cpu['cores_usable'], 'core')} usable "
-        f"of {cpu['cores_physical']} physical",
-        f"  {', '.join(cpu['instruction_sets']) or 'instruction sets unknown'}",
-        "Memory",
-        f"  {_gb(memory['free_bytes'])} free of {_gb(memory['total_bytes'])}",
-        "Graphics adapters",
+        _("Processor"),
+        _in(
+            2,
+            ngettext(
+                "{name}: {count} core usable of {physical} physical",
+                "{name}: {count} cores usable of {physical} physical",
+                cpu["cores_usable"],
+                name=cpu["name"],
+                physical=cpu["cores_physical"],
+            ),
+        ),
+        _in(2, ", ".join(cpu["instruction_sets"]) or _("instruction sets unknown")),
+        _("Memory"),
+        _in(
+            2,
+            _(
+                "{size} free of {total}",
+                size=_gb(memory["free_bytes"]),
+                total=_gb(memory["total_bytes"]),
+            ),
+        ),
+        _("Graphics adapters"),
     ]
     for adapter in profile["adapters"]:
         lines += _adapter(adapter)
     if not profile["adapters"]:
-        lines.append("  none found")
-    lines.append(f"onnxruntime {profile['onnxruntime'] or 'is not usable'}")
+        lines.append(_in(2, _("none found")))
+    version = profile["onnxruntime"]
+    lines.append(f"onnxruntime {version}" if version else _("onnxruntime is not usable"))
     for provider in profile["providers"]:
         lines += _provider(provider)
     if tiers:
-        lines += ["Tiers, for a photo of 12 megapixels", *_tiers(tiers)]
+        lines += [_("Tiers, for a photo of 12 megapixels"), *_tiers(tiers)]
     sentences = advice(profile)
-    lines += ["Advice", *(f"  {sentence}" for sentence in sentences)] if sentences else []
-    lines.append(f"Measured {profile['measured']} in {profile['seconds']:.1f} s")
-    return "\n".join(lines)
+    lines += [_("Advice"), *(_in(2, sentence) for sentence in sentences)] if sentences else []
+    lines.append(
+        _(
+            "Measured {measured} in {seconds:.1f} s",
+            measured=profile["measured"],
+            seconds=profile["seconds"],
+        )
+    )
+    return joined("\n", lines)
 
 
 def line(tiers: Mapping[str, Any], provider: Mapping[str, Any] | None) -> str:
@@ -53,13 +77,13 @@ def line(tiers: Mapping[str, Any], provider: Mapping[str, Any] | None) -> str:
 
     ``provider`` is the one of the profile that models run on, None where none works.
     """
-    parts = [tiers["recommended"].capitalize()]
+    parts: list[str] = [tiers["recommended"].capitalize()]
     if provider is None:
-        parts.append("no model can run here")
+        parts.append(_("no model can run here"))
     else:
         device = f" ({provider['device']})" if provider["device"] else ""
         parts.append(f"{provider['title']}{device}")
-    return " · ".join([*parts, tiers["reason"].partition(";")[0].rstrip(".")])
+    return joined(" · ", [*parts, tiers["scope"]])
 
 
 def advice(profile: Mapping[str, Any], system: str = sys.platform) -> list[str]:
@@ -69,79 +93,119 @@ def advice(profile: Mapping[str, Any], system: str = sys.platform) -> list[str]:
     offered = {provider["id"] for provider in profile["providers"]}
     usable = {a["vendor"] for a in profile["adapters"] if a["usable"]}
     if "CPUExecutionProvider" not in bound:
-        found.append("Without a working onnxruntime every tool runs its classical path.")
+        found.append(_("Without a working onnxruntime every tool runs its classical path."))
     if "NVIDIA" in usable and "CUDAExecutionProvider" not in offered:
         found.append(
-            "There is an NVIDIA card, and this onnxruntime is built without CUDA. In an "
-            "environment of its own:  pip uninstall onnxruntime,  then "
-            f'pip install "{PROJECT}[cuda]" (1.3 to 1.6 GB).'
+            _(
+                "There is an NVIDIA card, and this onnxruntime is built without CUDA. In an "
+                "environment of its own:  pip uninstall onnxruntime,  then pip install "
+                '"{project}[cuda]" (1.3 to 1.6 GB).',
+                project=PROJECT,
+            )
         )
     elif usable and system == "win32" and offered <= {"CPUExecutionProvider", REMOTE}:
         found.append(
-            "There is a graphics card, and this onnxruntime is built for the processor alone. In "
-            "an environment of its own:  pip uninstall onnxruntime,  then "
-            f'pip install "{PROJECT}[directml]".'
+            _(
+                "There is a graphics card, and this onnxruntime is built for the processor "
+                "alone. In an environment of its own:  pip uninstall onnxruntime,  then pip "
+                'install "{project}[directml]".',
+                project=PROJECT,
+            )
         )
     if profile["memory"]["free_bytes"] < NEEDED_BYTES:
-        found.append("Little memory is free: close other programs before running large models.")
+        found.append(_("Little memory is free: close other programs before running large models."))
     if profile["disturbed"] > DISTURBED_SHARE:
         found.append(
-            f"Other programs used {profile['disturbed']:.0%} of the processor during the "
-            "measurement, so the speeds are too low. Measure again when the machine is quiet."
+            _(
+                "Other programs used {disturbed:.0%} of the processor during the measurement, "
+                "so the speeds are too low. Measure again when the machine is quiet.",
+                disturbed=profile["disturbed"],
+            )
         )
     return found
 
 
 def _adapter(adapter: Mapping[str, Any]) -> list[str]:
-    details = [adapter["driver"] and f"driver {adapter['driver']}"]
+    details = [adapter["driver"] and _("driver {driver}", driver=adapter["driver"])]
     if adapter["memory_total"] is not None:
         free = adapter["memory_free"]
+        total = _gb(adapter["memory_total"])
         details.append(
-            _gb(adapter["memory_total"]) + ("" if free is None else f", {_gb(free)} free")
+            total if free is None else _("{size}, {free} free", size=total, free=_gb(free))
         )
     if adapter["compute_capability"]:
-        details.append(f"compute capability {adapter['compute_capability']}")
-    facts = ", ".join(detail for detail in details if detail)
-    lines = [f"  {adapter['name']}{f' ({facts})' if facts else ''}"]
-    return lines if adapter["usable"] else [*lines, f"    refused: {adapter['reason']}"]
+        details.append(
+            _(
+                "compute capability {capability}",
+                capability=adapter["compute_capability"],
+            )
+        )
+    facts = joined(", ", [detail for detail in details if detail])
+    lines = [
+        joined("", ["  ", adapter["name"], " (", facts, ")"] if facts else ["  ", adapter["name"]])
+    ]
+    return (
+        lines
+        if adapter["usable"]
+        else [*lines, _in(4, _("refused: {reason}", reason=adapter["reason"]))]
+    )
 
 
 def _provider(provider: Mapping[str, Any]) -> list[str]:
     if not provider["bound"]:
-        return [f"  {provider['title']}: not used", f"    {provider['reason']}"]
+        return [
+            _in(2, _("{provider}: not used", provider=provider["title"])),
+            _in(4, provider["reason"]),
+        ]
     device = f", {provider['device']}" if provider["device"] else ""
-    lines = [f"  {provider['title']}: works{device}"]
+    lines: list[str] = [_in(2, _("{provider}: works", provider=provider["title"] + device))]
     for kind, rate in provider["gflops"].items():
-        lines.append(f"    {KIND_TITLES.get(kind, kind):<25}{rate:>10,.1f} GFLOP/s")
+        title = KIND_TITLES.get(kind, kind)
+        lines.append(_in(4, _("{kind}: {rate:,.1f} GFLOP/s", kind=title, rate=rate)))
     error = provider["max_relative_error"]
-    lines.append(
-        f"    {provider['placed']:.0%} of the heavy operations placed there, "
-        f"largest deviation {error:.1g}"
+    placed = _(
+        "{placed:.0%} of the heavy operations placed there, largest deviation {error:.1g}",
+        placed=provider["placed"],
+        error=error,
     )
+    lines.append(_in(4, placed))
     return lines
 
 
 def _tiers(advised: Mapping[str, Any]) -> list[str]:
     lines = []
     for tier in advised["tiers"]:
-        mark = "recommended, " if tier["id"] == advised["recommended"] else ""
-        lines.append(
-            f"  {tier['id'].capitalize()}: {mark}{megabytes(tier['download_bytes'])} to download, "
-            f"{megabytes(tier['missing_bytes'])} of it still missing"
+        told: list[str] = [_("recommended")] if tier["id"] == advised["recommended"] else []
+        told.append(
+            _(
+                "{size} to download, {missing} of it still missing",
+                size=megabytes(tier["download_bytes"]),
+                missing=megabytes(tier["missing_bytes"]),
+            )
             if tier["download_bytes"]
-            else f"  {tier['id'].capitalize()}: {mark}nothing to download"
+            else _("nothing to download")
         )
+        lines.append(joined("", ["  ", tier["id"].capitalize(), ": ", joined(", ", told)]))
         for tool in tier["tools"]:
-            took = "" if tool["seconds"] is None else f", about {duration(tool['seconds'])}"
+            took = (
+                ""
+                if tool["seconds"] is None
+                else joined(", ", ["", _("about {time}", time=duration(tool["seconds"]))])
+            )
             # What it would do all the same is for the user to decide.
-            alone = f", not by itself: it {tool['against']}" if tool["against"] else ""
-            lines.append(f"    {tool['tool']:<20}{tool['title']}{alone or took}")
-    return [*lines, f"  {advised['reason']}"]
+            alone = (
+                joined(", ", ["", _("not by itself: it {against}", against=tool["against"])])
+                if tool["against"]
+                else ""
+            )
+            name = f"    {tool['tool']:<20}{tool['title']}"
+            lines.append(joined("", [name, alone or took]))
+    return [*lines, _in(2, advised["reason"])]
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+def _in(depth: int, text: str) -> str:
+    return joined("", [" " * depth, text])
 
 
 def _gb(count: int) -> str:
-    return f"{count / 1e9:.1f} GB"
+    return _("{number:.1f} GB", number=count / 1e9)

@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import AddedToken, Regex, Tokenizer, models, normalizers, pre_tokenizers
 
+from shared_core.bridge.language import _
+
 from ..bridge.errors import CouldNotBeDone
 
 LENGTH = 77
@@ -45,8 +47,13 @@ class ClipTokenizer:
             )
         except Exception as error:
             raise CouldNotBeDone(
-                f"The tokenizer {vocab.name} with {merges.name} cannot be read ({error}). "
-                "Remove the model and download it again, or use the classical path."
+                _(
+                    "The tokenizer {name} with {merges} cannot be read ({error}). Remove "
+                    "the model and download it again, or use the classical path.",
+                    name=vocab.name,
+                    merges=merges.name,
+                    error=error,
+                )
             ) from error
         self._tokenizer = Tokenizer(model)
         self._tokenizer.normalizer = normalizers.Sequence(
@@ -61,8 +68,13 @@ class ClipTokenizer:
         found = tuple(self._tokenizer.token_to_id(token) for token in (_START, _END))
         if found != (_START_ID, _END_ID):
             raise CouldNotBeDone(
-                f"The tokenizer {vocab.name} is not CLIP's: its start and end are {found}, not "
-                f"{(_START_ID, _END_ID)}. Remove the model and download it again."
+                _(
+                    "The tokenizer {name} is not CLIP's: its start and end are {found}, not "
+                    "{value}. Remove the model and download it again.",
+                    name=vocab.name,
+                    found=found,
+                    value=(_START_ID, _END_ID),
+                )
             )
         # As in the reference, a prompt that spells one of the two just so means it.
         self._tokenizer.add_special_tokens(

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from shared_core.bridge.language import _
+
 from ..bridge.errors import CouldNotBeDone
 from .recipe import Recipe
 
@@ -84,7 +86,7 @@ def _prompt(
 ) -> Doubles:
     hidden = _run(session, {2: ids[None]}, cancelled)
     if hidden.ndim != 3 or hidden.shape[:2] != (1, ids.size):
-        raise _wrong(session, f"gave a shape {hidden.shape} for the prompt")
+        raise _wrong(session, _("gave a shape {shape} for the prompt", shape=hidden.shape))
     return hidden
 
 
@@ -105,7 +107,9 @@ def _latent(
         scaled = latent / math.sqrt(level**2 + 1)
         noise = _run(session, {4: scaled, 3: hidden, 1: np.array([at]), 0: np.array(at)}, cancelled)
         if noise.shape != LATENT:
-            raise _wrong(session, f"gave a shape {noise.shape}, not {LATENT}")
+            raise _wrong(
+                session, _("gave a shape {shape}, not {latent}", shape=noise.shape, latent=LATENT)
+            )
         renewed = following * math.sqrt(level**2 - following**2) / level
         latent = latent + (math.sqrt(following**2 - renewed**2) - level) * noise
         if following > 0:
@@ -117,12 +121,21 @@ def _latent(
 def _picture(session: Session, latent: Doubles, cancelled: Callable[[], bool] | None) -> Floats:
     decoded = _run(session, {4: latent}, cancelled)
     if decoded.shape != (1, 3, SIDE, SIDE):
-        raise _wrong(session, f"gave a shape {decoded.shape}, not {(1, 3, SIDE, SIDE)}")
+        raise _wrong(
+            session,
+            _(
+                "gave a shape {shape}, not {expected}",
+                shape=decoded.shape,
+                expected=(1, 3, SIDE, SIDE),
+            ),
+        )
     furthest = float(np.abs(decoded).max())
     if furthest > _FURTHEST:
-        raise _wrong(session, f"gave values as far as {furthest:.0f}, not from -1 to 1")
+        raise _wrong(
+            session, _("gave values as far as {furthest:.0f}, not from -1 to 1", furthest=furthest)
+        )
     if np.ptp(decoded) < _LEAST_SPAN:
-        raise _wrong(session, "gave the same value everywhere, which is no picture")
+        raise _wrong(session, _("gave the same value everywhere, which is no picture"))
     colours = np.clip(decoded[0].transpose(1, 2, 0) / 2 + 0.5, 0, 1)
     return np.ascontiguousarray(colours, np.float32)
 
@@ -137,11 +150,19 @@ def _run(
     for tensor in session.inputs:
         array = by_rank.get(len(tensor.shape))
         if array is None or tensor.dtype is None or not _fits(tensor, array):
-            raise _wrong(session, f"wants an input {tensor.name} of {tensor.type} {tensor.shape}")
+            raise _wrong(
+                session,
+                _(
+                    "wants an input {name} of {type} {shape}",
+                    name=tensor.name,
+                    type=tensor.type,
+                    shape=tensor.shape,
+                ),
+            )
         feeds[tensor.name] = array.astype(tensor.dtype)
     output = np.asarray(session.run(feeds, cancelled=cancelled)[0], np.float64)
     if not np.isfinite(output).all():
-        raise _wrong(session, "gave values that are not numbers")
+        raise _wrong(session, _("gave values that are not numbers"))
     return output
 
 
@@ -152,6 +173,11 @@ def _fits(tensor: Tensor, array: NDArray[Any]) -> bool:
 
 def _wrong(session: Session, what: str) -> CouldNotBeDone:
     return CouldNotBeDone(
-        f"The model {session.path.parent.name}/{session.path.name} {what}. "
-        "Remove it and download it again, or use the classical path."
+        _(
+            "The model {name}/{file} {what}. Remove it and download it again, or use the "
+            "classical path.",
+            name=session.path.parent.name,
+            file=session.path.name,
+            what=what,
+        )
     )

@@ -20,6 +20,8 @@ import numpy as np
 import onnxruntime as ort  # type: ignore[import-untyped,unused-ignore]
 from numpy.typing import NDArray
 
+from shared_core.bridge.language import _
+
 from ..bridge.errors import Cancelled, CouldNotBeDone
 from .memory import available_bytes, usable_threads
 from .placement import heavy_share
@@ -157,13 +159,13 @@ class Session:
         try:
             # Asked only now: a cancel before this line is seen here, a later one ends the run.
             if cancelled and cancelled():
-                raise Cancelled("Cancelled.")
+                raise Cancelled(_("Cancelled."))
             outputs = self._native.run(None, dict(feeds), options)
         except Cancelled:
             raise
         except Exception as error:
             if options.terminate:
-                raise Cancelled("Cancelled.") from error
+                raise Cancelled(_("Cancelled.")) from error
             raise self._failure(error) from error
         finally:
             with self._lock:
@@ -182,13 +184,22 @@ class Session:
         reason = _reason(error)
         if _is_memory(error):
             return OutOfMemory(
-                f"The memory did not suffice to run {self.path.name} ({reason}). "
-                "Close other programs, use a smaller selection or the classical path.",
+                _(
+                    "The memory did not suffice to run {name} ({reason}). Close other "
+                    "programs, use a smaller selection or the classical path.",
+                    name=self.path.name,
+                    reason=reason,
+                ),
                 reason,
             )
         return RunFailed(
-            f"The model {self.path.name} failed on {self.bound.provider} ({reason}). "
-            "Choose another model or the classical path.",
+            _(
+                "The model {name} failed on {provider} ({reason}). Choose another model or the "
+                "classical path.",
+                name=self.path.name,
+                provider=self.bound.provider,
+                reason=reason,
+            ),
             reason,
         )
 
@@ -204,7 +215,9 @@ def open_session(
     path = Path(path)
     count = threads or usable_threads()
     if provider not in ort.get_available_providers():
-        raise _unbound(path, provider, f"this onnxruntime is built without {provider}")
+        raise _unbound(
+            path, provider, _("this onnxruntime is built without {provider}", provider=provider)
+        )
     started = time.perf_counter()
     options = _options(path, count)
     if alone and provider != CPU:
@@ -215,11 +228,17 @@ def open_session(
         raise _load_failure(path, provider, error) from error
     found = native.get_providers()
     if found[:1] != [provider]:
-        raise _unbound(path, provider, f"onnxruntime bound {', '.join(found)} instead")
+        raise _unbound(
+            path, provider, _("onnxruntime bound {names} instead", names=", ".join(found))
+        )
     bound = _bound(native, provider)
     share = heavy_share(bound.nodes, provider)
     if share is not None and share < _LEAST_SHARE:
-        raise _unbound(path, provider, f"it takes only {share:.0%} of the model's heavy operations")
+        raise _unbound(
+            path,
+            provider,
+            _("it takes only {share:.0%} of the model's heavy operations", share=share),
+        )
     return Session(native, path, bound, count, time.perf_counter() - started)
 
 
@@ -318,24 +337,37 @@ def _load_failure(path: Path, provider: str, error: Exception) -> CouldNotBeDone
     reason = _reason(error)
     if _is_memory(error):
         return OutOfMemory(
-            f"The memory did not suffice to load {path.name} ({reason}). "
-            "Close other programs or use the classical path.",
+            _(
+                "The memory did not suffice to load {name} ({reason}). Close other programs or "
+                "use the classical path.",
+                name=path.name,
+                reason=reason,
+            ),
             reason,
         )
     if provider != CPU:
         # The provider's own libraries fail here too: the file need not be at fault.
         return _unbound(path, provider, reason)
     return SessionFailed(
-        f"The model {path.name} cannot be loaded ({reason}). "
-        "Remove it and download it again, or use the classical path.",
+        _(
+            "The model {name} cannot be loaded ({reason}). Remove it and download it again, or "
+            "use the classical path.",
+            name=path.name,
+            reason=reason,
+        ),
         reason,
     )
 
 
 def _unbound(path: Path, provider: str, reason: str) -> SessionFailed:
     return SessionFailed(
-        f"The model {path.name} cannot run on {provider}: {reason}. "
-        "Choose another device or the classical path.",
+        _(
+            "The model {name} cannot run on {provider}: {reason}. Choose another device or the "
+            "classical path.",
+            name=path.name,
+            provider=provider,
+            reason=reason,
+        ),
         reason,
     )
 

@@ -9,6 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from shared_core.bridge.language import _
+
 from ..bridge.errors import Cancelled
 from ..pixels import Box, Picture, WrongOutput
 from .grid import Grid, Span, plan_tiles
@@ -68,7 +70,7 @@ def run_tiles(
             if (row, column) not in wanted:
                 continue
             if cancelled and cancelled():
-                raise Cancelled("Cancelled.")
+                raise Cancelled(_("Cancelled."))
             output = _run_tile(picture, grid, row, column, fn)
             samples = output.reshape(len(output), -1)
             samples *= _weights(row)[:, None]
@@ -102,13 +104,19 @@ def _run_tile(picture: Picture, grid: Grid, row: Span, column: Span, fn: TileFun
     expected = (grid.height, grid.width, 3)
     if output.shape != expected:
         raise WrongOutput(
-            f"The model gave a picture of shape {output.shape} where {expected} was expected, "
-            "so its result is not used. Choose another model or the classical path."
+            _(
+                "The model gave a picture of shape {shape} where {expected} was expected, so "
+                "its result is not used. Choose another model or the classical path.",
+                shape=output.shape,
+                expected=expected,
+            )
         )
     if not np.isfinite(output).all():
         raise WrongOutput(
-            "The model gave values that are not numbers, so its result is not used. "
-            "Choose another model or the classical path."
+            _(
+                "The model gave values that are not numbers, so its result is not used. "
+                "Choose another model or the classical path."
+            )
         )
     rows = slice(row.start - row.origin, row.stop - row.origin)
     columns = slice(column.start - column.origin, column.stop - column.origin)

@@ -11,6 +11,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from shared_core.bridge.language import _
+
 from ..bridge import labels
 from ..bridge.errors import BadInput, CouldNotBeDone
 from ..bridge.labels import jpeg, png
@@ -39,7 +41,10 @@ def read(path: str | os.PathLike[str]) -> Image:
                 image = _by_opencv(reader, header)
     except MemoryError:
         raise CouldNotBeDone(
-            f"There is not enough memory to open {path}. Close other programs or scale it down."
+            _(
+                "There is not enough memory to open {path}. Close other programs or scale it down.",
+                path=path,
+            )
         ) from None
     image = _finite(image)
     turned = np.ascontiguousarray(_turn(image.pixels, header.orientation))
@@ -56,8 +61,15 @@ def read_mask(path: str | os.PathLike[str], width: int, height: int) -> NDArray[
     high, wide = image.pixels.shape[:2]
     if (wide, high) != (width, height):
         raise BadInput(
-            f"The mask {path} is {wide} × {high} pixels and the picture is {width} × {height}. "
-            "Give a mask of the picture's size."
+            _(
+                "The mask {path} is {wide} × {high} pixels and the picture is {width} × "
+                "{height}. Give a mask of the picture's size.",
+                path=path,
+                wide=wide,
+                high=high,
+                width=width,
+                height=height,
+            )
         )
     top = 1.0 if image.depth == "f32" else float(np.iinfo(image.pixels.dtype).max)
     if image.grey:
@@ -76,17 +88,17 @@ def _by_opencv(reader: Reader, header: headers.Header) -> Image:
         packed = sum(c.length for c in png.chunks(reader) if c.kind == b"IDAT")
         rows = header.width * header.height * header.bits // 8
         if rows > packed * _DEFLATE_RATIO:
-            raise Damaged("it is cut off")
+            raise Damaged(_("it is cut off"))
     data = reader.at(0, reader.size)
     if header.kind == "jpeg":
         if header.width * header.height > len(data) * _JPEG_RATIO:
-            raise Damaged("it is cut off")
+            raise Damaged(_("it is cut off"))
         _check_jpeg_end(reader, data)
     decoded = imdecode(data, cv2.IMREAD_UNCHANGED)
     if decoded is None or decoded.shape[:2] != (header.height, header.width):
-        raise Damaged("its pixels cannot be decoded")
+        raise Damaged(_("its pixels cannot be decoded"))
     if decoded.dtype not in (np.uint8, np.uint16):
-        raise headers.Unsupported(f"a picture of {decoded.dtype} values")
+        raise headers.Unsupported(_("a picture of {dtype} values", dtype=decoded.dtype))
     channels = 1 if decoded.ndim == 2 else decoded.shape[2]
     pixels: NDArray[Any] = np.empty((header.height, header.width, 4), decoded.dtype)
     if channels == 1:
@@ -117,14 +129,14 @@ def _check_jpeg_end(reader: Reader, data: bytes) -> None:
         if match[0] == b"\xff\xd9":
             return
         place = match.end() + int.from_bytes(data[match.end() : match.end() + 2], "big")
-    raise Damaged("it is cut off")
+    raise Damaged(_("it is cut off"))
 
 
 def _apply_key(pixels: NDArray[Any], header: headers.Header) -> None:
     """Make the colour that PNG's tRNS names transparent."""
     key = header.key or b""
     if len(key) != 2 * header.channels:
-        raise Damaged("its transparent colour is damaged")
+        raise Damaged(_("its transparent colour is damaged"))
     values = np.frombuffer(key, ">u2").astype(np.int64)
     if header.bits < 8:
         values = values * (255 // ((1 << header.bits) - 1))
@@ -141,7 +153,8 @@ def _finite(image: Image) -> Image:
         return image
     pixels = np.where(wrong, np.float32(0), image.pixels)
     return _noted(
-        replace(image, pixels=pixels), f"{count} pixels were not finite and are read as 0."
+        replace(image, pixels=pixels),
+        _("{count} pixels were not finite and are read as 0.", count=count),
     )
 
 
@@ -153,7 +166,7 @@ def _with_label(path: str | os.PathLike[str], image: Image) -> Image:
     try:
         return replace(image, receipts=labels.read(path), source_type=labels.read_source_type(path))
     except BadInput as error:
-        return _noted(image, f"The label in the file is not readable: {error}")
+        return _noted(image, _("The label in the file is not readable: {error}", error=error))
 
 
 def _turn(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:

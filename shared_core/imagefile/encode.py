@@ -12,6 +12,8 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
+from shared_core.bridge.language import _
+
 from .. import curves
 from ..bridge import labels, receipt
 from ..bridge.errors import CouldNotBeDone, NssError
@@ -47,7 +49,10 @@ def write(
                 raise type(error)(str(error).replace(str(fresh), str(path))) from error
     except MemoryError:
         raise CouldNotBeDone(
-            f"There is not enough memory to write {path}. Close other programs and try again."
+            _(
+                "There is not enough memory to write {path}. Close other programs and try again.",
+                path=path,
+            )
         ) from None
 
 

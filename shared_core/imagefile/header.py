@@ -9,12 +9,14 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from shared_core.bridge.language import _
+
 from ..bridge.errors import BadInput
 from ..bridge.labels import jpeg, png, tiff, webp
 from ..bridge.labels.files import Damaged, Reader, inflate, kind_of
 from .model import MAX_PIXELS, MAX_SIDE
 
-_KINDS = "PNG, TIFF, JPEG or WebP"
+_KINDS = _("PNG, TIFF, JPEG or WebP")
 _PNG_BITS = {0: (1, 2, 4, 8, 16), 2: (8, 16), 3: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
 _ICC_TAG = 34675
 # NewSubfileType; its lowest bit marks a smaller copy.
@@ -53,29 +55,54 @@ def opened(path: str | os.PathLike[str]) -> Iterator[tuple[Reader, str]]:
     try:
         if not os.path.isfile(path):
             if not os.path.exists(path):
-                raise BadInput(f"There is no file {path}. Check the name.")
-            what = "a folder" if os.path.isdir(path) else "not a regular file"
-            raise BadInput(f"{path} is {what}. Choose a picture ({_KINDS}).")
+                raise BadInput(_("There is no file {path}. Check the name.", path=path))
+            what = _("a folder") if os.path.isdir(path) else _("not a regular file")
+            raise BadInput(
+                _(
+                    "{path} is {what}. Choose a picture ({kinds}).",
+                    path=path,
+                    what=what,
+                    kinds=_KINDS,
+                )
+            )
         file = open(path, "rb")  # noqa: SIM115
     except OSError as error:
         raise BadInput(
-            f"{path} cannot be read ({error.strerror or error}). Correct its permissions."
+            _(
+                "{path} cannot be read ({reason}). Correct its permissions.",
+                path=path,
+                reason=error.strerror or error,
+            )
         ) from None
     with file:
         reader = Reader(file)
         if reader.size == 0:
-            raise BadInput(f"{path} is empty. Choose a picture ({_KINDS}).")
+            raise BadInput(
+                _("{path} is empty. Choose a picture ({kinds}).", path=path, kinds=_KINDS)
+            )
         try:
             kind = kind_of(reader.at(0, min(16, reader.size)))
             if kind not in ("png", "tiff", "jpeg", "webp"):
-                raise BadInput(f"{path} is not a picture this reads. Choose a {_KINDS} file.")
+                raise BadInput(
+                    _(
+                        "{path} is not a picture this reads. Choose a {kinds} file.",
+                        path=path,
+                        kinds=_KINDS,
+                    )
+                )
             yield reader, kind
         except Damaged as error:
-            raise BadInput(f"{path} is damaged: {error}. Use an undamaged copy.") from None
+            raise BadInput(
+                _("{path} is damaged: {error}. Use an undamaged copy.", path=path, error=error)
+            ) from None
         except Unsupported as error:
             raise BadInput(
-                f"{path} is {error}, which is not read. "
-                "Export it as RGB or grey with 8 or 16 bits, or as PNG."
+                _(
+                    "{path} is {error}, which is not read. Export it as RGB or grey with 8 or "
+                    "16 bits, or as PNG.",
+                    path=path,
+                    error=error,
+                )
             ) from None
 
 
@@ -84,11 +111,17 @@ def inspect(reader: Reader, kind: str, path: str | os.PathLike[str]) -> Header:
     readers = {"png": _png, "tiff": _tiff, "jpeg": _jpeg, "webp": _webp}
     header = readers[kind](reader)
     if header.width < 1 or header.height < 1:
-        raise Damaged("its width or height is zero")
+        raise Damaged(_("its width or height is zero"))
     if header.width * header.height > MAX_PIXELS or max(header.width, header.height) > MAX_SIDE:
         raise BadInput(
-            f"{path} says it is {header.width} × {header.height} pixels; the limit is one "
-            f"gigapixel and {MAX_SIDE} pixels a side. Scale it down or cut it into parts."
+            _(
+                "{path} says it is {width} × {height} pixels; the limit is one gigapixel and "
+                "{most} pixels a side. Scale it down or cut it into parts.",
+                path=path,
+                width=header.width,
+                height=header.height,
+                most=MAX_SIDE,
+            )
         )
     return header
 
@@ -98,15 +131,15 @@ def _png(reader: Reader) -> Header:
     animated = False
     for chunk in png.chunks(reader):
         if not found and chunk.kind != b"IHDR":
-            raise Damaged("it does not begin with its header")
+            raise Damaged(_("it does not begin with its header"))
         animated = animated or chunk.kind == b"acTL"
         if chunk.kind in (b"IHDR", b"tRNS", b"iCCP", b"eXIf") and chunk.kind not in found:
             found[chunk.kind] = reader.text(chunk.offset, chunk.length)
     if len(found[b"IHDR"]) != 13:
-        raise Damaged("its header has the wrong length")
+        raise Damaged(_("its header has the wrong length"))
     width, height, bits, colour = struct.unpack(">IIBB", found[b"IHDR"][:10])
     if bits not in _PNG_BITS.get(colour, ()):
-        raise Damaged("its colour type is none that PNG has")
+        raise Damaged(_("its colour type is none that PNG has"))
     icc = None
     if b"iCCP" in found:
         # Name, one byte for the method, then the packed profile.
@@ -120,7 +153,7 @@ def _png(reader: Reader) -> Header:
         orientation=_exif_orientation(found.get(b"eXIf", b"")),
         icc=icc,
         key=found.get(b"tRNS") if colour in (0, 2) else None,
-        note="The picture is animated; its first picture is used." if animated else "",
+        note=_("The picture is animated; its first picture is used.") if animated else "",
     )
 
 
@@ -132,19 +165,21 @@ def _jpeg(reader: Reader) -> Header:
         data = reader.at(segment.offset, segment.length)
         if segment.marker in _FRAMES and not frame:
             if segment.marker not in (0xC0, 0xC1, 0xC2):
-                raise Unsupported("a JPEG with lossless or arithmetic coding")
+                raise Unsupported(_("a JPEG with lossless or arithmetic coding"))
             frame = data
         elif segment.marker == jpeg.APP1 and data.startswith(jpeg.EXIF_HEADER):
             exif = exif or data[len(jpeg.EXIF_HEADER) :]
         elif segment.marker == 0xE2 and data.startswith(_ICC_SEGMENT) and len(data) > 14:
             profile.setdefault(data[12], data[14:])
     if len(frame) < 6:
-        raise Damaged("its header is missing")
+        raise Damaged(_("its header is missing"))
     bits, height, width, channels = struct.unpack(">BHHB", frame[:6])
     if channels == 4:
-        raise Unsupported("a CMYK JPEG")
+        raise Unsupported(_("a CMYK JPEG"))
     if bits != 8 or channels not in (1, 3):
-        raise Unsupported(f"a JPEG with {channels} channels of {bits} bits")
+        raise Unsupported(
+            _("a JPEG with {channels} channels of {bits} bits", channels=channels, bits=bits)
+        )
     return Header(
         kind="jpeg",
         width=width,
@@ -171,7 +206,7 @@ def _webp(reader: Reader) -> Header:
             packed = int.from_bytes(data[1:5], "little")
             size = ((packed & 0x3FFF) + 1, (packed >> 14 & 0x3FFF) + 1)
     if size is None:
-        raise Damaged("it holds no picture")
+        raise Damaged(_("it holds no picture"))
     exif = (webp.chunk(reader, b"EXIF") or b"").removeprefix(jpeg.EXIF_HEADER)
     return Header(
         kind="webp",
@@ -181,7 +216,7 @@ def _webp(reader: Reader) -> Header:
         channels=3,
         orientation=_exif_orientation(exif),
         icc=webp.chunk(reader, b"ICCP"),
-        note="The picture is animated; its first picture is used." if animated else "",
+        note=_("The picture is animated; its first picture is used.") if animated else "",
     )
 
 
@@ -196,7 +231,7 @@ def _tiff(reader: Reader) -> Header:
         values = tiff.numbers(reader, page, tag)
         if not values:
             if default is None:
-                raise Damaged(f"its tag {tag} is missing")
+                raise Damaged(_("its tag {tag} is missing", tag=tag))
             return default
         return values[0]
 
@@ -208,13 +243,15 @@ def _tiff(reader: Reader) -> Header:
         channels=number(277, 1),
         orientation=_valid(number(tiff.ORIENTATION_TAG, 1)),
         icc=tiff.data(reader, page, _ICC_TAG) or None,
-        note="The file has more than one page; the first is used." if _more(reader, page) else "",
+        note=_("The file has more than one page; the first is used.")
+        if _more(reader, page)
+        else "",
     )
 
 
 def _more(reader: Reader, page: tiff.Directory) -> bool:
     """Whether another picture follows that is not a smaller copy."""
-    for _ in range(16):
+    for _turn in range(16):
         if not page.following:
             return False
         page = tiff.directory(reader, page.following)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from shared_core.bridge.language import _
+
 from ..bridge.errors import CouldNotBeDone, UsageError
 
 _FORMATS = {".png": "png", ".tif": "tiff", ".tiff": "tiff"}
@@ -15,8 +17,11 @@ def format_of(path: str | os.PathLike[str]) -> str:
     suffix = Path(path).suffix.lower()
     if suffix not in _FORMATS:
         raise UsageError(
-            f"The result cannot be written as {Path(path).name!r}: give it a name that ends in "
-            ".png, .tif or .tiff."
+            _(
+                "The result cannot be written as {name}: give it a name that ends in .png, "
+                ".tif or .tiff.",
+                name=repr(Path(path).name),
+            )
         )
     return _FORMATS[suffix]
 
@@ -26,11 +31,18 @@ def check(path: str | os.PathLike[str]) -> None:
     format_of(path)
     target = Path(os.path.realpath(path))
     if target.is_dir():
-        raise CouldNotBeDone(f"{path} is a folder. Choose another name for the result.")
+        raise CouldNotBeDone(
+            _("{path} is a folder. Choose another name for the result.", path=path)
+        )
     if not target.parent.is_dir():
-        raise CouldNotBeDone(f"There is no folder {target.parent}. Make it or choose another one.")
+        raise CouldNotBeDone(
+            _("There is no folder {parent}. Make it or choose another one.", parent=target.parent)
+        )
     if not os.access(target.parent, os.W_OK | os.X_OK):
         raise CouldNotBeDone(
-            f"The folder {target.parent} cannot be written. Choose another one or correct its "
-            "permissions."
+            _(
+                "The folder {parent} cannot be written. Choose another one or correct its "
+                "permissions.",
+                parent=target.parent,
+            )
         )

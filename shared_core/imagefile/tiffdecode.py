@@ -12,6 +12,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from shared_core.bridge.language import _
+
 from ..bridge.labels import tiff
 from ..bridge.labels.files import Damaged, Reader
 from .header import Header, Unsupported
@@ -22,7 +24,7 @@ _NONE, _LZW, _JPEG, _DEFLATE, _OLD_DEFLATE, _PACKBITS = 1, 5, 7, 8, 32946, 32773
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE, _YCBCR = 0, 1, 2, 3, 6
 _PREDICTED = (_LZW, _DEFLATE, _OLD_DEFLATE)
 _COLOURS = {_WHITE_IS_ZERO: 1, _BLACK_IS_ZERO: 1, _RGB: 3, _PALETTE: 1}
-_NAMES = {4: "a mask", 5: "a CMYK picture", 8: "a Lab picture", 9: "a Lab picture"}
+_NAMES = {4: _("a mask"), 5: _("a CMYK picture"), 8: _("a Lab picture"), 9: _("a Lab picture")}
 _DTYPES = {
     (8, 1): "u1",
     (16, 1): "u2",
@@ -110,11 +112,11 @@ def read(reader: Reader, header: Header) -> Image:
         np.clip(pixels[..., 3], 0, 1, out=pixels[..., 3])
     if alpha == 1:
         _divide(pixels, top)
-        note = "Its associated alpha was divided out."
+        note = _("Its associated alpha was divided out.")
     elif alpha == 0:
-        note = "Its channel of unknown meaning is used as transparency."
+        note = _("Its channel of unknown meaning is used as transparency.")
     if len(page.extra) > 1:
-        note += " Of its extra channels only the first is used, as transparency."
+        note += " " + _("Of its extra channels only the first is used, as transparency.")
     return Image(
         pixels=pixels,
         depth=DEPTHS[pixels.dtype.name],
@@ -133,13 +135,13 @@ def _page(reader: Reader, header: Header) -> _Page:
 
     bits, formats = numbers(258, (1,)), numbers(339, (1,))
     if len({*bits}) != 1 or len({*formats}) != 1:
-        raise Unsupported("a TIFF whose channels differ in depth")
+        raise Unsupported(_("a TIFF whose channels differ in depth"))
     if not 1 <= header.channels <= 16:
-        raise Unsupported(f"a TIFF with {header.channels} channels")
+        raise Unsupported(_("a TIFF with {channels} channels", channels=header.channels))
     tiled = 322 in directory.fields
     tile = (numbers(322, (0,))[0], numbers(323, (0,))[0]) if tiled else None
     if tile and (min(tile) < 1 or tile[0] * tile[1] > MAX_PIXELS):
-        raise Damaged("its tiles have no valid size")
+        raise Damaged(_("its tiles have no valid size"))
     compression = numbers(259, (_NONE,))[0]
     photometric = numbers(262, (_BLACK_IS_ZERO,))[0]
     colours = _COLOURS.get(photometric, 3)
@@ -168,21 +170,21 @@ def _check(page: _Page) -> int:
     """The number of colour channels; ``Unsupported`` when the page is of a kind not read."""
     header = page.header
     if page.photometric not in _COLOURS:
-        raise Unsupported(_NAMES.get(page.photometric, "a TIFF of a rare colour model"))
+        raise Unsupported(_NAMES.get(page.photometric, _("a TIFF of a rare colour model")))
     colours = _COLOURS[page.photometric]
     if page.compression not in (_NONE, _LZW, _DEFLATE, _OLD_DEFLATE, _PACKBITS):
-        raise Unsupported(f"a TIFF packed by method {page.compression}")
+        raise Unsupported(_("a TIFF packed by method {compression}", compression=page.compression))
     small = header.bits in (1, 2, 4) and page.sample_format == 1 and header.channels == 1
     if (header.bits, page.sample_format) not in _DTYPES and not small:
-        raise Unsupported(f"a TIFF with {header.bits} bits per channel")
+        raise Unsupported(_("a TIFF with {bits} bits per channel", bits=header.bits))
     if page.photometric == _PALETTE and (header.bits > 8 or len(page.palette) != 3 << header.bits):
-        raise Damaged("its palette has the wrong size")
+        raise Damaged(_("its palette has the wrong size"))
     if header.channels < colours or header.channels != colours + len(page.extra):
-        raise Damaged("its number of channels does not fit its colour model")
+        raise Damaged(_("its number of channels does not fit its colour model"))
     if page.predictor not in (1, 2, 3) or (page.predictor == 3 and page.sample_format != 3):
-        raise Unsupported("a TIFF with an unknown predictor")
+        raise Unsupported(_("a TIFF with an unknown predictor"))
     if page.predictor != 1 and header.bits < 8:
-        raise Unsupported("a TIFF with a predictor for less than 8 bits")
+        raise Unsupported(_("a TIFF with a predictor for less than 8 bits"))
     return colours
 
 
@@ -193,10 +195,10 @@ def _samples(reader: Reader, page: _Page) -> NDArray[Any]:
     dtype = np.dtype(_DTYPES.get((header.bits, page.sample_format), "u1"))
     count = page.segments
     if len(page.offsets) < count or len(page.lengths) < count:
-        raise Damaged("the list of its strips is cut off")
+        raise Damaged(_("the list of its strips is cut off"))
     size = header.height * page.row_bytes(header.width) * page.planes
     if size > sum(page.lengths[:count]) * _BEST_RATIO:
-        raise Damaged("it is cut off")
+        raise Damaged(_("it is cut off"))
     samples: NDArray[Any] = np.empty(shape, dtype)
     for number, (top, left, rows, columns, plane) in enumerate(_segments(page)):
         raw = reader.at(page.offsets[number], page.lengths[number])
@@ -226,11 +228,11 @@ def _unpack(raw: bytes, page: _Page, rows: int, columns: int) -> NDArray[np.uint
         try:
             raw = zlib.decompressobj().decompress(raw, need)
         except zlib.error:
-            raise Damaged("its packed pixels are damaged") from None
+            raise Damaged(_("its packed pixels are damaged")) from None
     elif page.compression in (_LZW, _PACKBITS):
         return _by_libtiff(raw, page.compression, rows, width)
     if len(raw) < need:
-        raise Damaged("it is cut off")
+        raise Damaged(_("it is cut off"))
     return np.frombuffer(raw, np.uint8, need).reshape(rows, width)
 
 
@@ -241,9 +243,9 @@ def _by_libtiff(raw: bytes, compression: int, rows: int, width: int) -> NDArray[
     OpenCV's own way of reading TIFF would multiply alpha in and drop channels.
     """
     if width > _WIDEST:
-        raise Unsupported(f"a TIFF with packed rows of {width} bytes")
+        raise Unsupported(_("a TIFF with packed rows of {width} bytes", width=width))
     if rows * width > len(raw) * _BEST_RATIO:
-        raise Damaged("it is cut off")
+        raise Damaged(_("it is cut off"))
     values = {
         256: width,
         257: rows,
@@ -261,7 +263,7 @@ def _by_libtiff(raw: bytes, compression: int, rows: int, width: int) -> NDArray[
     wrapped += struct.pack("<H", len(values)) + entries + bytes(4)
     decoded = imdecode(wrapped, cv2.IMREAD_UNCHANGED)
     if decoded is None or decoded.shape != (rows, width) or decoded.dtype != np.uint8:
-        raise Damaged("its packed pixels are damaged")
+        raise Damaged(_("its packed pixels are damaged"))
     result: NDArray[np.uint8] = decoded
     return result
 
@@ -292,11 +294,11 @@ def _jpeg(reader: Reader, page: _Page) -> NDArray[Any]:
     """A page packed as JPEG, 8 bits without alpha, by OpenCV."""
     header = page.header
     if header.bits != 8 or page.extra:
-        raise Unsupported("a TIFF packed as JPEG with transparency or more than 8 bits")
+        raise Unsupported(_("a TIFF packed as JPEG with transparency or more than 8 bits"))
     data = reader.at(0, reader.size)
     decoded = imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
     if decoded is None or decoded.shape != (header.height, header.width, 3):
-        raise Damaged("its pixels cannot be decoded")
+        raise Damaged(_("its pixels cannot be decoded"))
     result: NDArray[Any] = decoded[..., ::-1]
     return result
 

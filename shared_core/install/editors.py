@@ -12,6 +12,8 @@ import stat
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
+from shared_core.bridge.language import _
+
 from ..bridge.errors import CouldNotBeDone
 from ..bridge.paths import Paths, private_folder
 from .places import Gimp, Krita
@@ -161,8 +163,12 @@ def _delete(part: Path) -> bool:
             part.unlink()
     except OSError as error:
         raise CouldNotBeDone(
-            f"{part} could not be deleted ({error.strerror or error}). Close the editor, correct "
-            "the permissions, and try again."
+            _(
+                "{part} could not be deleted ({reason}). Close the editor, correct the "
+                "permissions, and try again.",
+                part=part,
+                reason=error.strerror or error,
+            )
         ) from error
     return True
 
@@ -173,6 +179,10 @@ def _told(place: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise CouldNotBeDone(
-            f"{error.filename or place} could not be written ({error.strerror or error}). Correct "
-            "the permissions, and try again."
+            _(
+                "{filename} could not be written ({reason}). Correct the permissions, and try "
+                "again.",
+                filename=error.filename or place,
+                reason=error.strerror or error,
+            )
         ) from error

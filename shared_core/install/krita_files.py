@@ -53,21 +53,25 @@ def _action(name: str, text: str, help_text: str, flags: str) -> str:
 
 # What Krita makes of each kind of result, and what a selection means to the tool.
 _RESULTS = {
-    toolbox.Returns.PIXELS: "The result is a new layer above.",
-    toolbox.Returns.MASK: "The result is a new layer above with a transparency mask, the cut "
-    "pixels, or a selection, as you choose.",
-    toolbox.Returns.SELECTION: "The result is a selection.",
-    toolbox.Returns.BELOW: "The result is a new layer below, of the canvas' size; under the lowest "
-    "layer of a group it is one above in the blending mode Behind, which looks the same.",
-    toolbox.Returns.LAYER: "The result is a new layer above, of the canvas' size.",
-    toolbox.Returns.SCALED: "The result opens as a new picture.",
-    toolbox.Returns.TEXT: "The result is words in the panel, to read and to copy.",
+    toolbox.Returns.PIXELS: _("The result is a new layer above."),
+    toolbox.Returns.MASK: _(
+        "The result is a new layer above with a transparency mask, the cut "
+        "pixels, or a selection, as you choose."
+    ),
+    toolbox.Returns.SELECTION: _("The result is a selection."),
+    toolbox.Returns.BELOW: _(
+        "The result is a new layer below, of the canvas' size; under the lowest "
+        "layer of a group it is one above in the blending mode Behind, which looks the same."
+    ),
+    toolbox.Returns.LAYER: _("The result is a new layer above, of the canvas' size."),
+    toolbox.Returns.SCALED: _("The result opens as a new picture."),
+    toolbox.Returns.TEXT: _("The result is words in the panel, to read and to copy."),
 }
 _SELECTIONS = {
-    toolbox.Selects.LIMITS: "A selection limits the change.",
-    toolbox.Selects.NEEDED: "It changes what is selected, and needs a selection.",
-    toolbox.Selects.HINT: "A selection shows it what you mean.",
-    toolbox.Selects.IGNORED: "A selection does not count.",
+    toolbox.Selects.LIMITS: _("A selection limits the change."),
+    toolbox.Selects.NEEDED: _("It changes what is selected, and needs a selection."),
+    toolbox.Selects.HINT: _("A selection shows it what you mean."),
+    toolbox.Selects.IGNORED: _("A selection does not count."),
 }
 
 

@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from shared_core.bridge.language import _
+
 
 @dataclass(frozen=True)
 class Machine:
@@ -65,7 +67,7 @@ def kritas(machine: Machine) -> list[Krita]:
         for package in sorted((local / "Packages").glob("*Krita_*")):
             cache = package / "LocalCache"
             inside = cache / "Roaming/krita", cache / "Local/kritarc"
-            found.append(Krita("Krita from the Microsoft Store", *inside, sandboxed=True))
+            found.append(Krita(_("Krita from the Microsoft Store"), *inside, sandboxed=True))
     elif machine.system == "darwin":
         data = home / "Library/Application Support/krita"
         if data.is_dir() or (machine.root / "Applications/krita.app").exists():
@@ -78,11 +80,11 @@ def kritas(machine: Machine) -> list[Krita]:
         flatpak = home / ".var/app/org.kde.krita"
         if flatpak.is_dir():
             inside = flatpak / "data/krita", flatpak / "config/kritarc"
-            found.append(Krita("Krita from Flatpak", *inside, sandboxed=True))
+            found.append(Krita(_("Krita from Flatpak"), *inside, sandboxed=True))
         snap = home / "snap/krita/current"
         if snap.is_dir():
             inside = snap / ".local/share/krita", snap / ".config/kritarc"
-            found.append(Krita("Krita from Snap", *inside, sandboxed=True))
+            found.append(Krita(_("Krita from Snap"), *inside, sandboxed=True))
     return [_moved(krita) for krita in found]
 
 
@@ -110,7 +112,7 @@ def gimps(machine: Machine) -> list[Gimp]:
         stores = sorted((local / "Packages").glob("*GIMP*"))
         above = [("GIMP", roaming / "GIMP", False)]
         above += [
-            ("GIMP from the Microsoft Store", store / "LocalCache/Roaming/GIMP", True)
+            (_("GIMP from the Microsoft Store"), store / "LocalCache/Roaming/GIMP", True)
             for store in stores
         ]
     elif machine.system == "darwin":
@@ -119,9 +121,9 @@ def gimps(machine: Machine) -> list[Gimp]:
         config = machine.folder("XDG_CONFIG_HOME", home / ".config")
         flatpak, snap = home / ".var/app/org.gimp.GIMP", home / "snap/gimp/current"
         above = [("GIMP", config / "GIMP", flatpak.is_dir() and not machine.program("gimp"))]
-        above += [("GIMP from an AppImage", config / "GIMP-AppImage", False)]
-        above += [("GIMP from Flatpak", flatpak / "config/GIMP", True)]
-        above += [("GIMP from Snap", snap / ".config/GIMP", True)]
+        above += [(_("GIMP from an AppImage"), config / "GIMP-AppImage", False)]
+        above += [(_("GIMP from Flatpak"), flatpak / "config/GIMP", True)]
+        above += [(_("GIMP from Snap"), snap / ".config/GIMP", True)]
     return [
         Gimp(f"{title} {folder.name}", folder, sandboxed)
         for title, place, sandboxed in above

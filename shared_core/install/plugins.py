@@ -9,6 +9,8 @@ import importlib.metadata
 from dataclasses import dataclass
 from pathlib import Path
 
+from shared_core.bridge.language import _
+
 from .. import bridge
 from ..bridge.errors import CouldNotBeDone
 from .krita_files import action_file, manual
@@ -35,7 +37,9 @@ def source(name: str) -> Path:
     for found in (package / "_plugins" / name, package.parent / above):
         if found.exists():
             return found
-    raise CouldNotBeDone(f"The plug-ins' files are missing beside {package}. Install NSS again.")
+    raise CouldNotBeDone(
+        _("The plug-ins' files are missing beside {package}. Install NSS again.", package=package)
+    )
 
 
 def krita(wheel: Wheel) -> dict[str, bytes]:
@@ -72,12 +76,14 @@ def _modules(folder: Path, ending: str = "*.py") -> dict[str, bytes]:
 
 
 def _bridge(name: str) -> dict[str, bytes]:
-    """The bridge with its locks, and appdirs inside."""
+    """The bridge with its locks and the texts of all languages, and appdirs inside."""
     folder = Path(bridge.__file__).parent
     requirements = folder / "setup" / "requirements"
     files = {f"{name}/bridge/{place}": body for place, body in _modules(folder).items()}
     for place, body in _modules(requirements, "*.*").items():
         files[f"{name}/bridge/setup/requirements/{place}"] = body
+    for place, body in _modules(folder / "locale", "*.mo").items():
+        files[f"{name}/bridge/locale/{place}"] = body
     vendored = f"{name}/bridge/_vendor"
     files[f"{vendored}/__init__.py"] = b'"""Libraries that an editor\'s Python lacks."""\n'
     appdirs = importlib.metadata.distribution("appdirs")
@@ -87,5 +93,11 @@ def _bridge(name: str) -> dict[str, bytes]:
             body = Path(str(appdirs.locate_file(file))).read_bytes()
             files[f"{vendored}/{wanted.pop(file.name)}"] = body
     if wanted:
-        raise CouldNotBeDone(f"appdirs {appdirs.version} is here without {', '.join(wanted)}.")
+        raise CouldNotBeDone(
+            _(
+                "appdirs {version} is here without {names}.",
+                version=appdirs.version,
+                names=", ".join(wanted),
+            )
+        )
     return files

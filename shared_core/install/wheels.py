@@ -15,6 +15,8 @@ import tempfile
 import zipfile
 from pathlib import Path
 
+from shared_core.bridge.language import _
+
 from ..bridge.errors import CouldNotBeDone
 from .plugins import PROJECT, Wheel
 
@@ -35,8 +37,10 @@ def own() -> Wheel:
         return packed(importlib.metadata.distribution(PROJECT))
     except importlib.metadata.PackageNotFoundError:
         raise CouldNotBeDone(
-            "This NSS was not installed as a package, so it cannot be put into a plug-in. Install "
-            "it with pip, or take nss_krita.zip or nss_gimp.zip."
+            _(
+                "This NSS was not installed as a package, so it cannot be put into a plug-in. "
+                "Install it with pip, or take nss_krita.zip or nss_gimp.zip."
+            )
         ) from None
 
 
@@ -54,7 +58,13 @@ def built(checkout: Path) -> Wheel:
             check=False,
         )
         if done.returncode:
-            raise CouldNotBeDone(f"The wheel could not be built:\n{done.stdout}{done.stderr}")
+            raise CouldNotBeDone(
+                _(
+                    "The wheel could not be built:\n{stdout}{stderr}",
+                    stdout=done.stdout,
+                    stderr=done.stderr,
+                )
+            )
         (file,) = Path(folder).glob("*.whl")
         return Wheel(file.name, file.read_bytes())
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from shared_core.algorithms.bicubic import resized_part
 from shared_core.bridge.errors import CouldNotBeDone
+from shared_core.bridge.language import _
 from shared_core.catalog.cards import TensorSpec
 from shared_core.catalog.contract import Shown, fed
 from shared_core.pixels import Box, Picture, WrongOutput
@@ -68,14 +69,23 @@ def token_ids(tokenizer: Path, texts: Sequence[str]) -> NDArray[np.int64]:
         made = Tokenizer.from_file(str(tokenizer))
     except Exception as error:
         raise CouldNotBeDone(
-            f"The tokenizer {tokenizer.name} cannot be read ({error}). Remove the model and "
-            "download it again, or use the classical path."
+            _(
+                "The tokenizer {name} cannot be read ({error}). Remove the model and download "
+                "it again, or use the classical path.",
+                name=tokenizer.name,
+                error=error,
+            )
         ) from error
     found = tuple(made.token_to_id(token) for token in ("<|startoftext|>", "<|endoftext|>"))
     if found != (START, END):
         raise CouldNotBeDone(
-            f"The tokenizer {tokenizer.name} is not CLIP's: its start and end are {found}, not "
-            f"{(START, END)}. Remove the model and download it again."
+            _(
+                "The tokenizer {name} is not CLIP's: its start and end are {found}, not "
+                "{value}. Remove the model and download it again.",
+                name=tokenizer.name,
+                found=found,
+                value=(START, END),
+            )
         )
     made.no_truncation()
     made.no_padding()
@@ -109,8 +119,11 @@ def embed_texts(
     made = np.concatenate(parts)
     if len(np.unique(ids, axis=0)) > 1 and np.ptp(made, axis=0).max() < _SAME:
         raise WrongOutput(
-            f"The model {session.path.name} gave the same values for different labels. "
-            "Choose the classical path, or download the model again."
+            _(
+                "The model {name} gave the same values for different labels. Choose the "
+                "classical path, or download the model again.",
+                name=session.path.name,
+            )
         )
     return made
 
@@ -154,13 +167,21 @@ def _run(session: Session, values: NDArray[Any], cancelled: Any) -> Embeddings:
     made = np.asarray(found, np.float32)
     if made.ndim != 2 or len(made) != len(values):
         raise WrongOutput(
-            f"The model {session.path.name} gave values of shape {list(made.shape)} for "
-            f"{len(values)} inputs. Choose the classical path, or download the model again."
+            _(
+                "The model {name} gave values of shape {shape} for {count} inputs. Choose the "
+                "classical path, or download the model again.",
+                name=session.path.name,
+                shape=list(made.shape),
+                count=len(values),
+            )
         )
     lengths = np.linalg.norm(made, axis=1, keepdims=True)
     if not np.isfinite(lengths).all() or (lengths == 0).any():
         raise WrongOutput(
-            f"The model {session.path.name} gave values that are not numbers. "
-            "Choose the classical path, or download the model again."
+            _(
+                "The model {name} gave values that are not numbers. Choose the classical path, "
+                "or download the model again.",
+                name=session.path.name,
+            )
         )
     return np.asarray(made / lengths, np.float32)

@@ -11,6 +11,7 @@ import numpy as np
 from shared_core.algorithms import chroma, chroma_field, colour_strokes, palettes
 from shared_core.algorithms.chroma_field import ChromaField
 from shared_core.bridge.errors import CouldNotBeDone
+from shared_core.bridge.language import _
 from shared_core.catalog import contract
 from shared_core.pixels import Box, Picture
 
@@ -38,12 +39,20 @@ def classical(work: Work) -> Made:
     field = _spread_strokes(work) if wanted else None
     if field is not None:
         tiles = _paint(work, _of_field(work, field))
-        steps = f"{colour_strokes.NAME}, enlarged by {chroma_field.NAME}"
-        return Made(tiles, f"classical {steps}", _shares(work))
+        steps = _(
+            "{name}, enlarged by {filter}",
+            name=colour_strokes.NAME,
+            filter=chroma_field.NAME,
+        )
+        return Made(tiles, _("classical {steps}", steps=steps), _shares(work))
     name = work.choice("palette")
     tiles = _paint(work, lambda lightness, top: palettes.palette(name, lightness))
-    missing = ", no stroke was found on the layer above" if wanted else ""
-    return Made(tiles, f"classical toning ({name}){missing}", {"palette": name} | _shares(work))
+    missing = _(", no stroke was found on the layer above") if wanted else ""
+    return Made(
+        tiles,
+        _("classical toning ({name}){missing}", name=name, missing=missing),
+        {"palette": name} | _shares(work),
+    )
 
 
 def real(work: Work, model: Model) -> Made:
@@ -59,7 +68,7 @@ def real(work: Work, model: Model) -> Made:
         # Some networks give them at a part of the size that they see.
         colours = _high(_wide(colours, width), height)
     _paint(work, _of_field(work, ChromaField(chroma.lightness(small), colours)))
-    step = f"colours enlarged by {chroma_field.NAME}, lightness of the source kept"
+    step = _("colours enlarged by {name}, lightness of the source kept", name=chroma_field.NAME)
     return Made(1, step, {"side": width} | _shares(work))
 
 
@@ -73,8 +82,11 @@ def _network(model: Model) -> tuple[int, int]:
     size = network_size(model) or ((side, side) if side else None)
     if size is None:
         raise CouldNotBeDone(
-            f"The card of {model.card.title} does not say the size of its input. "
-            "Choose another model or the classical path."
+            _(
+                "The card of {model} does not say the size of its input. Choose another model "
+                "or the classical path.",
+                model=model.card.title,
+            )
         )
     return size
 
@@ -92,10 +104,10 @@ def _checked(colours: Pixels) -> Pixels:
     size = np.abs(colours)
     if size.max() > _MOST_CHROMA or size.mean() > _MOST_MEAN_CHROMA:
         raise contract.wrong(
-            f"colours of up to {size.max():.0f} where about 100 is the most there is"
+            _("colours of up to {size:.0f} where about 100 is the most there is", size=size.max())
         )
     if size.max() < _LEAST_CHROMA:
-        raise contract.wrong("no colours")
+        raise contract.wrong(_("no colours"))
     return colours
 
 

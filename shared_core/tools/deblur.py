@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from shared_core.algorithms import blur as blurs
 from shared_core.algorithms import deconvolution
+from shared_core.bridge.language import _
 from shared_core.bridge.toolbox import AUTO
 from shared_core.catalog.cards import TileRule
 
@@ -24,7 +25,7 @@ def classical(work: Work) -> Made:
     )
     return Made(
         tiles,
-        f"classical sharpening by {deconvolution.name(blur, noise)}",
+        _("classical sharpening by {name}", name=deconvolution.name(blur, noise)),
         {
             "blur": blur.kind,
             "radius": round(blur.radius, 2),
@@ -44,7 +45,7 @@ def real(work: Work, model: Model) -> Made:
     tiles = model_tiles(work, model, mixed(tile_function(work, model), 1 - amount))
     if amount >= 1:
         return Made(tiles)
-    return Made(tiles, "mixed with the source", {"amount": round(amount, 3)})
+    return Made(tiles, _("mixed with the source"), {"amount": round(amount, 3)})
 
 
 def _blur(work: Work) -> blurs.Blur:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from shared_core.algorithms import dct_denoise
+from shared_core.bridge.language import _
 from shared_core.bridge.toolbox import AUTO
 from shared_core.catalog.cards import TileRule
 
@@ -20,7 +21,7 @@ def classical(work: Work) -> Made:
     tiles = work.tiles(lambda rgb: dct_denoise.denoise(rgb, sigma, detail), rule)
     return Made(
         tiles,
-        f"classical denoising by {dct_denoise.NAME}",
+        _("classical denoising by {name}", name=dct_denoise.NAME),
         {"sigma": round(sigma, 2), "sigma_is": how, "detail": detail},
     )
 
@@ -34,14 +35,14 @@ def real(work: Work, model: Model) -> Made:
         # Half a unit of detail is a factor of the square root of two in the noise level.
         level = min(sigma * 2.0 ** (0.5 - detail), limit)
         tiles = model_tiles(work, model, tile_function(work, model, level))
-        step = "noise level measured in the picture" if how == "measured" else None
+        step = _("noise level measured in the picture") if how == "measured" else None
         return Made(tiles, step, {"sigma": round(level, 2)})
 
     share = max(0.0, detail - 0.5)
     tiles = model_tiles(work, model, mixed(tile_function(work, model), share))
     if share == 0:
         return Made(tiles)
-    return Made(tiles, "mixed with the source", {"share": round(share, 3)})
+    return Made(tiles, _("mixed with the source"), {"share": round(share, 3)})
 
 
 def _sigma(work: Work) -> tuple[float, str]:

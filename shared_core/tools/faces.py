@@ -27,6 +27,7 @@ from shared_core.algorithms.yunet import (
     overlap,
 )
 from shared_core.bridge.errors import Cancelled
+from shared_core.bridge.language import _
 from shared_core.pixels import Box, Picture, WrongOutput
 
 from .reduced import box_around, by_area, reduced, reduced_strips
@@ -115,8 +116,11 @@ class _Detector:
             return decode(outputs, confidence)
         except ValueError as error:
             raise WrongOutput(
-                f"The face detector does not answer as expected: {error}. "
-                "Remove its file and download it again."
+                _(
+                    "The face detector does not answer as expected: {error}. Remove its file "
+                    "and download it again.",
+                    error=error,
+                )
             ) from error
 
     def level(self, level: _Level) -> list[Face]:
@@ -229,7 +233,7 @@ def _levels(picture: Picture, area: Box, cancelled: Callable[[], bool]) -> Itera
     strips = []
     for strip in reduced_strips(picture, area, 2):
         if cancelled():
-            raise Cancelled("Cancelled.")
+            raise Cancelled(_("Cancelled."))
         strips.append(_bytes(strip))
     level, step = np.concatenate(strips), 2
     yield _level_of(level, step)

@@ -12,6 +12,7 @@ from shared_core.algorithms.backdrops import Subject
 from shared_core.algorithms.colour_ramps import hexadecimal
 from shared_core.algorithms.noise_fields import Field
 from shared_core.algorithms.prompt_words import read
+from shared_core.bridge.language import _
 from shared_core.bridge.toolbox import AUTO
 from shared_core.pixels import Box
 
@@ -57,7 +58,7 @@ def classical(work: Work) -> Made:
     place(work, picture, bounds, grain=GRAIN)
     height, width = picture.shape[:2]
     told["made_at"] = f"{width}x{height}"
-    return Made(1, f"classical backdrop: {_NAMES[style]}", told)
+    return Made(1, _("classical backdrop: {style}", style=_NAMES[style]), told)
 
 
 def real(work: Work, model: Model) -> Made:
@@ -67,7 +68,7 @@ def real(work: Work, model: Model) -> Made:
     picture, before = drawn.picture, ""
     subject = backdrops.subject(*_reduced(work)) if share else None
     if subject is not None:
-        before = "colours harmonised in Lab"
+        before = _("colours harmonised in Lab")
         picture = backdrops.harmonised(picture, subject, share)
     picture, steps, told = enlarged(picture, bounds, work)
     place(work, picture, bounds)
@@ -76,9 +77,9 @@ def real(work: Work, model: Model) -> Made:
 
 
 _NAMES = {
-    "gradient": "studio gradient",
-    "blurred": "blurred original",
-    "texture": "procedural texture",
+    "gradient": _("studio gradient"),
+    "blurred": _("blurred original"),
+    "texture": _("procedural texture"),
 }
 
 

@@ -16,6 +16,7 @@ from shared_core.algorithms import back_projection
 from shared_core.algorithms.fitting import Cover
 from shared_core.algorithms.procedural import grained
 from shared_core.bridge.errors import CouldNotBeDone
+from shared_core.bridge.language import _
 from shared_core.pixels import Box
 
 from .work import Model, Work
@@ -23,7 +24,7 @@ from .work import Model, Work
 Floats = NDArray[np.float32]
 
 TOKENIZER = "clip-tokenizer-sd"
-COVERED = "fitting to the place"
+COVERED = _("fitting to the place")
 PART_PIXELS = 1 << 19
 _PART_WIDTH = 1024
 
@@ -49,7 +50,10 @@ def draw(work: Work, model: Model, prompt: str) -> Drawn:
     recipe = model.card.recipe
     if recipe is None:
         raise CouldNotBeDone(
-            f"The card of {model.card.title} does not say how it is sampled. Choose another model."
+            _(
+                "The card of {model} does not say how it is sampled. Choose another model.",
+                model=model.card.title,
+            )
         )
     tokenizer = work.helpers.get(TOKENIZER, model) if TOKENIZER in model.card.needs else model
     tokens = clip_tokens.ClipTokenizer(tokenizer.path("vocab"), tokenizer.path("merges")).tokens(
@@ -86,7 +90,12 @@ def enlarged(picture: Floats, box: Box, work: Work) -> tuple[Floats, str, dict[s
     if scale <= 1:
         return picture, COVERED, told
     factor = 4 if scale > 2 and work.tile_divisor == 1 else 2
-    steps = f"enlarging {factor} times by {back_projection.NAME}, {COVERED}"
+    steps = _(
+        "enlarging {factor} times by {name}, {covered}",
+        factor=factor,
+        name=back_projection.NAME,
+        covered=COVERED,
+    )
     return back_projection.enlarge(picture, factor), steps, told
 
 

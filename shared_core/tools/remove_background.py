@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from shared_core.algorithms import matting, subject
 from shared_core.algorithms.resampling import Kernel, Resizer, resized
 from shared_core.bridge.errors import CouldNotBeDone
+from shared_core.bridge.language import _
 from shared_core.bridge.toolbox import Returns
 from shared_core.catalog import contract
 from shared_core.catalog.card import MIN_MAX
@@ -63,12 +64,12 @@ def classical(work: Work) -> Made:
     found = subject.find_subject(rgb, visible, None if work.selection is None else marked)
     fitted = matting.refinement(rgb, found.matte, _CLASSICAL_REACH)
     _cut_out(work, region, fitted, len(strips))
-    what = subject.NAME if found.found else "nothing stood out, so the middle was taken"
+    what = subject.NAME if found.found else _("nothing stood out, so the middle was taken")
     return Made(
         len(strips),
-        f"classical cut-out ({what}), {_steps(work)}",
+        _("classical cut-out ({what}), {steps}", what=what, steps=_steps(work)),
         _shares(work),
-        found={"subject": "found" if found.found else "none: the middle was taken"},
+        found={"subject": "found" if found.found else _("none: the middle was taken")},
     )
 
 
@@ -90,14 +91,14 @@ def real(work: Work, model: Model) -> Made:
     parameters = {"network": f"{network[1]}×{network[0]}", **_shares(work)}
     if matte.max() < _LEAST_COVER:
         _keep_everything(work)
-        reason = f"{model.card.title} found no subject"
+        reason = _("{model} found no subject", model=model.card.title)
         return Made(1, None, parameters, found={"subject": "none"}, unchanged=reason)
     reach = max(2, math.ceil(_OFF * max(reduced) / max(network)))
     small = np.clip(resized(matte, reduced, Kernel.LANCZOS), 0, 1)
     fitted = matting.refinement(np.clip(guide.result(), 0, 1), small, reach)
     del feed, guide
     _cut_out(work, region, fitted, len(strips))
-    return Made(1, f"matte {_steps(work)}", parameters, found={"subject": "found"})
+    return Made(1, _("matte {steps}", steps=_steps(work)), parameters, found={"subject": "found"})
 
 
 # ---------------------------------------------------------------- the model
@@ -115,8 +116,11 @@ def _network_size(model: Model, region: Box) -> tuple[int, int]:
     side = model.card.run_side
     if side is None:
         raise CouldNotBeDone(
-            f"The card of {model.card.title} does not say the size of its input. "
-            "Choose another model or the classical path."
+            _(
+                "The card of {model} does not say the size of its input. Choose another model "
+                "or the classical path.",
+                model=model.card.title,
+            )
         )
     shorter, longer = sorted((region.width, region.height))
     scale = min(side / shorter, _LONGEST * side / longer)
@@ -134,11 +138,15 @@ def _matte(work: Work, model: Model, rgb: Pixels) -> Pixels:
     matte = contract.coverage(model.card, asker(work, model), contract.Shown(rgb))
     low, high = float(matte.min()), float(matte.max())
     if low < -_TOLERANCE or high > 1 + _TOLERANCE:
-        raise contract.wrong(f"values from {low:.3g} to {high:.3g} where 0 to 1 is due")
+        raise contract.wrong(
+            _("values from {low:.3g} to {high:.3g} where 0 to 1 is due", low=low, high=high)
+        )
     if high == low >= _LEAST_COVER:
         raise Implausible(
-            "The model gave the same coverage everywhere, so its result is not used. "
-            "Choose another model or the classical path."
+            _(
+                "The model gave the same coverage everywhere, so its result is not used. "
+                "Choose another model or the classical path."
+            )
         )
     if model.card.outputs[0].then == MIN_MAX and high >= _LEAST_COVER:
         matte = (matte - low) / (high - low)
@@ -171,9 +179,9 @@ def _shares(work: Work) -> dict[str, float]:
 
 def _steps(work: Work) -> str:
     settings = _settings(work)
-    how = matting.NAME if settings.detail else "linear interpolation"
+    how = matting.NAME if settings.detail else _("linear interpolation")
     colours = f", {matting.COLOURS_NAME}" if settings.clean else ""
-    return f"enlarged by {how}{colours}"
+    return _("enlarged by {how}{colours}", how=how, colours=colours)
 
 
 def _region(work: Work) -> Box:
@@ -262,4 +270,4 @@ def _keep_everything(work: Work) -> None:
 
 def _nothing_selected(work: Work) -> Made:
     _keep_everything(work)
-    return Made(0, unchanged="nothing is selected")
+    return Made(0, unchanged=_("nothing is selected"))

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from shared_core.algorithms import exemplar_fill, thin_fill
 from shared_core.bridge.errors import BadInput, CouldNotBeDone
+from shared_core.bridge.language import _, joined
 from shared_core.catalog import contract
 from shared_core.pixels import Box
 
@@ -36,7 +37,7 @@ _STRIP = 256
 _MOST_DRIFT = 0.12
 _BLOCK = 16
 
-_NOTHING_LEFT = (
+_NOTHING_LEFT = _(
     "The selection covers all or nearly all that is visible, so there is nothing to fill it from. "
     "Select only the object that is to be removed."
 )
@@ -64,7 +65,7 @@ def classical(work: Work) -> Made:
     names = [exemplar_fill.NAME] * (areas > 0) + [thin_fill.NAME] * (thin > 0)
     return Made(
         len(parts),
-        f"classical fill: {' and '.join(names)}",
+        _("classical fill: {names}", names=joined(_(" and "), names)),
         {"areas": areas, "scratches": thin, "width": round(widest, 1), "scratch_up_to": THIN},
     )
 
@@ -73,7 +74,9 @@ def real(work: Work, model: Model) -> Made:
     """The model on a square around each hole, reduced where the hole is large."""
     side = model.card.side or max(network_size(model) or (0, 0))
     if not side:
-        raise CouldNotBeDone(f"{model.card.title} has no size of its own. Choose another model.")
+        raise CouldNotBeDone(
+            _("{model} has no size of its own. Choose another model.", model=model.card.title)
+        )
     selection, parts = _parts(work)
     smallest = 1.0
     for number, part in enumerate(parts):
@@ -87,18 +90,18 @@ def real(work: Work, model: Model) -> Made:
         smallest = min(smallest, side / square)
         _write(work, filled, box, part)
     work.step(len(parts), len(parts))
-    step = "enlarged from the model's size by bicubic interpolation" if smallest < 1 else None
+    step = _("enlarged from the model's size by bicubic interpolation") if smallest < 1 else None
     return Made(len(parts), step, {"holes": len(parts), "scale": round(smallest, 3)})
 
 
 def _parts(work: Work) -> tuple[NDArray[np.uint8], list[Box]]:
     """The selection and its parts that hold something visible."""
     if work.selection is None:
-        raise BadInput("Nothing is selected. Select the object that is to be removed.")
+        raise BadInput(_("Nothing is selected. Select the object that is to be removed."))
     parts = [part for part in holes.boxes(work.selection) if work.picture.touches(part)]
     if not parts:
         raise BadInput(
-            "The selection holds nothing visible. Select the object that is to be removed."
+            _("The selection holds nothing visible. Select the object that is to be removed.")
         )
     work.picture.keep()
     return work.selection, parts
@@ -177,4 +180,4 @@ def _check_likeness(shown: Pixels, filled: Pixels, known: Bools) -> None:
     share = cv2.resize(known.astype(np.float32), cells, interpolation=cv2.INTER_AREA)
     drift = float(np.sqrt((sums**2).sum() / 3 / max(float((share**2).sum()), 1e-6)))
     if drift > _MOST_DRIFT:
-        raise contract.wrong("a picture that is changed around the hole")
+        raise contract.wrong(_("a picture that is changed around the hole"))

@@ -25,6 +25,7 @@ from shared_core.algorithms.face_paste import PlacedFace
 from shared_core.algorithms.noise import estimate_sigma
 from shared_core.algorithms.yunet import Face
 from shared_core.bridge.errors import Cancelled, CouldNotBeDone
+from shared_core.bridge.language import _
 from shared_core.catalog import contract
 from shared_core.catalog.cards import TileRule
 from shared_core.catalog.contract import wrong
@@ -67,8 +68,11 @@ def real(work: Work, model: Model) -> Made:
     detector = work.helpers.get(DETECTOR)
     if detector is None:
         raise CouldNotBeDone(
-            f"{model.card.title} needs the face detector YuNet, which is not here. "
-            "Download it or use the classical path."
+            _(
+                "{model} needs the face detector YuNet, which is not here. Download it or use "
+                "the classical path.",
+                model=model.card.title,
+            )
         )
     work.picture.keep()
     places = _places(work, detector)
@@ -89,8 +93,11 @@ def real(work: Work, model: Model) -> Made:
     work.step(done, len(places))
     return Made(
         done,
-        f"faces found by {detector.card.title}, reconstructed, not recovered; "
-        f"pasted by {face_paste.NAME}",
+        _(
+            "faces found by {model}, reconstructed, not recovered; pasted by {name}",
+            model=detector.card.title,
+            name=face_paste.NAME,
+        ),
         {"faces": len(places), "strength": _strength(work)},
         found=_found(places),
     )
@@ -116,7 +123,11 @@ def classical(work: Work) -> Made:
     cells = _paste(work, places, raised, reach)
     return Made(
         cells,
-        f"classical {face_detail.NAME} on faces found by {detector.card.title}",
+        _(
+            "classical {name} on faces found by {model}",
+            name=face_detail.NAME,
+            model=detector.card.title,
+        ),
         {
             "where": "faces",
             "faces": len(places),
@@ -136,20 +147,28 @@ def _everywhere(work: Work) -> Made:
     overlap = -(-2 * face_detail.reach(size) // 8) * 8
     raised = mixed(lambda rgb: face_detail.enhance(rgb, size, sigma), 1 - strength)
     tiles = work.tiles(raised, TileRule(_CELL, overlap))
-    where = "the selection" if work.selection is not None else "the whole layer"
+    where = _("the selection") if work.selection is not None else _("the whole layer")
     return Made(
         tiles,
-        f"classical {face_detail.NAME} on {where}, since there was no face detector",
+        _(
+            "classical {name} on {where}, since there was no face detector",
+            name=face_detail.NAME,
+            where=where,
+        ),
         {"where": where, "strength": strength, "sigma": round(sigma, 2)},
     )
 
 
 def _no_face(work: Work) -> Made:
     smallest = round(work.number("smallest"))
-    where = "" if work.selection is None else " that touches the selection"
     return Made(
         0,
-        unchanged=f"no face of {smallest} pixels or more{where} was found",
+        unchanged=_("no face of {smallest} pixels or more was found", smallest=smallest)
+        if work.selection is None
+        else _(
+            "no face of {smallest} pixels or more that touches the selection was found",
+            smallest=smallest,
+        ),
         found={"faces": 0, "boxes": []},
     )
 
@@ -222,7 +241,7 @@ def _paste(
             faces = []
             for number in chosen:
                 if work.cancelled():
-                    raise Cancelled("Cancelled.")
+                    raise Cancelled(_("Cancelled."))
                 part = _common(around, places[number].box.grown(reach, picture.bounds))
                 assert part is not None
                 faces.append(make(rgb[_within(part, around)], part, number))
@@ -300,10 +319,10 @@ def _check_likeness(before: Pixels, after: Pixels) -> None:
     }
     for what, other in others.items():
         if unlike > _UNLIKE and other < unlike / 2:
-            raise wrong(f"a face {what}")
+            raise wrong(_("a face {what}", what=what))
     flat = (new.std(axis=(0, 1)) < _LEAST_SPREAD * old.std(axis=(0, 1))).all()
     if unlike > _MOST_UNLIKE or flat:
-        raise wrong("something that does not resemble the face")
+        raise wrong(_("something that does not resemble the face"))
 
 
 def _difference(one: Pixels, other: Pixels) -> float:

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from shared_core.bridge.language import _
 from shared_core.catalog.cards import TileRule
 from shared_core.engine.grid import Fade, Grid, Span
 from shared_core.pixels import Box, Picture, WrongOutput
@@ -85,13 +86,19 @@ def _run_tile(
     expected = (factor * grid.height, factor * grid.width, 3)
     if output.shape != expected:
         raise WrongOutput(
-            f"The model gave a picture of shape {output.shape} where {expected} was expected, "
-            "so its result is not used. Choose another model or the classical path."
+            _(
+                "The model gave a picture of shape {shape} where {expected} was expected, so "
+                "its result is not used. Choose another model or the classical path.",
+                shape=output.shape,
+                expected=expected,
+            )
         )
     if not np.isfinite(output).all():
         raise WrongOutput(
-            "The model gave values that are not numbers, so its result is not used. "
-            "Choose another model or the classical path."
+            _(
+                "The model gave values that are not numbers, so its result is not used. "
+                "Choose another model or the classical path."
+            )
         )
     rows = slice(factor * (row.start - row.origin), factor * (row.stop - row.origin))
     columns = slice(factor * (column.start - column.origin), factor * (column.stop - column.origin))

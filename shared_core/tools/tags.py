@@ -9,13 +9,14 @@ import numpy as np
 
 from shared_core.algorithms.measurements import Tones, sharpness
 from shared_core.algorithms.noise import estimate_sigma
+from shared_core.bridge.language import _
 from shared_core.bridge.paths import paths
 from shared_core.pixels import Box, WrongOutput
 
 from . import clip, tag_list
 from .work import Made, Model, Work
 
-MEASURED = "classical measurements, not recognition"
+MEASURED = _("classical measurements, not recognition")
 YUNET = "yunet-2023mar"
 PATCH_SIDE = 512
 _STRIP_PIXELS = 1 << 20
@@ -36,23 +37,23 @@ def classical(work: Work) -> Made:
     work.step(len(strips), len(strips) + 1)
     visible = tones.weight / (box.width * box.height)
     measured: dict[str, Any] = {
-        "size": f"{box.width} × {box.height} px, {box.width * box.height / 1e6:.2g} MP",
-        "brightness (L*, 0 to 100)": round(tones.brightness, 1),
-        "contrast (standard deviation of L*)": round(tones.contrast, 1),
-        "colourfulness (15 slight, 45 average, 80 strong)": round(tones.colourfulness, 1),
-        "highlights clipped (%)": round(100 * tones.highlights_clipped, 2),
-        "shadows clipped (%)": round(100 * tones.shadows_clipped, 2),
-        "sharpness (0 to 1)": round(sharpness(patches), 2),
-        "noise (standard deviation, levels of 255)": round(
+        _("size"): f"{box.width} × {box.height} px, {box.width * box.height / 1e6:.2g} MP",
+        _("brightness (L*, 0 to 100)"): round(tones.brightness, 1),
+        _("contrast (standard deviation of L*)"): round(tones.contrast, 1),
+        _("colourfulness (15 slight, 45 average, 80 strong)"): round(tones.colourfulness, 1),
+        _("highlights clipped (%)"): round(100 * tones.highlights_clipped, 2),
+        _("shadows clipped (%)"): round(100 * tones.shadows_clipped, 2),
+        _("sharpness (0 to 1)"): round(sharpness(patches), 2),
+        _("noise (standard deviation, levels of 255)"): round(
             float(np.median([estimate_sigma(patch) for patch in patches])), 1
         ),
-        "colours": ", ".join(f"{colour} {share:.0%}" for colour, share in tones.palette()),
+        _("colours"): ", ".join(f"{colour} {share:.0%}" for colour, share in tones.palette()),
     }
     if visible < 0.999:
-        measured["visible and selected (%)"] = round(100 * visible, 1)
+        measured[_("visible and selected (%)")] = round(100 * visible, 1)
     faces = _faces(work, box)
     if faces is not None:
-        measured["faces found"] = faces
+        measured[_("faces found")] = faces
     return Made(len(strips), MEASURED, {}, {"measurements": measured})
 
 
@@ -80,8 +81,13 @@ def real(work: Work, model: Model) -> Made:
     embedding = clip.embed_picture(model.sessions["vision"], tensor, work.cancelled)
     if embedding.shape[1] != texts.shape[1]:
         raise WrongOutput(
-            f"The two parts of {model.card.title} do not fit each other: {embedding.shape[1]} and "
-            f"{texts.shape[1]} values. Download it again, or use the classical path."
+            _(
+                "The two parts of {model} do not fit each other: {shape} and {texts} "
+                "values. Download it again, or use the classical path.",
+                model=model.card.title,
+                shape=embedding.shape[1],
+                texts=texts.shape[1],
+            )
         )
     likely = clip.scores(embedding, texts)
     labels = [*fixed, *own]
@@ -89,7 +95,7 @@ def real(work: Work, model: Model) -> Made:
     work.step(1, 1)
     return Made(
         1,
-        "softmax of 100 times the cosine over the labels",
+        _("softmax of 100 times the cosine over the labels"),
         {
             "prompt": tag_list.PROMPT.format("…"),
             "labels": " and ".join(["the list"] * bool(fixed) + ["your own"] * bool(own)),

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from shared_core.algorithms import procedural
 from shared_core.bridge.errors import BadInput
+from shared_core.bridge.language import _
 
 from .generation import draw, enlarged, place
 from .work import Made, Model, Work
 
-NAME = "classical procedural texture, not a picture of your prompt"
+NAME = _("classical procedural texture, not a picture of your prompt")
 # Less than one level: it only hides the steps of smooth colours.
 GRAIN = 0.6
 
@@ -43,5 +44,5 @@ def real(work: Work, model: Model) -> Made:
 def _prompt(work: Work) -> str:
     prompt = work.text("prompt")
     if not prompt:
-        raise BadInput("There is no prompt, so there is nothing to paint. Write what to show.")
+        raise BadInput(_("There is no prompt, so there is nothing to paint. Write what to show."))
     return prompt

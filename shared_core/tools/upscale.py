@@ -9,6 +9,7 @@ import numpy as np
 
 from shared_core.algorithms import back_projection
 from shared_core.bridge.errors import CouldNotBeDone
+from shared_core.bridge.language import _
 from shared_core.catalog.cards import TileRule
 from shared_core.catalog.contract import wrong
 from shared_core.pixels import Box, Picture
@@ -35,7 +36,9 @@ def classical(work: Work) -> Made:
         return back_projection.enlarge(rgb, factor)
 
     tiles = run_scaled_tiles(work, enlarge, _alpha(work.picture, factor), factor, rule)
-    return Made(tiles, f"classical enlarging by {back_projection.NAME}", {"factor": factor})
+    return Made(
+        tiles, _("classical enlarging by {name}", name=back_projection.NAME), {"factor": factor}
+    )
 
 
 def real(work: Work, model: Model) -> Made:
@@ -44,13 +47,17 @@ def real(work: Work, model: Model) -> Made:
     rule = model.card.tile
     if rule is None or rule.scale < factor:
         raise CouldNotBeDone(
-            f"{model.card.title} does not enlarge {factor} times. Choose another factor or model."
+            _(
+                "{model} does not enlarge {factor} times. Choose another factor or model.",
+                model=model.card.title,
+                factor=factor,
+            )
         )
     steps = []
     if rule.scale > factor:
-        steps.append(f"averaged down from ×{rule.scale}")
+        steps.append(_("averaged down from ×{scale}", scale=rule.scale))
     if not _opaque(work):
-        steps.append(f"alpha by {back_projection.NAME}")
+        steps.append(_("alpha by {name}", name=back_projection.NAME))
     tiles = run_scaled_tiles(
         work,
         _model(work, model, factor),
@@ -82,7 +89,7 @@ def _check_likeness(source: Pixels, enlarged: Pixels) -> None:
     blocks = [cv2.resize(p, size, interpolation=cv2.INTER_AREA) for p in (source, enlarged)]
     drift = float(np.sqrt(np.mean((blocks[0] - blocks[1]) ** 2)))
     if drift > _MOST_DRIFT:
-        raise wrong("a picture that does not look like the source")
+        raise wrong(_("a picture that does not look like the source"))
 
 
 def _alpha(picture: Picture, factor: int) -> Callable[[Box], Pixels | None]:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from shared_core.algorithms.noise import estimate_sigma
 from shared_core.bridge.errors import Cancelled
+from shared_core.bridge.language import _
 from shared_core.bridge.toolbox import Returns, Value
 from shared_core.catalog import contract
 from shared_core.catalog.cards import Card, TileRule
@@ -77,7 +78,7 @@ class Work:
     def step(self, done: int, total: int) -> None:
         """Between two pieces of work: tell how far it is. Raises ``Cancelled``."""
         if self.cancelled():
-            raise Cancelled("Cancelled.")
+            raise Cancelled(_("Cancelled."))
         self.progress(done, total)
 
     def cut(self, box: Box, rgb: Pixels, matte: Pixels) -> None:

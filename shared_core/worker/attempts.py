@@ -14,6 +14,7 @@ from typing import Any
 
 from shared_core.bridge import toolbox, wire
 from shared_core.bridge.errors import BadInput, Cancelled, CouldNotBeDone, NssError
+from shared_core.bridge.language import _, joined
 from shared_core.child import Child, ChildDied, Event
 from shared_core.tools import costs
 
@@ -114,12 +115,12 @@ class Attempts:
                 for before, why in zip(failed, failures, strict=True):
                     # So that a later plan begins with what went well here.
                     self.remember(run, before, why, before.tile_divisor)
-                reason = f"{plan.reason}; {attempt.why}" if attempt.why else plan.reason
-                fault = "; ".join(map(str, failures))
+                reason = joined("; ", [plan.reason, attempt.why]) if attempt.why else plan.reason
+                fault = joined("; ", map(str, failures))
                 return replace(attempt.plan, reason=reason), done, fault
         texts = list(dict.fromkeys(map(str, failures)))
         last = failures[-1]
-        raise RealFailed("; then: ".join(texts), last.pixels, last.memory, last.stage)
+        raise RealFailed(joined(_("; then: "), texts), last.pixels, last.memory, last.stage)
 
     def remember(
         self, run: Run, plan: wire.Plan, failure: RealFailed, tile_divisor: int = 0
@@ -138,13 +139,13 @@ class Attempts:
         yield Attempt(plan)
         card = self._planner.cards[plan.model or ""]
         provider = plan.provider or CPU
-        why = f"since memory ran out on {wire.provider_title(provider)}"
+        why = _("since memory ran out on {provider}", provider=wire.provider_title(provider))
         if card.tile is not None and not card.tile.fixed:
-            yield Attempt(_halved(plan), why=f"in smaller tiles, {why}")
+            yield Attempt(_halved(plan), why=_("in smaller tiles, {why}", why=why))
         if provider != CPU:
             instead = self._planner.plan(question(run.job), CPU)
             if (instead.path, instead.model) == (plan.path, plan.model):
-                yield Attempt(instead, why=f"on the processor, {why}")
+                yield Attempt(instead, why=_("on the processor, {why}", why=why))
 
     def _real_once(self, run: Run, attempt: Attempt) -> Event:
         plan = attempt.plan
@@ -157,7 +158,7 @@ class Attempts:
         except ChildDied as error:
             mark = replace(mark, stage=run.stage)
             blamed = pixels if mark.blamed else None
-            raise RealFailed(f"{died(mark)}: {error}", blamed) from None
+            raise RealFailed(joined(": ", [died(mark), str(error)]), blamed) from None
         except (Cancelled, BadInput):
             raise
         except NssError as error:
@@ -173,7 +174,7 @@ class Attempts:
         finally:
             self._journal.close(run.id)
         if not (done["model_runs"] or done["unchanged"]):
-            raise RealFailed("the model's session did not run", 0)
+            raise RealFailed(_("the model's session did not run"), 0)
         self._journal.refute(model, provider, pixels, plan.tile_divisor)
         if done["tiles"] and done["tile_shape"]:
             key = f"{model}/{provider}/{done['tile_shape']}"
@@ -187,28 +188,39 @@ class Attempts:
         One retry with half the tile and without the small models that help where they are here.
         Raises ``CouldNotBeDone``, ``Cancelled``, and what is wrong with the picture.
         """
-        trouble = ""
+        trouble, why = "", ""
         for attempt in (Attempt(plan), Attempt(_halved(plan), helpers=False)):
             try:
                 done = self._ask(run, attempt, None)
             except ChildDied as error:
-                trouble = f"the first attempt at {plan.title} ended early: {error}"
+                why = str(error)
+                trouble = _(
+                    "the first attempt at {model} ended early: {error}",
+                    model=plan.title,
+                    error=why,
+                )
                 continue
             except (Cancelled, BadInput):
                 raise
             except NssError as error:
                 if _in_the_files(error):
                     raise
-                trouble = f"the first attempt at {plan.title} failed: {error}"
+                why = str(error)
+                trouble = _(
+                    "the first attempt at {model} failed: {error}", model=plan.title, error=why
+                )
                 continue
             self._note_classical(run.job, done["run_seconds"])
             return done, trouble
-        why = trouble.partition(": ")[2]
         raise CouldNotBeDone(
-            f"{plan.title.capitalize()} was tried twice and ended both times without a result "
-            f"({why}). "
-            f"The worker's log says more: {self._log}. If memory ran out, close other "
-            "programs or work on a smaller part of the picture. Nothing was changed."
+            _(
+                "It was tried twice ({model}) and ended both times without a result: {why}. The "
+                "worker's log says more: {log}. If memory ran out, close other programs or "
+                "work on a smaller part of the picture. Nothing was changed.",
+                model=plan.title,
+                why=why,
+                log=self._log,
+            )
         )
 
     def _note_classical(self, job: wire.StartJob, run_seconds: float) -> None:
@@ -325,4 +337,6 @@ def _description(file: wire.PixelFile | None) -> dict[str, Any] | None:
 def _doing(plan: wire.Plan) -> str:
     if plan.path == wire.CLASSICAL:
         return plan.title
-    return f"{'your model' if plan.path == wire.BYO else 'real'} {plan.title}"
+    if plan.path == wire.BYO:
+        return _("your model {model}", model=plan.title)
+    return _("real {model}", model=plan.title)

@@ -22,6 +22,7 @@ from shared_core.bridge.errors import (
     NssError,
     RealPathImpossible,
 )
+from shared_core.bridge.language import _, joined
 from shared_core.bridge.paths import Paths
 from shared_core.catalog.store import CANARY, DOWNLOADING, VERIFYING, WAITING, Store
 from shared_core.child import Child, ChildDied, Event
@@ -37,14 +38,7 @@ from .stages import SILENCE_SECONDS
 # glibc then keeps the pages of arrays between tiles; measured to halve the cost of reading.
 _ALLOCATOR = {"MALLOC_MMAP_THRESHOLD_": "33554432", "MALLOC_TRIM_THRESHOLD_": "268435456"}
 
-UNCHANGED = "unchanged copy"
-# A download's stages as users read them, before the model's title.
-_STAGES = {
-    WAITING: "waiting for another download of",
-    DOWNLOADING: "downloading",
-    VERIFYING: "verifying",
-    CANARY: "trying out",
-}
+UNCHANGED = _("unchanged copy")
 
 
 class JobRunner:
@@ -123,16 +117,20 @@ class JobRunner:
             self._probe_wanted = True
             raise
         except (ChildDied, NssError, ValueError, KeyError) as error:
-            raise CouldNotBeDone(f"This machine could not be measured: {error}.") from error
+            raise CouldNotBeDone(
+                _("This machine could not be measured: {error}.", error=error)
+            ) from error
 
     def download(self, message: wire.Download, send: Send, stopped: Stopped) -> None:
         """Fetch, verify and try one model in a child process."""
         card = self.planner.cards.get(message.model)
         if card is None:
-            raise BadInput(f"There is no model {message.model!r} in the catalogue.")
+            raise BadInput(
+                _("There is no model {model} in the catalogue.", model=repr(message.model))
+            )
         environment = launch.hub_environment(message.environment)
         child = Child("shared_core.catalog.fetch", card.id, environment=environment)
-        broke = f"The download of {card.title} broke off"
+        broke = _("The download of {model} broke off", model=card.title)
         self._follow(child, send, stopped, broke, card.title)
         self.journal.forget(model=card.id)
 
@@ -147,22 +145,22 @@ class JobRunner:
             *message.models,
             environment={"HF_HUB_OFFLINE": "1"},
         )
-        done = self._follow(child, send, stopped, "That broke off")
+        done = self._follow(child, send, stopped, _("That broke off"))
         for model in done["tried"]:
             self.journal.forget(model=model)
         return str(done["text"])
 
     @staticmethod
     def _follow(
-        child: Child, send: Send, stopped: Stopped, broke: str, title: str = "models"
+        child: Child, send: Send, stopped: Stopped, broke: str, title: str = _("models")
     ) -> Event:
         """Pass a child's progress on until its last event, which is returned."""
-        doing = f"{_STAGES[DOWNLOADING]} {title}"
+        doing = _stage(DOWNLOADING, title)
 
         def tell(event: Event) -> None:
             nonlocal doing
             if event["event"] == "stage":
-                doing = f"{_STAGES[event['stage']]} {title}"
+                doing = _stage(event["stage"], title)
                 if event["stage"] != DOWNLOADING:
                     send(wire.Progress(doing, 0, 1, "steps"))
                 return
@@ -175,7 +173,11 @@ class JobRunner:
             return child.follow(tell, stopped)
         except ChildDied as error:
             raise CouldNotBeDone(
-                f"{broke} ({error}): start it again, and it goes on where it was."
+                _(
+                    "{broke} ({error}): start it again, and it goes on where it was.",
+                    broke=broke,
+                    error=error,
+                )
             ) from None
         finally:
             child.end()
@@ -195,7 +197,9 @@ class JobRunner:
             fault = mine[-1].what if mine else fault
         plan = self._plan(job)
         if plan.path is None:
-            raise RealPathImpossible(f"The real path is not possible: {plan.reason}.")
+            raise RealPathImpossible(
+                _("The real path is not possible: {reason}.", reason=plan.reason)
+            )
         done: Event | None = None
         if plan.path in wire.BY_MODEL and not job.lost_worker:
             try:
@@ -205,26 +209,38 @@ class JobRunner:
                 self._attempts.remember(run, plan, failure)
                 if job.path == wire.REAL:
                     raise RealPathImpossible(
-                        f"{plan.title} could not finish: {fault}. Nothing was changed; without "
-                        "“real only” the classical path gives a result."
+                        _(
+                            "{model} could not finish: {fault}. Nothing was changed; without "
+                            "“real only” the classical path gives a result.",
+                            model=plan.title,
+                            fault=fault,
+                        )
                     ) from None
         elif plan.path in wire.BY_MODEL and job.path == wire.REAL:
             raise RealPathImpossible(
-                f"{plan.title} could not finish: {fault}. Nothing was changed."
+                _(
+                    "{model} could not finish: {fault}. Nothing was changed.",
+                    model=plan.title,
+                    fault=fault,
+                )
             )
         if done is None:
             if plan.path in wire.BY_MODEL:
                 classical = self._plan(replace(job, path=wire.CLASSICAL))
-                why = fault if job.lost_worker else f"{plan.title} failed: {fault}"
+                why = (
+                    fault
+                    if job.lost_worker
+                    else _("{model} failed: {fault}", model=plan.title, fault=fault)
+                )
                 plan = replace(classical, reason=why)
             done, trouble = self._attempts.classical(run, plan)
-            fault = "; ".join(text for text in (fault, trouble) if text)
+            fault = joined("; ", [text for text in (fault, trouble) if text])
         if done["unchanged"]:
             # Nothing was changed, so no model made any pixel of it.
             plan = replace(self._plan(replace(job, path=wire.CLASSICAL)), reason=done["unchanged"])
             done["algorithm"], done["bound"], done["onnxruntime"] = UNCHANGED, None, None
         if job.note and job.note not in plan.reason:
-            plan = replace(plan, reason=f"{plan.reason}; {job.note}")
+            plan = replace(plan, reason=joined("; ", [plan.reason, job.note]))
         return receipt.to_dict(self._receipt(run, plan, done, fault or None, host, started))
 
     def _plan(self, job: wire.StartJob) -> wire.Plan:
@@ -280,6 +296,17 @@ class JobRunner:
             source=job.previous,
             found=done["found"],
         )
+
+
+def _stage(stage: str, title: str) -> str:
+    """A download's stage as users read it."""
+    if stage == WAITING:
+        return _("waiting for another download of {model}", model=title)
+    if stage == VERIFYING:
+        return _("verifying {model}", model=title)
+    if stage == CANARY:
+        return _("trying out {model}", model=title)
+    return _("downloading {model}", model=title)
 
 
 def _seed(job: wire.StartJob) -> int | None:

@@ -17,6 +17,7 @@ from statistics import median
 from typing import Any, TypeVar
 
 from shared_core.bridge import wire
+from shared_core.bridge.language import _, ngettext, packed
 from shared_core.catalog.cards import Card
 
 from .stages import READING, RUNNING, STARTING
@@ -113,7 +114,7 @@ class Journal:
         with contextlib.suppress(OSError):
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with part.open("w", encoding="utf-8") as file:
-                json.dump(data, file)
+                json.dump(packed(data), file)
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(part, self._path)
@@ -215,13 +216,21 @@ def _is_duration(value: object) -> bool:
 
 def died(mark: Mark) -> str:
     """The sentence for a worker found dead at ``mark``."""
-    doing = f"{mark.title} was running" if mark.stage == RUNNING else f"it was {mark.stage}"
-    return f"the worker died while {doing} ({sized(mark.pixels)})"
+    doing = (
+        _("{title} was running", title=mark.title)
+        if mark.stage == RUNNING
+        else _("it was {stage}", stage=mark.stage)
+    )
+    return _("the worker died while {doing} ({size})", doing=doing, size=sized(mark.pixels))
 
 
 def sized(pixels: int) -> str:
     """A number of pixels as users read it."""
-    return f"{pixels / 1e6:.1f} MP" if pixels >= 100_000 else f"{pixels} pixels"
+    return (
+        _("{number:.1f} MP", number=pixels / 1e6)
+        if pixels >= 100_000
+        else ngettext("{count} pixel", "{count} pixels", pixels)
+    )
 
 
 def _now() -> str:

@@ -13,6 +13,7 @@ from typing import Any
 
 from shared_core.bridge import launch, wire
 from shared_core.bridge.errors import BadInput, CouldNotBeDone, UsageError
+from shared_core.bridge.language import _, joined, kept, packed
 from shared_core.bridge.paths import Paths
 from shared_core.byo.card import Origin
 from shared_core.catalog import cards as catalogue
@@ -88,13 +89,17 @@ class OwnModels:
 
         def tell(event: Event) -> None:
             if event["event"] == "stage":
-                doing = "verifying" if event["stage"] == VERIFYING else event["stage"]
                 if event["stage"] != DOWNLOADING:
-                    send(wire.Progress(f"{doing} {name}", 0, 1, "steps"))
+                    doing = (
+                        _("verifying {model}", model=name)
+                        if event["stage"] == VERIFYING
+                        else _("waiting for another download of {model}", model=name)
+                    )
+                    send(wire.Progress(doing, 0, 1, "steps"))
                 return
             done, total, speed = int(event["done"]), int(event["total"]), event["speed"]
             left = (total - done) / speed if speed else None
-            doing = f"downloading {name}"
+            doing = _("downloading {model}", model=name)
             send(wire.Progress(doing, done, total, "bytes", left, bytes_per_second=speed))
 
         done = self._hub(asked, message.environment, tell, stopped)
@@ -109,14 +114,18 @@ class OwnModels:
     ) -> Event:
         child = Child(
             "shared_core.byo.hub",
-            json.dumps(asked),
+            json.dumps(packed(asked)),
             environment=launch.hub_environment(environment),
         )
         try:
             return child.follow(tell, stopped)
         except ChildDied as error:
             raise CouldNotBeDone(
-                f"The Hub could not be asked ({error}). Try again; what is here already is kept."
+                _(
+                    "The Hub could not be asked ({error}). Try again; what is here already is "
+                    "kept.",
+                    error=error,
+                )
             ) from None
         finally:
             child.end()
@@ -136,8 +145,8 @@ class OwnModels:
         """What is understood of a file, and a preview. Raises where it does not fit."""
         path = Path(message.file)
         if not path.is_absolute():
-            raise UsageError(f"{message.file!r} is no whole path.")
-        send(wire.Progress(f"looking at {path.name}", 0, 1, "steps"))
+            raise UsageError(_("{file} is no whole path.", file=repr(message.file)))
+        send(wire.Progress(_("looking at {name}", name=path.name), 0, 1, "steps"))
         title = message.title.strip() or path.name.removesuffix(".onnx")
         origin = Origin(
             id=message.model or self._id_of(path.name),
@@ -202,7 +211,9 @@ class OwnModels:
         depth = card.main_file.path.count("/")
         root = path.parents[depth]
         if root / card.main_file.path != path:
-            raise BadInput(f"{path} is not the file that was examined. Examine it again.")
+            raise BadInput(
+                _("{path} is not the file that was examined. Examine it again.", path=path)
+            )
         fresh = root != folder
         trial = self._trials.get(message.card)
         if trial is not None and not trial.ok:
@@ -231,9 +242,15 @@ class OwnModels:
             for need in catalogue.with_needs({**known, card.id: card}, card)[1:]
             if not self._store.state(need).usable
         ]
-        text = f"{card.title} is here as {card.id} and comes first from now on."
+        text = _(
+            "{model} is here as {id} and comes first from now on.", model=card.title, id=card.id
+        )
         if needs:
-            text += f" It needs {', '.join(needs)} beside it, which is to be downloaded yet."
+            needed = _(
+                "It needs {names} beside it, which is to be downloaded yet.",
+                names=", ".join(needs),
+            )
+            text = joined(" ", [text, needed])
         return wire.Added(card.id, text)
 
     def _put(
@@ -243,7 +260,7 @@ class OwnModels:
         size = source.stat().st_size if source.is_file() else 0
 
         def tell(here: int) -> None:
-            send(wire.Progress(f"copying {source.name}", here, size, "bytes"))
+            send(wire.Progress(_("copying {name}", name=source.name), here, size, "bytes"))
 
         by_way_of = self._store.root / staging.FOLDER / f"{card.id}.{target.name}.adding"
         put(source, target, sha256, by_way_of, card.title, tell, stopped, link=True)
@@ -252,12 +269,20 @@ class OwnModels:
         """Use a model by itself, or only where it is chosen."""
         card = own.switch(self._store.root, self._named(message.model), message.on)
         if message.on:
-            return wire.Done(f"{card.title} is used before the other models.")
-        return wire.Done(f"{card.title} is used only where it is chosen as {card.id}.")
+            return wire.Done(_("{model} is used before the other models.", model=card.title))
+        return wire.Done(
+            _("{model} is used only where it is chosen as {id}.", model=card.title, id=card.id)
+        )
 
     def _named(self, model: str) -> Card:
         card = self._cards().get(model)
         if card is None or not card.own:
             known = ", ".join(c.id for c in self._cards().values() if c.own) or "none"
-            raise BadInput(f"There is no model {model!r} of your own; there is {known}.")
+            raise BadInput(
+                _(
+                    "There is no model {model} of your own; there is {known}.",
+                    model=repr(model),
+                    known=known,
+                )
+            )
         return card

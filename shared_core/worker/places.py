@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from shared_core.bridge import arena, wire
 from shared_core.bridge.errors import BadInput
+from shared_core.bridge.language import _
 from shared_core.bridge.paths import Paths
 from shared_core.bridge.toolbox import Returns, Selects, Tool, Value
 from shared_core.pixels import Picture, Raster
@@ -39,7 +40,7 @@ class Places:
         self.outcome = tool.outcome(parameters)
         source = _file(request["source"])
         if source is None or source.order == wire.MASK:
-            raise BadInput("A selection cannot be worked on as a picture.")
+            raise BadInput(_("A selection cannot be worked on as a picture."))
         result = _file(request["result"])
         mask = _file(request["mask"])
         strokes = _file(request["strokes"])
@@ -54,8 +55,10 @@ class Places:
         self.selection: NDArray[np.uint8] | None = self._view(mask) if mask else None
         if self.selection is not None and not self.selection.any():
             raise BadInput(
-                "The selection does not touch the layer, so there is nothing to work on. "
-                "Move the selection or select nothing."
+                _(
+                    "The selection does not touch the layer, so there is nothing to work on. "
+                    "Move the selection or select nothing."
+                )
             )
         drawn_apart = self.outcome in _SHEETS
         limits = tool.selects in (Selects.LIMITS, Selects.NEEDED)
@@ -68,8 +71,10 @@ class Places:
         seen = self.picture.touches(self.picture.region)
         if not seen and not tool.canvas:
             raise BadInput(
-                "Everything there is fully transparent, so there is nothing to work on. "
-                "Select a layer or a part with visible pixels."
+                _(
+                    "Everything there is fully transparent, so there is nothing to work on. "
+                    "Select a layer or a part with visible pixels."
+                )
             )
         self.sheet: Sheet | None = None
         if drawn_apart and result is not None and self._result is not None:
@@ -113,11 +118,17 @@ class Places:
 def _check(file: wire.PixelFile | None, size: tuple[int, int], needed: bool) -> None:
     """Raise ``BadInput`` where a file is missing or of another size than ``size``."""
     if file is None and needed:
-        raise BadInput("The editor made no place for the result. Please report this.")
+        raise BadInput(_("The editor made no place for the result. Please report this."))
     if file is not None and (file.width, file.height) != size:
         raise BadInput(
-            f"The editor announced {file.width} × {file.height} pixels where {size[0]} × {size[1]} "
-            "are due. Please report this with the editor's version."
+            _(
+                "The editor announced {width} × {height} pixels where {size} × {due_height} are "
+                "due. Please report this with the editor's version.",
+                width=file.width,
+                height=file.height,
+                size=size[0],
+                due_height=size[1],
+            )
         )
 
 

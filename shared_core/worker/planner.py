@@ -10,6 +10,7 @@ from pathlib import Path
 from shared_core import routing, tiers
 from shared_core.bridge import settings, toolbox, wire
 from shared_core.bridge.errors import UsageError
+from shared_core.bridge.language import _
 from shared_core.bridge.paths import Paths
 from shared_core.catalog import cards as catalogue
 from shared_core.catalog import own
@@ -78,7 +79,7 @@ class Planner:
             vram=self._vram(usual or CPU, ask.limits.vram),
             trouble=""
             if usual
-            else self.onnxruntime_trouble or "no provider of onnxruntime works here",
+            else self.onnxruntime_trouble or _("no provider of onnxruntime works here"),
             others=tuple(self._others(ask, tool, parameters, usual or CPU, found)),
             clean=tuple(self._candidate(c, usual or CPU, *size, parameters) for c in clean),
         )
@@ -357,14 +358,24 @@ def _check(ask: wire.AskPlan) -> None:
     """Raise ``UsageError`` for an impossible size, path or limit."""
     if not (1 <= ask.width <= wire.MAX_SIDE and 1 <= ask.height <= wire.MAX_SIDE):
         raise UsageError(
-            f"{ask.width} × {ask.height} pixels is no size to work on; a side has 1 to "
-            f"{wire.MAX_SIDE} pixels."
+            _(
+                "{width} × {height} pixels is no size to work on; a side has 1 to {most} pixels.",
+                width=ask.width,
+                height=ask.height,
+                most=wire.MAX_SIDE,
+            )
         )
     if ask.path not in wire.PATHS:
-        raise UsageError(f"There is no path {ask.path!r}; there are {', '.join(wire.PATHS)}.")
+        raise UsageError(
+            _(
+                "There is no path {path}; there are {names}.",
+                path=repr(ask.path),
+                names=", ".join(wire.PATHS),
+            )
+        )
     limits = ask.limits
     if not (0 < limits.budget < math.inf and limits.memory.sound and limits.vram.sound):
-        raise UsageError("A limit of time or memory must be above 0, and a share at most 1.")
+        raise UsageError(_("A limit of time or memory must be above 0, and a share at most 1."))
 
 
 def _mix(card: catalogue.Card) -> str | Mapping[str, float]:
@@ -387,4 +398,4 @@ def missing_onnxruntime() -> str:
     spec = importlib.util.find_spec("onnxruntime")
     if spec is not None and spec.origin and Path(spec.origin).is_file():
         return ""
-    return "onnxruntime is not installed in the worker's environment; run the installer again"
+    return _("onnxruntime is not installed in the worker's environment; run the installer again")

@@ -14,6 +14,7 @@ from typing import Any
 
 from shared_core.bridge import toolbox, wire
 from shared_core.bridge.errors import BadInput, Cancelled, CouldNotBeDone, NssError
+from shared_core.bridge.language import _
 from shared_core.bridge.paths import Paths, paths
 from shared_core.catalog import cards as catalogue
 from shared_core.catalog import own
@@ -70,12 +71,16 @@ class Runner:
             if self._say_changed(request):
                 return
             if _is_out_of_memory(error):
-                problem = CouldNotBeDone(f"memory ran out ({error})")
+                problem = CouldNotBeDone(_("memory ran out ({error})", error=error))
                 self._speech.say_error(problem, stage=self._stage, memory=True)
                 return
             problem = CouldNotBeDone(
-                f"an error of NSS itself ({type(error).__name__}: {error}); the worker's log says "
-                "more. Nothing was changed"
+                _(
+                    "an error of NSS itself ({kind}: {error}); the worker's log says more. "
+                    "Nothing was changed",
+                    kind=type(error).__name__,
+                    error=error,
+                )
             )
             self._speech.say_error(problem, stage=self._stage)
             sys.excepthook(type(error), error, error.__traceback__)
@@ -172,7 +177,7 @@ class Runner:
         self._enter(LOADING)
         model = self._model(card, request["provider"])
         self._speech.canceller = model.sessions.cancel
-        _ = model.session
+        _opened = model.session
         return model
 
     def _model(self, card: catalogue.Card, provider: str) -> Model:
@@ -210,10 +215,19 @@ class Runner:
         off = canary.deviation(canary.answered(card, role, session), trial.answers.get(role, ()))
         if off > MOST_DEVIATION:
             self._forget_sessions()
-            much = f"is off by {off:.0%}" if math.isfinite(off) else "is no numbers at all"
+            much = (
+                _("is off by {off:.0%}", off=off)
+                if math.isfinite(off)
+                else _("is no numbers at all")
+            )
             raise CouldNotBeDone(
-                f"{card.title} computes wrongly on {wire.provider_title(provider)}: held against "
-                f"the processor's, its answer to known values {much}"
+                _(
+                    "{model} computes wrongly on {provider}: held against the processor's, its "
+                    "answer to known values {much}",
+                    model=card.title,
+                    provider=wire.provider_title(provider),
+                    much=much,
+                )
             )
         self._store.note_agreement(card, where)
 
@@ -249,8 +263,12 @@ class Runner:
             if state.presence is Presence.BAD:
                 self._forget_sessions()
                 raise CouldNotBeDone(
-                    f"the files of {one.title} changed while it was used, so its result is not. "
-                    f"{state.reason}"
+                    _(
+                        "the files of {model} changed while it was used, so its result is not. "
+                        "{reason}",
+                        model=one.title,
+                        reason=state.reason,
+                    )
                 )
 
     def _cards(self) -> Mapping[str, catalogue.Card]:

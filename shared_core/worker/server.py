@@ -33,6 +33,7 @@ from shared_core.bridge.errors import (
     NssError,
     UsageError,
 )
+from shared_core.bridge.language import _
 from shared_core.bridge.locks import locked_now
 from shared_core.bridge.paths import Paths, paths, private_folder, socket_address
 
@@ -256,10 +257,10 @@ class Server:
             peer.cancel.set()
             return
         if self._ending.is_set():
-            peer.send(wire.Failed(CouldNotBeDone.code, "The worker is ending. Try again."))
+            peer.send(wire.Failed(CouldNotBeDone.code, _("The worker is ending. Try again.")))
             return
         if not peer.busy.acquire(blocking=False):
-            peer.send(wire.Failed(UsageError.code, "One request at a time on a connection."))
+            peer.send(wire.Failed(UsageError.code, _("One request at a time on a connection.")))
             return
         peer.cancel.clear()
         self._last_used = time.monotonic()
@@ -293,7 +294,7 @@ class Server:
 
             def fetch() -> wire.Done:
                 self._jobs.download(message, peer.send, peer.stopped)
-                return wire.Done(f"{message.model} is here and verified.")
+                return wire.Done(_("{model} is here and verified.", model=message.model))
 
             self._see_to(peer, fetch)
             return True
@@ -327,12 +328,12 @@ class Server:
             peer.send(self._status())
         elif isinstance(message, wire.TryAgain):
             count = self._jobs.journal.forget(tool=message.tool)
-            peer.send(wire.Done(f"{count} remembered faults forgotten."))
+            peer.send(wire.Done(_("{count} remembered faults forgotten.", count=count)))
         elif isinstance(message, wire.Stop):
-            peer.send(wire.Done("The worker ends."))
+            peer.send(wire.Done(_("The worker ends.")))
             self._ending.set()
         else:
-            raise UsageError(f"{type(message).__name__} is not a request.")
+            raise UsageError(_("{kind} is not a request.", kind=type(message).__name__))
         return False
 
     def _measure_once(self) -> None:
@@ -385,13 +386,17 @@ class Server:
         reply: Any
         try:
             if stopped():
-                raise Cancelled("Cancelled.")
+                raise Cancelled(_("Cancelled."))
             reply = task.work(stopped)
         except NssError as error:
             reply = wire.Failed(error.code, str(error))
         except Exception as error:
             sys.excepthook(type(error), error, error.__traceback__)
-            text = f"The worker made a mistake of its own ({type(error).__name__}: {error})."
+            text = _(
+                "The worker made a mistake of its own ({kind}: {error}).",
+                kind=type(error).__name__,
+                error=error,
+            )
             reply = wire.Failed(CouldNotBeDone.code, text)
         if task.peer is not None:
             task.peer.busy.release()
@@ -410,7 +415,9 @@ class Server:
                 reply = wire.Failed(error.code, str(error))
             except Exception as error:
                 sys.excepthook(type(error), error, error.__traceback__)
-                reply = wire.Failed(CouldNotBeDone.code, f"That could not be done ({error}).")
+                reply = wire.Failed(
+                    CouldNotBeDone.code, _("That could not be done ({error}).", error=error)
+                )
             peer.busy.release()
             peer.send(reply)
 

@@ -9,6 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from shared_core.bridge import settings, toolbox, wire
+from shared_core.bridge.language import kept
 from shared_core.bridge.paths import Paths
 from shared_core.catalog import cards as catalogue
 from shared_core.catalog import inventory
@@ -44,12 +45,12 @@ def machine(planner: Planner) -> wire.DoctorReply:
     found = planner.profile
     advice = asdict(planner.advice())
     if found is None:
-        return wire.DoctorReply(None, advice)
+        return wire.DoctorReply(None, kept(advice))
     profile = device.to_dict(found)
     preferred = found.preferred()
     provider = asdict(preferred) if preferred else None
     return wire.DoctorReply(
-        profile, advice, report.line(advice, provider), report.report(profile, advice)
+        kept(profile), kept(advice), report.line(advice, provider), report.report(profile, advice)
     )
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from .. import receipt as receipts_
 from ..errors import BadInput
+from ..language import _
 from . import jpeg, kra, png, tiff, webp, xcf, xmp
 from .files import MAX_TEXT, Damaged, Reader, kind_of, replacing
 
@@ -46,8 +47,11 @@ def embed(
     with _opened(path) as (reader, kind):
         if kind not in _WRITABLE:
             raise BadInput(
-                f"{path} is not a PNG, TIFF or JPEG, so no label can be put into it. "
-                "Export the picture as one of these."
+                _(
+                    "{path} is not a PNG, TIFF or JPEG, so no label can be put into it. Export "
+                    "the picture as one of these.",
+                    path=path,
+                )
             )
         old = _label(reader, kind)
         receipts = receipts or _parsed(old)
@@ -60,7 +64,9 @@ def embed(
         else:
             packet = xmp.update(old.packet, ours)
     if len(packet or b"") + len(text or "") > MAX_TEXT:
-        raise BadInput(f"The label for {path} is longer than 16 MB. Label fewer layers at once.")
+        raise BadInput(
+            _("The label for {path} is longer than 16 MB. Label fewer layers at once.", path=path)
+        )
     if text is None and packet is None:
         return
     with (
@@ -107,23 +113,35 @@ def read_source_type(path: str | os.PathLike[str]) -> str | None:
 def _opened(path: str | os.PathLike[str]) -> Iterator[tuple[Reader, str]]:
     try:
         if not os.path.isfile(path):
-            state = "is not a file" if os.path.exists(path) else "does not exist"
-            raise BadInput(f"{path} {state}. Choose a picture, a .kra or a .xcf.")
+            raise BadInput(
+                _("{path} is not a file. Choose a picture, a .kra or a .xcf.", path=path)
+                if os.path.exists(path)
+                else _("{path} does not exist. Choose a picture, a .kra or a .xcf.", path=path)
+            )
         file = open(path, "rb")  # noqa: SIM115
     except (OSError, ValueError) as error:
-        raise BadInput(f"{path} cannot be read ({error}). Correct its permissions.") from None
+        raise BadInput(
+            _("{path} cannot be read ({error}). Correct its permissions.", path=path, error=error)
+        ) from None
     with file:
         reader = Reader(file)
         kind = kind_of(reader.at(0, min(16, reader.size)))
         if kind is None:
             raise BadInput(
-                f"{path} is none of PNG, TIFF, JPEG, WebP, .kra and .xcf. Choose one of these."
+                _(
+                    "{path} is none of PNG, TIFF, JPEG, WebP, .kra and .xcf. Choose one of these.",
+                    path=path,
+                )
             )
         try:
             yield reader, kind
         except Damaged as error:
             raise BadInput(
-                f"{path} is damaged ({error}). Save or export it again, or use the original."
+                _(
+                    "{path} is damaged ({error}). Save or export it again, or use the original.",
+                    path=path,
+                    error=error,
+                )
             ) from None
 
 
@@ -153,10 +171,10 @@ def _parsed(label: _Label) -> list[dict[str, Any]]:
         try:
             data = json.loads(text)
         except (ValueError, RecursionError):
-            raise Damaged("its receipt is not valid JSON") from None
+            raise Damaged(_("its receipt is not valid JSON")) from None
         for item in data if isinstance(data, list) else [data]:
             if not isinstance(item, dict):
-                raise Damaged("its receipt is not a JSON object")
+                raise Damaged(_("its receipt is not a JSON object"))
             # A host may wrap the receipt to keep notes of its own beside it.
             inner = item.get("receipt")
             found.append(inner if isinstance(inner, dict) and "schema" not in item else item)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from ..errors import CouldNotBeDone
+from ..language import _
 
 # No receipt, XMP packet or profile is longer; a file that claims more is not believed.
 MAX_TEXT = 16 << 20
@@ -32,14 +33,16 @@ class Reader:
     def at(self, offset: int, length: int) -> bytes:
         """``length`` bytes from ``offset``; never allocates more than the file holds."""
         if offset < 0 or length < 0 or offset + length > self.size:
-            raise Damaged("it is cut off")
+            raise Damaged(_("it is cut off"))
         try:
             self.file.seek(offset)
             data = self.file.read(length)
         except OSError as error:
-            raise Damaged(f"it cannot be read: {error.strerror or error}") from None
+            raise Damaged(
+                _("it cannot be read: {reason}", reason=error.strerror or error)
+            ) from None
         if len(data) != length:
-            raise Damaged("it is cut off")
+            raise Damaged(_("it is cut off"))
         return data
 
     def text(self, offset: int, length: int) -> bytes:
@@ -63,11 +66,11 @@ def inflate(data: bytes) -> bytes:
     try:
         text = unpacker.decompress(data, MAX_TEXT + 1)
     except zlib.error:
-        raise Damaged("a compressed text in it is damaged") from None
+        raise Damaged(_("a compressed text in it is damaged")) from None
     if len(text) > MAX_TEXT:
         raise Damaged("a text or profile in it is longer than 16 MB")
     if not unpacker.eof:
-        raise Damaged("a compressed text in it is cut off")
+        raise Damaged(_("a compressed text in it is cut off"))
     return text
 
 
@@ -105,13 +108,20 @@ def replacing(path: str | os.PathLike[str], ending: str = ".part") -> Iterator[P
             os.chmod(fresh, stat.S_IMODE(target.stat().st_mode))
         os.replace(fresh, target)
     except OSError as error:
-        advice = "Choose another name or folder, or correct the permissions, and try again."
+        advice = _("Choose another name or folder, or correct the permissions, and try again.")
         if error.errno in _FULL:
-            advice = "The disk is full: free some space and try again."
+            advice = _("The disk is full: free some space and try again.")
         elif not target.parent.is_dir():
-            advice = f"There is no folder {target.parent}: make it, or choose another one."
+            advice = _(
+                "There is no folder {parent}: make it, or choose another one.", parent=target.parent
+            )
         raise CouldNotBeDone(
-            f"{path} could not be written ({error.strerror or error}). {advice}"
+            _(
+                "{path} could not be written ({reason}). {advice}",
+                path=path,
+                reason=error.strerror or error,
+                advice=advice,
+            )
         ) from error
     finally:
         with contextlib.suppress(OSError):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from ..errors import BadInput
+from ..language import _
 from .files import Damaged, Reader
 
 XMP_HEADER = b"http://ns.adobe.com/xap/1.0/\0"
@@ -30,27 +31,27 @@ class Segment:
 def segments(reader: Reader) -> Iterator[Segment]:
     """The segments before the picture's data, the first start of scan included."""
     place = 2
-    for _ in range(_MOST_MARKERS):
+    for _turn in range(_MOST_MARKERS):
         start = place
         if reader.at(place, 1) != b"\xff":
-            raise Damaged("a marker is missing in it")
+            raise Damaged(_("a marker is missing in it"))
         marker = reader.at(place + 1, 1)[0]
         if marker == 0xFF:
             place += 1
             continue
         place += 2
         if marker == 0xD9:
-            raise Damaged("it holds no picture")
+            raise Damaged(_("it holds no picture"))
         if marker == 0x01 or 0xD0 <= marker <= 0xD8:
             continue
         length = int.from_bytes(reader.at(place, 2), "big")
         if length < 2 or place + length > reader.size:
-            raise Damaged("it is cut off")
+            raise Damaged(_("it is cut off"))
         yield Segment(start, marker, place + 2, length - 2)
         if marker == 0xDA:
             return
         place += length
-    raise Damaged("it has more markers than a picture can have")
+    raise Damaged(_("it has more markers than a picture can have"))
 
 
 def _starts(reader: Reader, segment: Segment, header: bytes) -> bool:
@@ -82,8 +83,12 @@ def write(reader: Reader, out: BinaryIO, xmp: bytes) -> None:
     data = XMP_HEADER + xmp
     if len(data) > _SEGMENT_LIMIT:
         raise BadInput(
-            f"The receipts and the XMP need {len(data)} bytes and a JPEG holds {_SEGMENT_LIMIT}. "
-            "Export the picture as PNG or TIFF instead."
+            _(
+                "The receipts and the XMP need {count} bytes and a JPEG holds {segment_limit}. "
+                "Export the picture as PNG or TIFF instead.",
+                count=len(data),
+                segment_limit=_SEGMENT_LIMIT,
+            )
         )
     segment_bytes = b"\xff\xe1" + (len(data) + 2).to_bytes(2, "big") + data
     reader.copy(0, 2, out)

@@ -8,6 +8,7 @@ import zipfile
 import zlib
 from typing import BinaryIO
 
+from ..language import _
 from .files import MAX_TEXT, Damaged
 from .xmp import Xml
 
@@ -51,7 +52,7 @@ def read(file: BinaryIO) -> list[bytes]:
         with zipfile.ZipFile(file) as archive:
             return _receipts(archive)
     except _ZIP_ERRORS as error:
-        raise Damaged(f"its archive is damaged: {error}") from None
+        raise Damaged(_("its archive is damaged: {error}", error=error)) from None
 
 
 def _receipts(archive: zipfile.ZipFile) -> list[bytes]:
@@ -71,16 +72,16 @@ def _receipts(archive: zipfile.ZipFile) -> list[bytes]:
     try:
         layers = _Layers(_member(archive, entry, MAX_TEXT).decode("utf-8"))
     except UnicodeDecodeError:
-        raise Damaged("its list of layers is not in UTF-8") from None
+        raise Damaged(_("its list of layers is not in UTF-8")) from None
     layers.parse()
     return [found.pop(uuid) for uuid in layers.uuids if uuid in found]
 
 
 def _member(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, limit: int) -> bytes:
     if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise Damaged("it is compressed in a way Krita does not use")
+        raise Damaged(_("it is compressed in a way Krita does not use"))
     with archive.open(entry) as member:
         data = member.read(limit + 1)
     if len(data) > limit:
-        raise Damaged("a text in it is longer than 16 MB")
+        raise Damaged(_("a text in it is longer than 16 MB"))
     return data

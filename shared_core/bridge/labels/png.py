@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
+from ..language import _
 from .files import Damaged, Reader, inflate
 
 RECEIPT_KEYWORD = b"nss-receipt"
@@ -30,10 +31,10 @@ def chunks(reader: Reader) -> Iterator[Chunk]:
         head = reader.at(offset, 8)
         chunk = Chunk(head[4:], offset + 8, int.from_bytes(head[:4], "big"))
         if not chunk.kind.isalpha():
-            raise Damaged("a chunk in it has no valid name")
+            raise Damaged(_("a chunk in it has no valid name"))
         offset = chunk.offset + chunk.length + 4
         if offset > reader.size:
-            raise Damaged("it is cut off")
+            raise Damaged(_("it is cut off"))
         yield chunk
         if chunk.kind == b"IEND":
             return
@@ -47,7 +48,9 @@ def check(reader: Reader) -> None:
             end = min(start + (1 << 20), chunk.offset + chunk.length)
             crc = zlib.crc32(reader.at(start, end - start), crc)
         if crc.to_bytes(4, "big") != reader.at(chunk.offset + chunk.length, 4):
-            raise Damaged(f"the checksum of its chunk {chunk.kind.decode()} is wrong")
+            raise Damaged(
+                _("the checksum of its chunk {chunk} is wrong", chunk=chunk.kind.decode())
+            )
 
 
 def pack(kind: bytes, data: bytes) -> bytes:
@@ -63,14 +66,14 @@ def _keyword(reader: Reader, chunk: Chunk) -> bytes:
 
 
 def _text(reader: Reader, chunk: Chunk) -> bytes:
-    _, _, rest = reader.text(chunk.offset, chunk.length).partition(b"\0")
+    rest = reader.text(chunk.offset, chunk.length).partition(b"\0")[2]
     if chunk.kind == b"tEXt":
         return rest
     if chunk.kind == b"zTXt":
         return inflate(rest[1:])
     if len(rest) < 2 or rest.count(b"\0", 2) < 2:
-        raise Damaged("a text in it is damaged")
-    _, _, text = rest[2:].split(b"\0", 2)
+        raise Damaged(_("a text in it is damaged"))
+    _language, _translated, text = rest[2:].split(b"\0", 2)
     return inflate(text) if rest[0] else text
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from ..errors import BadInput
+from ..language import _
 from .files import Damaged, Reader
 
 XMP_TAG = 700
@@ -66,11 +67,11 @@ def directory(reader: Reader, offset: int = 0) -> Directory:
     order = "<" if head[:2] == b"II" else ">"
     version = struct.unpack(order + "H", head[2:4])[0]
     if head[:2] not in (b"II", b"MM") or version not in (42, 43):
-        raise Damaged("it has no TIFF header")
+        raise Damaged(_("it has no TIFF header"))
     big = version == 43
     if big:
         if struct.unpack(order + "HH", head[4:8]) != (8, 0):
-            raise Damaged("its BigTIFF header is wrong")
+            raise Damaged(_("its BigTIFF header is wrong"))
         offset = offset or struct.unpack(order + "Q", reader.at(8, 8))[0]
         count = struct.unpack(order + "Q", reader.at(offset, 8))[0]
         start, size = offset + 8, 20
@@ -79,7 +80,7 @@ def directory(reader: Reader, offset: int = 0) -> Directory:
         count = struct.unpack(order + "H", reader.at(offset, 2))[0]
         start, size = offset + 2, 12
     if not 0 < count <= 0xFFFF:
-        raise Damaged("its directory is empty")
+        raise Damaged(_("its directory is empty"))
     entries = reader.at(start, count * size)
     fields: dict[int, Field] = {}
     for place in range(0, len(entries), size):
@@ -97,7 +98,7 @@ def data(reader: Reader, page: Directory, tag: int) -> bytes:
     if field is None:
         return b""
     if field.kind not in _TYPES:
-        raise Damaged(f"its tag {tag} has no known type")
+        raise Damaged(_("its tag {tag} has no known type", tag=tag))
     code, values = _TYPES[field.kind]
     length = field.count * values * struct.calcsize("=" + code)
     if length <= len(field.value):
@@ -113,7 +114,7 @@ def numbers(reader: Reader, page: Directory, tag: int) -> tuple[int, ...]:
         return ()
     code, values = _TYPES[page.fields[tag].kind]
     if code in "fd" or values == 2:
-        raise Damaged(f"its tag {tag} holds no whole numbers")
+        raise Damaged(_("its tag {tag} holds no whole numbers", tag=tag))
     return struct.unpack(f"{page.order}{len(raw) // struct.calcsize('=' + code)}{code}", raw)
 
 
@@ -138,8 +139,10 @@ def write(reader: Reader, out: BinaryIO, xmp: bytes) -> None:
     fields = dict(page.fields)
     if not big and directory_at + 6 + 12 * (len(fields) + 1) > 0xFFFFFFFF:
         raise BadInput(
-            "The TIFF is at its limit of 4 GB and its label does not fit any more. "
-            "Export it as BigTIFF."
+            _(
+                "The TIFF is at its limit of 4 GB and its label does not fit any more. "
+                "Export it as BigTIFF."
+            )
         )
     fields[XMP_TAG] = Field(XMP_TAG, _BYTE, len(xmp), struct.pack(number, packet_at))
     out.seek(0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ..language import _
 from .files import Damaged, Reader
 
 
@@ -11,13 +12,13 @@ def chunks(reader: Reader) -> Iterator[tuple[bytes, int, int]]:
     """Kind, offset and length of each chunk; ``Damaged`` when the file is cut off."""
     end = 8 + int.from_bytes(reader.at(4, 4), "little")
     if end > reader.size:
-        raise Damaged("it is cut off")
+        raise Damaged(_("it is cut off"))
     place = 12
     while place + 8 <= end:
         head = reader.at(place, 8)
         length = int.from_bytes(head[4:], "little")
         if place + 8 + length > end:
-            raise Damaged("it is cut off")
+            raise Damaged(_("it is cut off"))
         yield head[:4], place + 8, length
         place += 8 + length + length % 2
 

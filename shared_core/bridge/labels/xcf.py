@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from ..language import _
 from .files import MAX_TEXT, Damaged, Reader
 
 PARASITE = b"nss-receipt"
@@ -34,13 +35,13 @@ class _Document:
 
     def skip(self, length: int) -> None:
         if self.place + length > self.reader.size:
-            raise Damaged("it is cut off")
+            raise Damaged(_("it is cut off"))
         self.place += length
 
     def count(self) -> None:
         self.steps += 1
         if self.steps > _MOST_STEPS:
-            raise Damaged("it has more layers or properties than a document can have")
+            raise Damaged(_("it has more layers or properties than a document can have"))
 
     def each_property(self) -> Iterator[tuple[int, int]]:
         """Kind and length of each property; the place stands at its data and is then moved on."""
@@ -51,7 +52,7 @@ class _Document:
                 return
             following = self.place + length
             if following > self.reader.size:
-                raise Damaged("it is cut off")
+                raise Damaged(_("it is cut off"))
             yield kind, length
             self.place = following
 
@@ -64,11 +65,11 @@ class _Document:
             self.skip(4)
             size = self.number()
             if self.place + size > end:
-                raise Damaged("a parasite in it is cut off")
+                raise Damaged(_("a parasite in it is cut off"))
             if name.rstrip(b"\0") == PARASITE:
                 self.taken += size
                 if self.taken > MAX_TEXT:
-                    raise Damaged("the receipts in it are longer than 16 MB")
+                    raise Damaged(_("the receipts in it are longer than 16 MB"))
                 yield self.take(size).rstrip(b"\0")
             else:
                 self.skip(size)
@@ -80,18 +81,18 @@ def read(reader: Reader) -> list[bytes]:
     head = document.take(14)
     tag = head[9:13]
     if head[13] or (tag != b"file" and not (tag[:1] == b"v" and tag[1:].isdigit())):
-        raise Damaged("its version is none that GIMP writes")
+        raise Damaged(_("its version is none that GIMP writes"))
     version = 0 if tag == b"file" else int(tag[1:])
     pointer = 8 if version >= 11 else 4
     document.skip(16 if version >= 4 else 12)
-    for _ in document.each_property():
+    for _turn in document.each_property():
         pass
     layers: list[int] = []
     while place := document.number(pointer):
         document.count()
         layers.append(place)
     if len(set(layers)) != len(layers):
-        raise Damaged("two of its layers are the same")
+        raise Damaged(_("two of its layers are the same"))
     receipts: list[bytes] = []
     for place in layers:
         document.place = place

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from html import escape
 from xml.parsers import expat
 
+from ..language import _
 from .files import MAX_TEXT, Damaged
 
 RDF = "http://www.w3.org/1999/02/22-rdf-syntax-ns#"
@@ -60,7 +61,7 @@ class Xml:
         try:
             self.parser.Parse(self.source, True)
         except (expat.ExpatError, ValueError) as error:
-            raise Damaged(f"its XML is damaged: {error}") from None
+            raise Damaged(_("its XML is damaged: {error}", error=error)) from None
 
     def start(self, name: str, attributes: dict[str, str]) -> None:
         """An element begins."""
@@ -71,8 +72,8 @@ class Xml:
     def text(self, data: str) -> None:
         """Text inside an element."""
 
-    def _refuse(self, *_: object) -> None:
-        raise Damaged("its XML declares entities")
+    def _refuse(self, *declaration: object) -> None:
+        raise Damaged(_("its XML declares entities"))
 
 
 class _Packet(Xml):
@@ -127,7 +128,7 @@ class _Packet(Xml):
     def end(self, name: str) -> None:
         depth = len(self.path)
         if self._property and self._property[1] == depth:
-            start, _, resource = self._property
+            start, _depth, resource = self._property
             self.found.setdefault(name, resource or "".join(self._text).strip())
             self.cuts.append((start, self._after(start)))
             self._property = None
@@ -152,7 +153,7 @@ class _Packet(Xml):
         """The start tag at ``place``: whole, its name, and "/" where it ends the element."""
         match = _START_TAG.match(self.source, place)
         if match is None:
-            raise Damaged("its XML is damaged")
+            raise Damaged(_("its XML is damaged"))
         return match
 
     def _after(self, start: int) -> int:
@@ -166,18 +167,18 @@ class _Packet(Xml):
         tag = self.tag(place)
         uri, local = key.split(" ")
         for attribute in _ATTRIBUTE.finditer(self.source, tag.end(1), tag.end()):
-            prefix, _, name = attribute[1].decode("utf-8").partition(":")
+            prefix, _colon, name = attribute[1].decode("utf-8").partition(":")
             if name == local and self.prefixes.get(prefix, [])[-1:] == [uri]:
                 self.cuts.append(attribute.span())
 
 
 def _parsed(packet: bytes) -> _Packet:
     if len(packet) > MAX_TEXT:
-        raise Damaged("its XMP is longer than 16 MB")
+        raise Damaged(_("its XMP is longer than 16 MB"))
     try:
         text = packet.decode("utf-8")
     except UnicodeDecodeError:
-        raise Damaged("its XMP is not in UTF-8") from None
+        raise Damaged(_("its XMP is not in UTF-8")) from None
     found = _Packet(text.strip("\0 \t\r\n\ufeff"))
     found.parse()
     return found
@@ -195,7 +196,7 @@ def update(packet: bytes | None, properties: Properties) -> bytes:
     if found.rdf is None:
         found = _parsed(_EMPTY.encode("utf-8"))
     if found.rdf is None:
-        raise Damaged("its XMP has no RDF")
+        raise Damaged(_("its XMP has no RDF"))
     new = _description(found.about, properties).encode("utf-8")
     source = bytearray(found.source)
     start, end = found.rdf

@@ -14,6 +14,7 @@ from typing import Any
 
 from .. import __version__, wire
 from ..errors import NssError
+from ..language import _
 from . import environment, fetch, index, locks
 from .environment import Condition
 from .pythons import Python, best
@@ -86,70 +87,76 @@ def title_of(state: environment.State) -> str:
 
 
 _TITLES = {
-    Condition.MISSING: "Set up the worker",
-    Condition.BROKEN: "Repair the worker",
-    Condition.OUTDATED: "Update the worker",
-    Condition.NEWER: "The worker is newer",
-    Condition.READY: "The worker is ready",
-    Condition.FOREIGN: "The worker is ready",
+    Condition.MISSING: _("Set up the worker"),
+    Condition.BROKEN: _("Repair the worker"),
+    Condition.OUTDATED: _("Update the worker"),
+    Condition.NEWER: _("The worker is newer"),
+    Condition.READY: _("The worker is ready"),
+    Condition.FOREIGN: _("The worker is ready"),
 }
 
 
 def _missing(facts: Facts) -> Said:
-    what = (
-        f"NSS does its work in a program of its own beside {facts.editor}, the worker. It is "
-        "set up once, in a minute or two. "
+    what = _(
+        "NSS does its work in a program of its own beside {editor}, the worker. It is set "
+        "up once, in a minute or two.",
+        editor=facts.editor,
     )
     if facts.python is None:
         text, actions = _without_python()
-        return what + text, actions
+        return f"{what} {text}", actions
     size = _size(facts.python)
-    text = (
-        f"{what}{facts.python.title} makes an environment for it in your own folder, and {size} of "
-        f"packages come from {index.settings().host}, each checked by its SHA-256. Nothing of "
-        "yours is sent."
+    text = _(
+        "{what} {python} makes an environment for it in your own folder, and {size} of "
+        "packages come from {host}, each checked by its SHA-256. Nothing of yours is sent.",
+        what=what,
+        python=facts.python.title,
+        size=size,
+        host=index.settings().host,
     )
-    return text, _installing("Set Up", size, facts.python)
+    return text, _installing(_("Set Up"), size, facts.python)
 
 
 def _without_python() -> Said:
-    look = Action(LOOK, "Look Again", "Looks for a Python that was installed meanwhile.")
-    text = "It needs a Python from 3.11 to 3.14, and there is none on this computer that fits. "
+    look = Action(LOOK, _("Look Again"), _("Looks for a Python that was installed meanwhile."))
+    text = _("It needs a Python from 3.11 to 3.14, and there is none on this computer that fits.")
     try:
         size = wire.megabytes(fetch.pinned().size + FETCHED_BYTES)
     except NssError as error:
-        return text + str(error), [look]
-    text += (
-        "Install one, for instance from python.org, and look again; or let NSS fetch one for "
-        f"itself alone: {size}, with the installer uv from {index.settings().host}, which "
-        "gets Python from github.com."
+        return f"{text} {error}", [look]
+    text += " " + _(
+        "Install one, for instance from python.org, and look again; or let NSS fetch one "
+        "for itself alone: {size}, with the installer uv from {host}, which gets Python "
+        "from github.com.",
+        size=size,
+        host=index.settings().host,
     )
     get = Action(
         FETCH_PYTHON,
-        f"Fetch Python and Set Up ({size} more)",
-        "Python goes into the folder of NSS and nowhere else.",
+        _("Fetch Python and Set Up ({size} more)", size=size),
+        _("Python goes into the folder of NSS and nowhere else."),
     )
     return text, [get, look]
 
 
 def _installing(label: str, size: str, python: Python) -> list[Action]:
-    made = f"Makes the worker's environment with {python.program}."
+    made = _("Makes the worker's environment with {program}.", program=python.program)
     return [
         Action(INSTALL, f"{label} ({size})", made),
         Action(
             FROM_FOLDER,
-            "From a Folder…",
-            "Without a network: takes all packages from a folder with their wheels.",
+            _("From a Folder…"),
+            _("Without a network: takes all packages from a folder with their wheels."),
             asks_folder=True,
         ),
-        Action(LOOK, "Look Again", "Looks for a Python that was installed meanwhile."),
+        Action(LOOK, _("Look Again"), _("Looks for a Python that was installed meanwhile.")),
     ]
 
 
 def _broken(facts: Facts) -> Said:
     text, actions = _missing(facts)
-    return f"Its environment is damaged or was not finished. {text}", [
-        replace(action, label=action.label.replace("Set Up", "Repair")) for action in actions
+    return _("Its environment is damaged or was not finished. {text}", text=text), [
+        replace(action, label=action.label.replace(_("Set Up"), _("Repair"))) for action in actions
     ]
 
 
@@ -157,20 +164,25 @@ def _outdated(facts: Facts) -> Said:
     stamp = facts.state.stamp
     assert stamp is not None
     if stamp.locks == locks.digest(stamp.flavour):
-        text = "It takes seconds and no network; settings and models stay."
-        return text, [Action(INSTALL, "Update", "Brings the worker of this plug-in.")]
+        text = _("It takes seconds and no network; settings and models stay.")
+        return text, [Action(INSTALL, _("Update"), _("Brings the worker of this plug-in."))]
     if facts.python is None:
         return _without_python()
     size = _size(facts.python, stamp.flavour)
-    text = f"Its packages have changed too: {size} to download. Settings and models stay."
-    return text, _installing("Update", size, facts.python)
+    text = _(
+        "Its packages have changed too: {size} to download. Settings and models stay.", size=size
+    )
+    return text, _installing(_("Update"), size, facts.python)
 
 
 def _newer(facts: Facts) -> Said:
     assert facts.state.stamp is not None
-    text = (
-        f"It is version {facts.state.stamp.version}, this plug-in is {__version__}, and the two do "
-        f"not understand each other. Bring {facts.editor} the newer plug-in."
+    text = _(
+        "It is version {version}, this plug-in is {ours}, and the two do not "
+        "understand each other. Bring {editor} the newer plug-in.",
+        version=facts.state.stamp.version,
+        ours=__version__,
+        editor=facts.editor,
     )
     return text, []
 
@@ -179,8 +191,17 @@ def _ready(facts: Facts) -> Said:
     stamp = facts.state.stamp
     assert stamp is not None
     flavour = locks.flavour(stamp.flavour)
-    runs = "for the processor" if flavour.id == locks.CPU else f"with {flavour.title}"
-    text = f"Version {stamp.version} on Python {stamp.python}, {runs}."
+    runs = (
+        _("for the processor")
+        if flavour.id == locks.CPU
+        else _("with {flavour}", flavour=flavour.title)
+    )
+    text = _(
+        "Version {version} on Python {python}, {runs}.",
+        version=stamp.version,
+        python=stamp.python,
+        runs=runs,
+    )
     actions = []
     for proposed in proposals(facts.profile, sys.platform):
         fitting = facts.python_for(proposed.id)
@@ -191,31 +212,36 @@ def _ready(facts: Facts) -> Said:
         actions.append(
             Action(
                 FLAVOUR + proposed.id,
-                f"Use {locks.flavour(proposed.id).title} ({size})",
-                f"Makes an environment with it, {size} to download, and measures it. Where it "
-                "does not work, the worker stays as it is.",
+                _("Use {flavour} ({size})", flavour=locks.flavour(proposed.id).title, size=size),
+                _(
+                    "Makes an environment with it, {size} to download, and measures it. Where "
+                    "it does not work, the worker stays as it is.",
+                    size=size,
+                ),
             )
         )
     if stamp.note:
         text += f" {stamp.note}"
     if stamp.flavour != locks.CPU and facts.python_for(locks.CPU):
-        back = "Makes an environment without it."
-        actions.append(Action(f"{FLAVOUR}{locks.CPU}", "Back to the Processor", back))
+        back = _("Makes an environment without it.")
+        actions.append(Action(f"{FLAVOUR}{locks.CPU}", _("Back to the Processor"), back))
     if facts.python is not None:
-        label = f"Repair ({_size(facts.python, stamp.flavour)})"
-        made = f"Makes the worker's environment anew, with {facts.python.program}."
+        label = _("Repair ({size})", size=_size(facts.python, stamp.flavour))
+        made = _(
+            "Makes the worker's environment anew, with {program}.", program=facts.python.program
+        )
         actions.append(Action(INSTALL, label, made))
-    keeps = "Deletes the worker's environment; settings and models stay."
-    actions.append(Action(REMOVE, "Remove", keeps))
+    keeps = _("Deletes the worker's environment; settings and models stay.")
+    actions.append(Action(REMOVE, _("Remove"), keeps))
     return text, actions
 
 
 def _foreign(facts: Facts) -> Said:
-    text = "It runs in an environment that you made yourself."
+    text = _("It runs in an environment that you made yourself.")
     if facts.python is None:
         return text, []
     size = _size(facts.python)
-    return text, _installing("Set Up Its Own", size, facts.python)[:2]
+    return text, _installing(_("Set Up Its Own"), size, facts.python)[:2]
 
 
 def _size(python: Python, flavour: str = locks.CPU) -> str:
@@ -255,12 +281,14 @@ def proposals(profile: Mapping[str, Any], system: str, root: Path = Path("/")) -
             cards.setdefault(str(adapter.get("vendor")), str(adapter.get("name")))
     found = []
     if system in ("linux", "win32") and "NVIDIA" in cards:
-        found.append(Proposal("cuda", f"{cards['NVIDIA']} can run models by CUDA"))
+        found.append(Proposal("cuda", _("{card} can run models by CUDA", card=cards["NVIDIA"])))
     if system == "win32" and cards:
         name = next(iter(cards.values()))
-        found.append(Proposal("directml", f"{name} can run models by DirectML"))
+        found.append(Proposal("directml", _("{card} can run models by DirectML", card=name)))
     if system == "linux" and "AMD" in cards and (root / "opt/rocm").is_dir():
-        found.append(Proposal("rocm", f"{cards['AMD']} can run models by ROCm"))
+        found.append(Proposal("rocm", _("{card} can run models by ROCm", card=cards["AMD"])))
     if system in ("linux", "win32") and "Intel" in cards:
-        found.append(Proposal("openvino", f"{cards['Intel']} can run models by OpenVINO"))
+        found.append(
+            Proposal("openvino", _("{card} can run models by OpenVINO", card=cards["Intel"]))
+        )
     return found

@@ -15,6 +15,7 @@ from typing import Any
 
 from .. import wire
 from ..errors import Cancelled, NssError
+from ..language import _, packed
 from ..paths import Paths
 from . import flow, locks
 from .pythons import Python
@@ -61,12 +62,16 @@ def outcome(request: Request, tell: flow.Tell, stopped: flow.Stopped) -> dict[st
     try:
         return {"done": request.carry_out(tell, stopped)}
     except Cancelled:
-        return {"failed": "Cancelled; nothing was changed."}
+        return {"failed": _("Cancelled; nothing was changed.")}
     except NssError as error:
         return {"failed": str(error)}
     except Exception as error:
         return {
-            "failed": f"The set-up made a mistake of its own ({type(error).__name__}: {error})."
+            "failed": _(
+                "The set-up made a mistake of its own ({kind}: {error}).",
+                kind=type(error).__name__,
+                error=error,
+            )
         }
 
 
@@ -81,7 +86,7 @@ def main(text: str) -> None:
         wish.set()
 
     def say(event: dict[str, Any]) -> None:
-        print(json.dumps(event), flush=True)
+        print(json.dumps(packed(event)), flush=True)
 
     threading.Thread(target=listen, daemon=True).start()
     say(outcome(request, lambda share, text: say({"share": share, "text": text}), wish.is_set))

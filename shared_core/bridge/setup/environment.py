@@ -17,6 +17,7 @@ from pathlib import Path
 
 from .. import __version__, wire
 from ..files import replace_text
+from ..language import packed
 from ..paths import Paths, private_folder
 
 STAMP = "nss-environment.json"
@@ -117,7 +118,7 @@ def read_stamp(folder: Path) -> Stamp | None:
 
 def write_stamp(folder: Path, stamp: Stamp) -> None:
     """Declare an environment whole."""
-    replace_text(folder / STAMP, json.dumps(asdict(stamp), indent=1))
+    replace_text(folder / STAMP, json.dumps(packed(asdict(stamp)), indent=1))
 
 
 def name_worker(paths: Paths, python: Path | str) -> None:

@@ -26,6 +26,7 @@ from typing import Any
 from urllib.parse import unquote, urljoin, urlsplit, urlunsplit
 
 from ..errors import Cancelled, CouldNotBeDone
+from ..language import _
 from .index import Index
 from .locks import LOCKS
 from .pythons import processor
@@ -54,8 +55,11 @@ def pinned(folder: Path = LOCKS, system: str = sys.platform, machine: str = "") 
     found = json.loads((folder / "uv.json").read_text("utf-8")).get(place)
     if found is None:
         raise CouldNotBeDone(
-            f"There is no installer for {place}. Install Python 3.11 to 3.14 with its venv module "
-            "(on Debian and Ubuntu: python3-venv), and look again."
+            _(
+                "There is no installer for {place}. Install Python 3.11 to 3.14 with its venv "
+                "module (on Debian and Ubuntu: python3-venv), and look again.",
+                place=place,
+            )
         )
     return Pinned(str(found["name"]), str(found["sha256"]), int(found["size"]))
 
@@ -91,7 +95,7 @@ def _attended(work: Callable[[], Path], stopped: Callable[[], bool]) -> Path:
     threading.Thread(target=run, name="nss-fetch", daemon=True).start()
     while True:
         if stopped():
-            raise Cancelled("Cancelled; nothing was changed.")
+            raise Cancelled(_("Cancelled; nothing was changed."))
         with contextlib.suppress(queue.Empty):
             result = results.get(timeout=0.05)
             if isinstance(result, BaseException):
@@ -113,8 +117,12 @@ def _uv(
         digest = _copy(source, wheel, wanted, index, stopped, on_bytes)
         if digest != wanted.sha256:
             raise CouldNotBeDone(
-                f"{wanted.name} from {_shown(source)} is not the file it should be (its SHA-256 is "
-                "another one), so it was not used. Try again, or use another package index."
+                _(
+                    "{name} from {source} is not the file it should be (its SHA-256 is another "
+                    "one), so it was not used. Try again, or use another package index.",
+                    name=wanted.name,
+                    source=_shown(source),
+                )
             )
         with zipfile.ZipFile(wheel) as opened:
             (member,) = (n for n in opened.namelist() if re.search(r"/scripts/uv(\.exe)?$", n))
@@ -135,8 +143,12 @@ def _local(wanted: Pinned, index: Index) -> str:
             return file.absolute().as_uri()
     if not index.online:
         raise CouldNotBeDone(
-            f"{wanted.name} is not in {', '.join(index.folders) or 'any folder'}. Put it there: "
-            "it is on PyPI, and needed because this Python has no venv module of its own."
+            _(
+                "{name} is not in {names}. Put it there: it is on PyPI, and needed because "
+                "this Python has no venv module of its own.",
+                name=wanted.name,
+                names=", ".join(index.folders) or _("any folder"),
+            )
         )
     return ""
 
@@ -158,8 +170,12 @@ def _listed(wanted: Pinned, index: Index) -> str:
     if trouble is not None:
         raise _unreachable(index.host, trouble)
     raise CouldNotBeDone(
-        f"The package index {index.host} has no {wanted.name}. Install Python's venv module (on "
-        "Debian and Ubuntu: python3-venv), use another index, or choose a folder of wheels."
+        _(
+            "The package index {host} has no {name}. Install Python's venv module (on Debian "
+            "and Ubuntu: python3-venv), use another index, or choose a folder of wheels.",
+            host=index.host,
+            name=wanted.name,
+        )
     )
 
 
@@ -183,7 +199,7 @@ def _copy(
     with _open(source, index) as reply, target.open("wb") as file:
         while done <= wanted.size and (part := reply.read(_CHUNK)):
             if stopped():
-                raise Cancelled("Cancelled; nothing was changed.")
+                raise Cancelled(_("Cancelled; nothing was changed."))
             digest.update(part)
             file.write(part)
             done += len(part)
@@ -224,8 +240,12 @@ def _shown(address: str) -> str:
 def _unreachable(where: str, error: Exception) -> CouldNotBeDone:
     why = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
     if isinstance(error, urllib.error.HTTPError):
-        why = f"HTTP {error.code}"
+        why = _("HTTP {code}", code=error.code)
     return CouldNotBeDone(
-        f"{where} could not be reached or read ({why}). Check the connection and the proxy, or "
-        "choose a folder of wheels."
+        _(
+            "{where} could not be reached or read ({why}). Check the connection and the proxy, "
+            "or choose a folder of wheels.",
+            where=where,
+            why=why,
+        )
     )

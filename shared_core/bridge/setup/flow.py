@@ -21,6 +21,7 @@ from typing import Any
 
 from .. import __version__, client, contacts, wire
 from ..errors import Cancelled, CouldNotBeDone, NssError
+from ..language import _, joined, unpacked
 from ..launch import scrubbed
 from ..locks import locked_now
 from ..paths import Paths, private_folder
@@ -85,24 +86,30 @@ def install(
             if not environment.state(paths).usable:
                 _install(paths, parts, python, locks.CPU, wheels, tell, stopped)
             title = locks.flavour(flavour).title
-            return f"{title} is not used: {refused} The worker runs on the processor."
+            return _(
+                "{title} is not used: {refused} The worker runs on the processor.",
+                title=title,
+                refused=refused,
+            )
 
 
 def remove(paths: Paths, tell: Tell, stopped: Stopped) -> str:
     """Take the environments away; settings and models stay."""
     with _alone(paths):
-        tell(0.1, "Ending the worker")
+        tell(0.1, _("Ending the worker"))
         if not retire(paths, tell, stopped):
-            raise CouldNotBeDone("A tool is running. Wait until it is done, and try again.")
+            raise CouldNotBeDone(_("A tool is running. Wait until it is done, and try again."))
         if environment.state(paths).condition is not environment.Condition.FOREIGN:
             paths.worker_python.unlink(missing_ok=True)
-        tell(0.4, "Deleting its environment")
+        tell(0.4, _("Deleting its environment"))
         left = environment.sweep(paths)
         for folder in (environment.home(paths), *bootstrapped(paths)):
             shutil.rmtree(folder, ignore_errors=True)
         if left:
-            raise CouldNotBeDone(f"{left[0]} could not be deleted. Delete it yourself.")
-    return "The worker is removed. Your settings and the models that you downloaded are kept."
+            raise CouldNotBeDone(
+                _("{left} could not be deleted. Delete it yourself.", left=left[0])
+            )
+    return _("The worker is removed. Your settings and the models that you downloaded are kept.")
 
 
 def bootstrapped(paths: Paths) -> tuple[Path, Path]:
@@ -117,7 +124,7 @@ def _alone(paths: Paths) -> Any:
     with locked_now(paths.data / "setup.lock") as mine:
         if not mine:
             raise CouldNotBeDone(
-                "The worker is being set up by another program already. Wait until it is done."
+                _("The worker is being set up by another program already. Wait until it is done.")
             )
         log_of(paths).write_bytes(b"")
         yield
@@ -133,20 +140,23 @@ def _install(
     stopped: Stopped,
 ) -> str:
     title = locks.flavour(flavour).title
-    tell(0.0, "Making room")
+    tell(0.0, _("Making room"))
     environment.sweep(paths)
     folder = environment.new_folder(paths)
     whole = False
     try:
         _check_room(folder, parts, python, flavour)
         _fill(folder, paths, parts, python, flavour, wheels, tell, stopped)
-        tell(0.9, f"Measuring this machine with the {title} packages")
+        tell(0.9, _("Measuring this machine with the {title} packages", title=title))
         proof = _prove(folder, paths, flavour, stopped)
         note = ""
         if not proof["works"]:
             if flavour != locks.CPU:
                 raise _Refused(proof["reason"])
-            note = f" onnxruntime does not work here, so no model will run: {proof['reason']}"
+            note = _(
+                "onnxruntime does not work here, so no model will run: {reason}",
+                reason=proof["reason"],
+            )
         stamp = environment.Stamp(
             version=__version__,
             protocol=wire.PROTOCOL,
@@ -154,7 +164,7 @@ def _install(
             flavour=flavour,
             locks=locks.digest(flavour, parts.locks),
             python=f"{python.version[0]}.{python.version[1]}",
-            note=note.strip(),
+            note=note,
         )
         environment.write_stamp(folder, stamp)
         environment.name_worker(paths, environment.program(folder))
@@ -162,28 +172,46 @@ def _install(
     finally:
         if not whole:
             environment.delete(folder)
-    tell(0.97, "Starting over with the new worker")
+    tell(0.97, _("Starting over with the new worker"))
     retire(paths, tell, stopped)
     environment.sweep(paths)
     with contextlib.suppress(OSError):
         os.replace(folder / "profile.json", paths.profile)
-    device = f" on {proof['device']}" if proof["works"] and proof["device"] else ""
-    used = f" with {title}{device}" if flavour != locks.CPU else ""
-    return f"The worker is set up{used}.{note}"
+    if flavour == locks.CPU:
+        done = _("The worker is set up.")
+    elif proof["works"] and proof["device"]:
+        done = _(
+            "The worker is set up with {flavour} on {device}.",
+            flavour=title,
+            device=proof["device"],
+        )
+    else:
+        done = _("The worker is set up with {flavour}.", flavour=title)
+    return joined(" ", [done, note] if note else [done])
 
 
 def _check_room(folder: Path, parts: Parts, python: Python, flavour: str) -> None:
     count = locks.download_bytes(flavour, python.platform, python.version, parts.locks)
     if count is None:
         raise CouldNotBeDone(
-            f"There are no {locks.flavour(flavour).title} packages for {python.title} on "
-            f"{python.platform}. Install another Python between 3.11 and 3.14, and look again."
+            _(
+                "There are no {flavour} packages for {python} on {platform}. Install another "
+                "Python between 3.11 and 3.14, and look again.",
+                flavour=locks.flavour(flavour).title,
+                python=python.title,
+                platform=python.platform,
+            )
         )
     free = shutil.disk_usage(folder).free
     if free < ROOM * count:
         raise CouldNotBeDone(
-            f"{folder.parent} has {wire.megabytes(free)} free and the set-up needs about "
-            f"{wire.megabytes(ROOM * count)}. Free some space, or set NSS_HOME to another disk."
+            _(
+                "{parent} has {size} free and the set-up needs about {total}. Free some "
+                "space, or set NSS_HOME to another disk.",
+                parent=folder.parent,
+                size=wire.megabytes(free),
+                total=wire.megabytes(ROOM * count),
+            )
         )
 
 
@@ -209,17 +237,21 @@ def _fill(
     source = str(wheels) if wheels is not None else where.host
     shell = _Shell(env, log_of(paths), stopped, source)
     for host in where.hosts:
-        contacts.Errand(paths, "the worker's packages, by pip or uv").sending(host)
+        contacts.Errand(paths, _("the worker's packages, by pip or uv")).sending(host)
     own = environment.program(folder)
     uv = None
     if not python.brings_pip:
 
         def fetched(done: int, total: int) -> None:
-            text = f"Fetching the installer uv, {wire.megabytes(done)} of {wire.megabytes(total)}"
+            text = _(
+                "Fetching the installer uv, {size} of {total}",
+                size=wire.megabytes(done),
+                total=wire.megabytes(total),
+            )
             tell(0.02 + 0.1 * done / total, text)
 
         uv = str(fetch.uv(scratch / "uv", where, fetch.pinned(parts.locks), stopped, fetched))
-    tell(0.13, "Making an environment")
+    tell(0.13, _("Making an environment"))
     if uv is None:
         shell.do([python.program, "-I", "-m", "venv", str(folder)])
         command = [str(own), "-I", "-m", "pip", "install"]
@@ -235,7 +267,7 @@ def _fill(
     required = [word for file in files for word in ("-r", str(file))]
     locked = ["--require-hashes", "--only-binary", ":all:"]
     shell.do([*command, *locked, *options, *required], count.line)
-    tell(0.86, "Installing the worker")
+    tell(0.86, _("Installing the worker"))
     # Our own package comes with the plug-in, never by its name from an index.
     shell.do([*command, "--no-deps", "--no-index", str(parts.wheel)])
     shell.do([str(own), "-E", "-P", "-c", _SERVES])
@@ -257,40 +289,56 @@ class _Shell:
             code, said = processes.run(command, self.env, self.log, self.stopped, on_line)
         except OSError as error:
             raise CouldNotBeDone(
-                f"{command[0]} could not be started ({error.strerror or error}). Look again for "
-                "a Python, or repair it."
+                _(
+                    "{command} could not be started ({reason}). Look again for a Python, or "
+                    "repair it.",
+                    command=command[0],
+                    reason=error.strerror or error,
+                )
             ) from error
         if code:
-            raise CouldNotBeDone(f"{explained(said, self.source)} The whole log is {self.log}.")
+            raise CouldNotBeDone(
+                _(
+                    "{explained} The whole log is {log}.",
+                    explained=explained(said, self.source),
+                    log=self.log,
+                )
+            )
 
 
 # What installers say, and what it means to the user.
 _MEANINGS = (
     (
         r"No space left|WinError 112|Errno 28|os error 28",
-        "The disk is full. Free some space, and try again.",
+        _("The disk is full. Free some space, and try again."),
     ),
     (
         r"DO NOT MATCH THE HASHES|Hash mismatch",
-        "A package from {source} is not the one it should be, so nothing was installed. Try "
-        "again, or use another package index.",
+        _(
+            "A package from {source} is not the one it should be, so nothing was installed. Try "
+            "again, or use another package index."
+        ),
     ),
     (
         r"NameResolution|Name or service|name resolution|getaddrinfo|dns error|ConnectTimeout"
         r"|NewConnectionError|Network is unreachable|Connection refused|error sending request"
         r"|ConnectionError|ProxyError|ReadTimeout|tunnel error|Connection broken|Max retries",
-        "{source} could not be reached. Check the connection and the proxy, or choose a folder "
-        "of wheels.",
+        _(
+            "{source} could not be reached. Check the connection and the proxy, or choose a folder "
+            "of wheels."
+        ),
     ),
     (
         r"CERTIFICATE_VERIFY_FAILED|invalid peer certificate|UnknownIssuer",
-        "{source} could not prove who it is (its certificate is not trusted here). Behind a "
-        "company's proxy, name its certificate in SSL_CERT_FILE or in pip's setting cert.",
+        _(
+            "{source} could not prove who it is (its certificate is not trusted here). Behind a "
+            "company's proxy, name its certificate in SSL_CERT_FILE or in pip's setting cert."
+        ),
     ),
     (
         r"No matching distribution|Could not find a version|not found in the|no wheels with"
         r"|No solution found|no versions? of",
-        "{source} lacks a package: {last}",
+        _("{source} lacks a package: {last}"),
     ),
 )
 
@@ -299,11 +347,11 @@ def explained(said: str, source: str) -> str:
     """A sentence from an installer's output."""
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     errors = [line for line in lines if re.match(r"error\b|cause\b|×|╰", line, re.IGNORECASE)]
-    last = (errors or lines or ["it left no message"])[-1][:300]
+    last = (errors or lines or [_("it left no message")])[-1][:300]
     for pattern, meaning in _MEANINGS:
         if re.search(pattern, said):
             return meaning.format(source=source, last=last)
-    return f"The set-up failed: {last.rstrip('.')}."
+    return _("The set-up failed: {last}.", last=last.rstrip("."))
 
 
 class _Count:
@@ -320,9 +368,11 @@ class _Count:
             name = re.split(r"[=\[<>~!-]|\.whl", Path(match[1]).name)[0].replace("_", "-")
             self._seen.add(name)
             size = re.search(r"\(([\d.]+ ?[kMG]i?B)", match[2])
-            self._show(f"Fetching {name}{f', {size[1]}' if size else ''}")
+            self._show(
+                joined(", ", [_("Fetching {name}", name=name), *(size.groups() if size else ())])
+            )
         elif re.match(r"Installing collected packages|Prepared \d+", line):
-            self._tell(0.7, "Installing the packages")
+            self._tell(0.7, _("Installing the packages"))
 
     def _show(self, text: str) -> None:
         share = min(1.0, len(self._seen) / self._total)
@@ -341,10 +391,14 @@ def _prove(folder: Path, paths: Paths, flavour: str, stopped: Stopped) -> dict[s
     code, said = processes.run(command, scrubbed(os.environ), log_of(paths), stopped)
     for line in reversed(said.splitlines()):
         with contextlib.suppress(ValueError):
-            answer = json.loads(line)
+            answer = unpacked(json.loads(line))
             if isinstance(answer, dict) and not code:
                 return {"works": False, "reason": "", "device": "", **answer}
-    return {"works": False, "reason": f"its trial ended with code {code}.", "device": ""}
+    return {
+        "works": False,
+        "reason": _("its trial ended with code {code}.", code=code),
+        "device": "",
+    }
 
 
 def _only_the_worker_changed(paths: Paths, parts: Parts, flavour: str) -> bool:
@@ -362,13 +416,13 @@ def _update(paths: Paths, parts: Parts, tell: Tell, stopped: Stopped) -> str:
     """Replace the worker in its environment, which needs no network and takes seconds."""
     now = environment.state(paths)
     assert now.folder is not None and now.stamp is not None
-    tell(0.1, "Ending the worker")
+    tell(0.1, _("Ending the worker"))
     if not retire(paths, tell, stopped):
-        raise Cancelled("Cancelled; nothing was changed.")
+        raise Cancelled(_("Cancelled; nothing was changed."))
     own = str(environment.program(now.folder))
     shell = _Shell(index.environment(index.settings()), log_of(paths), lambda: False, "")
     (now.folder / environment.STAMP).unlink()
-    tell(0.4, "Installing the worker")
+    tell(0.4, _("Installing the worker"))
     pip = [own, "-I", "-m", "pip", "install", "--no-deps", "--no-index", "--force-reinstall"]
     shell.do([*pip, str(parts.wheel)])
     shell.do([own, "-E", "-P", "-c", _SERVES])
@@ -376,7 +430,7 @@ def _update(paths: Paths, parts: Parts, tell: Tell, stopped: Stopped) -> str:
     environment.write_stamp(now.folder, environment.Stamp(**{**facts, "wheel": parts.digest}))
     # An editor may have started it again meanwhile.
     retire(paths, tell, stopped)
-    return f"The worker is now version {__version__}."
+    return _("The worker is now version {version}.", version=__version__)
 
 
 def retire(paths: Paths, tell: Tell, stopped: Stopped) -> bool:
@@ -394,8 +448,8 @@ def retire(paths: Paths, tell: Tell, stopped: Stopped) -> bool:
             return client.ended(paths)
         finally:
             worker.close()
-        tell(0.98, "Waiting until the running tool is done")
-        for _ in range(10):
+        tell(0.98, _("Waiting until the running tool is done"))
+        for _turn in range(10):
             if stopped():
                 return False
             time.sleep(0.1)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import CouldNotBeDone, NssError
+from ..language import _
 from ..paths import Paths
 from . import child, environment, flow, locks
 from .advice import (
@@ -78,7 +79,7 @@ class Guide:
             return self._follow(self._work)
         state, pythons = self._state(), self._found()
         if pythons is None:
-            looking = "Looking for a Python on this computer …"
+            looking = _("Looking for a Python on this computer …")
             return View(title_of(state), looking, (), said=self._said, usable=state.usable)
         # Settings of pip are read for it, and this is asked several times a second.
         known = state, tuple(pythons), self._said
@@ -92,7 +93,7 @@ class Guide:
             self.cancel()
         if self._work is not None:
             return
-        self._said, self._progress = "", (0.0, "Starting")
+        self._said, self._progress = "", (0.0, _("Starting"))
         if action == LOOK:
             self._pythons = None
             return
@@ -104,20 +105,24 @@ class Guide:
             elif action == FETCH_PYTHON:
                 self._work = Fetching(self._paths)
             elif python is None:
-                raise CouldNotBeDone("No Python that fits was found. Install one and look again.")
+                raise CouldNotBeDone(
+                    _("No Python that fits was found. Install one and look again.")
+                )
             else:
                 request = self._request(child.INSTALL, python, flavour)
                 self._start(replace(request, wheels=str(folder or "")), python)
         except NssError as error:
             self._said = str(error)
         except OSError as error:
-            self._said = f"The set-up could not be started ({error.strerror or error})."
+            self._said = _(
+                "The set-up could not be started ({reason}).", reason=error.strerror or error
+            )
 
     def cancel(self) -> None:
         """Stop what is being done; the worker stays as it was."""
         if self._work is not None:
             self._work.cancel()
-            self._progress = (self._progress[0], "Cancelling …")
+            self._progress = (self._progress[0], _("Cancelling …"))
 
     def stop(self) -> None:
         """End everything; before the editor quits."""
@@ -161,8 +166,10 @@ class Guide:
     ) -> child.Request:
         if self._wheel is None:
             raise CouldNotBeDone(
-                "This plug-in does not carry the worker. Import it from nss_krita.zip or "
-                "nss_gimp.zip, or set the worker up with  nss setup."
+                _(
+                    "This plug-in does not carry the worker. Import it from nss_krita.zip or "
+                    "nss_gimp.zip, or set the worker up with  nss setup."
+                )
             )
         request = child.Request(
             action=action,
@@ -203,9 +210,9 @@ class Guide:
                 self._work = None
                 return self.poll()
         share, text = self._progress
-        stop = Action(CANCEL, "Cancel", "Stops; nothing is left behind.")
+        stop = Action(CANCEL, _("Cancel"), _("Stops; nothing is left behind."))
         usable = self._state().usable
-        return View("Setting up the worker", text, (stop,), share=share, usable=usable)
+        return View(_("Setting up the worker"), text, (stop,), share=share, usable=usable)
 
 
 def _profile(paths: Paths) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from typing import Any
 
 from .. import contacts, wire
 from ..errors import CouldNotBeDone, NssError
+from ..language import _, unpacked
 from ..launch import scrubbed
 from ..paths import Paths, private_folder
 from . import child, environment, fetch, flow, index, processes
@@ -60,10 +61,12 @@ class Child:
         body = self._file.read_bytes()[self._offset :]
         whole = body[: body.rfind(b"\n") + 1]
         self._offset += len(whole)
-        events = [json.loads(line) for line in whole.splitlines()]
+        events = [unpacked(json.loads(line)) for line in whole.splitlines()]
         if ended and not (events and ("done" in events[-1] or "failed" in events[-1])):
             code = self._process.returncode
-            events.append({"failed": f"The set-up ended by itself (code {code}). Try again."})
+            events.append(
+                {"failed": _("The set-up ended by itself (code {code}). Try again.", code=code)}
+            )
         return events
 
     def cancel(self) -> None:
@@ -106,7 +109,11 @@ class Fetching:
         except NssError as error:
             self._events.put({"failed": str(error)})
         except Exception as error:
-            text = f"Python could not be fetched ({type(error).__name__}: {error})."
+            text = _(
+                "Python could not be fetched ({kind}: {error}).",
+                kind=type(error).__name__,
+                error=error,
+            )
             self._events.put({"failed": text})
 
     def _tell(self, share: float, text: str) -> None:
@@ -136,16 +143,20 @@ def fetch_python(paths: Paths, tell: flow.Tell, stopped: flow.Stopped) -> Python
     where = index.settings()
 
     def fetched(done: int, total: int) -> None:
-        text = f"Fetching the installer uv, {wire.megabytes(done)} of {wire.megabytes(total)}"
+        text = _(
+            "Fetching the installer uv, {size} of {total}",
+            size=wire.megabytes(done),
+            total=wire.megabytes(total),
+        )
         tell(0.5 * done / total, text)
 
     whole = False
     try:
         for host in where.hosts:
-            contacts.Errand(paths, "the installer uv").sending(host)
-        contacts.Errand(paths, "Python for the worker, by uv").sending("github.com")
+            contacts.Errand(paths, _("the installer uv")).sending(host)
+        contacts.Errand(paths, _("Python for the worker, by uv")).sending("github.com")
         program = fetch.uv(tools, where, fetch.pinned(), stopped, fetched)
-        tell(0.5, f"Fetching Python {FETCHED_PYTHON}")
+        tell(0.5, _("Fetching Python {version}", version=FETCHED_PYTHON))
         env = index.environment(where) | {"UV_CACHE_DIR": str(tools / "cache")}
         command = [str(program), "python", "install", FETCHED_PYTHON, "--no-bin"]
         command += ["--install-dir", str(place)]
@@ -166,5 +177,7 @@ def fetched_python(place: Path) -> Python:
     pattern = "*/python.exe" if os.name == "nt" else "*/bin/python3"
     python = best(answers(str(file) for file in sorted(place.glob(pattern))))
     if python is None:
-        raise CouldNotBeDone("The Python that was fetched does not run here. Install one yourself.")
+        raise CouldNotBeDone(
+            _("The Python that was fetched does not run here. Install one yourself.")
+        )
     return python

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from ..errors import Cancelled
+from ..language import _
 
 # CREATE_NO_WINDOW and CREATE_NEW_PROCESS_GROUP.
 FLAGS = 0x08000200 if os.name == "nt" else 0
@@ -58,14 +59,14 @@ def run(
             while True:
                 code = process.poll()
                 text += reading.read()
-                *lines, _ = text[shown:].replace(b"\r", b"\n").split(b"\n")
+                *lines, _rest = text[shown:].replace(b"\r", b"\n").split(b"\n")
                 for line in lines:
                     shown += len(line) + 1
                     on_line(line.decode("utf-8", "replace"))
                 if code is not None:
                     return code, text.decode("utf-8", "replace")
                 if stopped():
-                    raise Cancelled("Cancelled; nothing was changed.")
+                    raise Cancelled(_("Cancelled; nothing was changed."))
                 time.sleep(_POLL_SECONDS)
         finally:
             if process.poll() is None:

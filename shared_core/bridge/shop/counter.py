@@ -16,6 +16,7 @@ from .. import consent, launch, settings, wire
 from ..client import Client
 from ..errors import Cancelled
 from ..lane import Lane, Watch
+from ..language import _
 from ..paths import Paths
 from . import privacy, views
 from .views import Doing, Question, View
@@ -100,10 +101,10 @@ class Counter:
         elif action in (views.DOWNLOAD, views.REMOVE):
             self._ask_about(action, model)
         elif action == views.MEASURE:
-            self._start(wire.AskDoctor(again=True), wire.DoctorReply, "Measuring this machine …")
+            self._start(wire.AskDoctor(again=True), wire.DoctorReply, _("Measuring this machine …"))
         elif action in (views.SWITCH_ON, views.SWITCH_OFF):
             request = wire.SwitchModel(model, action == views.SWITCH_ON)
-            self._start(request, wire.Done, "Switching …")
+            self._start(request, wire.Done, _("Switching …"))
         elif action in (views.VERIFY, views.IMPORT, views.EXPORT, views.MOVE):
             names = (model,) if model else ()
             self._tend(wire.Tend(action, names, folder))  # type: ignore[arg-type]
@@ -117,7 +118,7 @@ class Counter:
         """Stop what is being done."""
         if self._watch is not None:
             self._watch.cancel()
-            self._doing = Doing("Cancelling …")
+            self._doing = Doing(_("Cancelling …"))
 
     def stop(self) -> None:
         """End everything, and wait for the threads; before the editor quits."""
@@ -178,7 +179,9 @@ class Counter:
             self._question = views.to_remove(model, name)
         elif model is not None and not model.missing_bytes:
             self._question = None
-            self._said = f"{model.title} is here already; choose it as the tool's model."
+            self._said = _(
+                "{title} is here already; choose it as the tool's model.", title=model.title
+            )
         elif model is not None:
             host = consent.hub_host()
             self._question = views.to_download(model, self._models.models, host)
@@ -189,7 +192,12 @@ class Counter:
             model = self._found(name)
             title = model.title if model else name
             request = wire.Download(name, launch.hub_environment())
-            self._start(request, wire.Done, f"Downloading {title} …", f"{title} is ready.")
+            self._start(
+                request,
+                wire.Done,
+                _("Downloading {title} …", title=title),
+                _("{title} is ready.", title=title),
+            )
         elif action == views.REMOVE:
             self._tend(wire.Tend("remove", (name,)))
 
@@ -218,7 +226,7 @@ class Counter:
     def _ended(self, value: Any, failed: BaseException | None) -> None:
         self._watch = self._doing = None
         if isinstance(failed, Cancelled):
-            self._said, self._failed = "Cancelled. What has come already is kept.", False
+            self._said, self._failed = _("Cancelled. What has come already is kept."), False
         elif failed is not None:
             self._tell(failed)
         else:
@@ -230,9 +238,9 @@ class Counter:
 
 
 _BEGUN = {
-    "verify": "Verifying …",
-    "remove": "Removing …",
-    "import": "Looking through the folder …",
-    "export": "Copying …",
-    "move": "Moving …",
+    "verify": _("Verifying …"),
+    "remove": _("Removing …"),
+    "import": _("Looking through the folder …"),
+    "export": _("Copying …"),
+    "move": _("Moving …"),
 }

@@ -17,27 +17,28 @@ from ..client import Client
 from ..consent import Line
 from ..errors import Cancelled
 from ..lane import Lane, Watch
+from ..language import _
 from ..paths import Paths
 from .views import Action, Doing, doing_of, explained
 
 LOOK, ADD = "look", "add"
-COMMERCIAL = (("unclear", "I do not know"), ("yes", "allowed"), ("no", "not allowed"))
-HELP = (
+COMMERCIAL = (("unclear", _("I do not know")), ("yes", _("allowed")), ("no", _("not allowed")))
+HELP = _(
     "An .onnx file is looked at without being opened, then tried in a process of its own with "
     "limits of memory and time. You see what was understood of it and can correct that; nothing is "
     "stored before you add it."
 )
 _SURE = {
-    "declared": "sure: the file says so",
-    "measured": "sure: it was tried",
-    "told": "as you said",
+    "declared": _("sure: the file says so"),
+    "measured": _("sure: it was tried"),
+    "told": _("as you said"),
     "likely": "likely",
-    "either": "makes no difference",
-    "assumed": "assumed: please look at it",
+    "either": _("makes no difference"),
+    "assumed": _("assumed: please look at it"),
 }
-_LOOK = Action(LOOK, "Loo_k at It", "Finds out how it is used, and tries it; stores nothing.")
-_AGAIN = Action(LOOK, "Loo_k Again", "Tries it with what you have corrected; stores nothing.")
-_ADD = Action(ADD, "_Add It", "Stores it; the tool then takes it before all others.")
+_LOOK = Action(LOOK, _("Loo_k at It"), _("Finds out how it is used, and tries it; stores nothing."))
+_AGAIN = Action(LOOK, _("Loo_k Again"), _("Tries it with what you have corrected; stores nothing."))
+_ADD = Action(ADD, _("_Add It"), _("Stores it; the tool then takes it before all others."))
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,7 @@ class Desk:
         if found is None:
             return OwnView(doing=self._doing, said=self._said, failed=self._failed)
         lines = [Line(f"{found.summary}.")]
-        lines += [Line(f"Caution: {doubt}", warning=True) for doubt in found.doubts]
+        lines += [Line(_("Caution: {doubt}", doubt=doubt), warning=True) for doubt in found.doubts]
         return OwnView(
             tuple(found.findings),
             tuple(lines),
@@ -128,7 +129,7 @@ class Desk:
     def look(self, form: Form) -> None:
         """Find out how the tool can use the file; nothing is stored."""
         if not form.file:
-            self._said, self._failed = "Choose a file first.", True
+            self._said, self._failed = _("Choose a file first."), True
             return
         request = wire.Examine(
             tool=form.tool,
@@ -138,7 +139,7 @@ class Desk:
             commercial=form.commercial,  # type: ignore[arg-type]
             told=dict(form.told),
         )
-        self._start(request, wire.Examined, "Looking at the file …", self._seen)
+        self._start(request, wire.Examined, _("Looking at the file …"), self._seen)
 
     def add(self) -> None:
         """Store it as it was understood."""
@@ -151,7 +152,7 @@ class Desk:
         """Stop what is being done."""
         if self._watch is not None:
             self._watch.cancel()
-            self._doing = Doing("Cancelling …")
+            self._doing = Doing(_("Cancelling …"))
 
     def stop(self) -> None:
         """End everything, and wait for the thread; before the editor quits."""
@@ -173,7 +174,7 @@ class Desk:
             if failed is None:
                 ended(value)
             else:
-                self._said = "Cancelled." if isinstance(failed, Cancelled) else explained(failed)
+                self._said = _("Cancelled.") if isinstance(failed, Cancelled) else explained(failed)
                 self._failed = not isinstance(failed, Cancelled)
 
         self._lane.post(step, self._watch, done)

@@ -5,54 +5,59 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from .. import contacts
+from ..language import _, looked_up, ngettext
 from ..paths import Paths
 from ..wire import megabytes
 
 _NEVER = (
-    "Pictures, prompts, labels, names of files and settings are in none of these requests: they",
-    "ask for files by repository, revision and name. Nothing is contacted without your consent.",
-    "Reports of use by huggingface_hub and onnxruntime, checks for updates and Xet are off.",
+    _("Pictures, prompts, labels, names of files and settings are in none of these requests:"),
+    _("they ask for files by repository, revision and name."),
+    _("Nothing is contacted without your consent."),
+    _("Reports of use by huggingface_hub and onnxruntime, checks for updates and Xet are off."),
 )
 
 
 def lines(paths: Paths) -> Iterator[str]:
     """Every host, what was asked of it, and that nothing of the user's was told."""
-    yield "What was contacted"
+    yield _("What was contacted")
     found = contacts.summed(contacts.read(paths))
     if not found:
-        yield "  nothing, ever"
+        yield "  " + _("nothing, ever")
     for host in dict.fromkeys(one.host for one in found):
         mine = [one for one in found if one.host == host]
-        yield f"  {host}: {count(sum(one.requests for one in mine), 'request')}, {_size(mine)}"
+        yield f"  {host}: {_requests(sum(one.requests for one in mine))}, {_size(mine)}"
         for one in mine:
-            yield f"    {one.what}"
-            requests = count(one.requests, "request")
+            yield f"    {looked_up(one.what)}"
+            requests = _requests(one.requests)
             yield f"      {requests}, {_size([one])}, {_when(one)}{_how(one)}"
-    yield f"  kept in {contacts.log_of(paths)}"
+    yield "  " + _("kept in {file}", file=contacts.log_of(paths))
     yield from (f"  {line}" for line in _NEVER)
 
 
 def _size(summaries: list[contacts.Summary]) -> str:
-    return f"{size(sum(one.received for one in summaries))} received"
+    return _("{size} received", size=size(sum(one.received for one in summaries)))
 
 
 def size(count: int) -> str:
     """A number of bytes."""
     if count < 1_000_000:
-        return f"{count:,} bytes"
+        return _("{count:,} bytes", count=count)
     return megabytes(count)
 
 
 def _when(one: contacts.Summary) -> str:
     first, last = (text.replace("T", " ").rstrip("Z") for text in (one.first, one.last))
-    return f"{first} UTC" if first == last else f"{first} to {last} UTC"
+    return (
+        _("{first} UTC", first=first)
+        if first == last
+        else _("{first} to {last} UTC", first=first, last=last)
+    )
 
 
 def _how(one: contacts.Summary) -> str:
-    told = f", through {', '.join(one.via)}" if one.via else ""
-    return told + (", with your account's token" if one.account else "")
+    told = ", " + _("through {names}", names=", ".join(one.via)) if one.via else ""
+    return told + (", " + _("with your account's token") if one.account else "")
 
 
-def count(number: int, noun: str) -> str:
-    """So many of something."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+def _requests(count: int) -> str:
+    return ngettext("{count} request", "{count} requests", count)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from .. import consent, toolbox, wire
 from ..consent import Line
 from ..errors import NssError
+from ..language import _, looked_up
 
 DOWNLOAD, VERIFY, REMOVE = "download", "verify", "remove"
 IMPORT, EXPORT, MOVE, MEASURE = "import", "export", "move", "measure"
@@ -19,15 +20,15 @@ AGREE, OTHER, DISMISS = "agree", "other", "dismiss"
 
 # Whoever is shown a state has the word; the sign only helps to find it.
 _STATES = {
-    "installed": "✓ ready",
-    "unchecked": "✓ here, checked before its next use",
-    "missing": "not downloaded",
-    "partial": "◐ here in part",
-    "bad": "✗ cannot be used",
+    "installed": _("✓ ready"),
+    "unchecked": _("✓ here, checked before its next use"),
+    "missing": _("not downloaded"),
+    "partial": _("◐ here in part"),
+    "bad": _("✗ cannot be used"),
 }
-_COMMERCIAL = {"yes": "allowed", "no": "not allowed", "unclear": "in doubt"}
-_HELPERS = "Small helpers"
-_FROM_NSS = "✓ a part of NSS"
+_COMMERCIAL = {"yes": _("allowed"), "no": _("not allowed"), "unclear": _("in doubt")}
+_HELPERS = _("Small helpers")
+_FROM_NSS = _("✓ a part of NSS")
 
 
 @dataclass(frozen=True)
@@ -107,29 +108,29 @@ class View:
         return next((row for group in self.groups for row in group.rows if row.id == model), None)
 
 
-NOT_NOW = Action(DISMISS, "_Not Now", "Nothing is done.")
-_REMOVING = (Action(AGREE, "_Remove", "Deletes the files."), NOT_NOW)
-MEASURING = Action(MEASURE, "_Measure Again", "Takes some seconds; the editor goes on.")
-LOOKING = "Looking at this machine …"
+NOT_NOW = Action(DISMISS, _("_Not Now"), _("Nothing is done."))
+_REMOVING = (Action(AGREE, _("_Remove"), _("Deletes the files.")), NOT_NOW)
+MEASURING = Action(MEASURE, _("_Measure Again"), _("Takes some seconds; the editor goes on."))
+LOOKING = _("Looking at this machine …")
 FOR_ALL = (
     Action(
         IMPORT,
         "_Import…",
-        "Takes over models from a folder, such as a USB stick; they are known by their SHA-256.",
+        _("Takes over models from a folder, such as a USB stick; they are known by their SHA-256."),
         "folder",
     ),
     Action(
         EXPORT,
         "_Export…",
-        "Copies all models that are here, for a machine without network.",
+        _("Copies all models that are here, for a machine without network."),
         "fill",
     ),
-    Action(OWN, "Add _Your Own…", "Brings a model of your own: an .onnx file."),
-    Action(VERIFY, "Verify _All", "Reads every file and compares its SHA-256."),
+    Action(OWN, _("Add _Your Own…"), _("Brings a model of your own: an .onnx file.")),
+    Action(VERIFY, _("Verify _All"), _("Reads every file and compares its SHA-256.")),
     Action(
         MOVE,
         "M_ove…",
-        "Keeps all models in another folder from now on, for instance on a larger disk.",
+        _("Keeps all models in another folder from now on, for instance on a larger disk."),
         "fill",
     ),
 )
@@ -148,7 +149,7 @@ def told(sentence: str, failed: bool) -> str:
 def doing_of(event: object) -> Doing | None:
     """A worker's message on its progress in words; None for another message."""
     if isinstance(event, wire.Queued):
-        return Doing(f"Waiting: {event.place} before this.")
+        return Doing(_("Waiting: {place} before this.", place=event.place))
     if isinstance(event, wire.Progress):
         text = event.sentence()
         whole = event.unit == "bytes" and event.total
@@ -161,7 +162,9 @@ def explained(error: BaseException) -> str:
     """What is said of an error."""
     if isinstance(error, NssError):
         return str(error)
-    return f"Something unexpected went wrong ({type(error).__name__}: {error})."
+    return _(
+        "Something unexpected went wrong ({kind}: {error}).", kind=type(error).__name__, error=error
+    )
 
 
 def groups(reply: wire.ModelsReply, commercial_only: bool) -> tuple[Group, ...]:
@@ -184,7 +187,7 @@ def groups(reply: wire.ModelsReply, commercial_only: bool) -> tuple[Group, ...]:
         found.append(Group(_HELPERS, tuple(map(_row, helpers))))
     if reply.strangers:
         known = tuple(_stranger(name, size) for name, size in reply.strangers.items())
-        found.append(Group("No longer known", known))
+        found.append(Group(_("No longer known"), known))
     return tuple(found)
 
 
@@ -193,16 +196,23 @@ def disk(reply: wire.ModelsReply) -> str:
     if reply.trouble:
         return reply.trouble
     used = sum(one.disk_bytes for one in reply.models) + sum(reply.strangers.values())
-    text = f"{_size(used)} in {reply.folder}, where {_size(reply.free_bytes)} are free."
+    text = _(
+        "{size} in {folder}, where {free} are free.",
+        size=_size(used),
+        folder=reply.folder,
+        free=_size(reply.free_bytes),
+    )
     if reply.unfinished_bytes:
-        text += f" Unfinished downloads have {_size(reply.unfinished_bytes)} more."
+        text += " " + _(
+            "Unfinished downloads have {size} more.", size=_size(reply.unfinished_bytes)
+        )
     return text
 
 
 def machine(reply: wire.DoctorReply) -> tuple[str, str]:
     """What this machine can run, in a line and in all detail."""
     if reply.profile is None:
-        return "This machine has not been measured yet.", ""
+        return _("This machine has not been measured yet."), ""
     return reply.line, reply.report
 
 
@@ -219,7 +229,7 @@ def to_download(model: wire.Model, models: Iterable[wire.Model], host: str) -> Q
         model.hub_declared,
         _instead(model, models),
     )
-    actions = [Action(AGREE, "_Download", "Begins the download.")]
+    actions = [Action(AGREE, _("_Download"), _("Begins the download."))]
     if offer.instead is not None:
         text = consent.switch(offer.instead)
         actions.append(Action(OTHER, f"_{text}", consent.switch_help(offer.instead)))
@@ -236,11 +246,16 @@ def instead_of(model: wire.Model, models: Iterable[wire.Model]) -> str:
 def to_remove(model: wire.Model | None, name: str) -> Question:
     """What is to be agreed to before a model's files are deleted."""
     if model is None:
-        lines = _head(f"Remove {name}?"), Line("No tool can use it any more.")
+        lines = _head(_("Remove {name}?", name=name)), Line(_("No tool can use it any more."))
         return Question(lines, _REMOVING)
     size = _size(model.disk_bytes)
-    back = "It can be downloaded again." if not model.own else "NSS keeps no other copy of it."
-    lines = _head(f"Remove {model.title} ({size})?"), Line(back, warning=model.own)
+    back = (
+        _("It can be downloaded again.") if not model.own else _("NSS keeps no other copy of it.")
+    )
+    lines = (
+        _head(_("Remove {title} ({size})?", title=model.title, size=size)),
+        Line(back, warning=model.own),
+    )
     return Question(lines, _REMOVING)
 
 
@@ -257,7 +272,7 @@ def _row(model: wire.Model) -> Row:
 
 def _state(model: wire.Model) -> str:
     if model.coming:
-        return "… coming in"
+        return _("… coming in")
     if model.shipped and model.state in ("installed", "unchecked"):
         return _FROM_NSS
     return _STATES.get(model.state, model.state)
@@ -272,49 +287,64 @@ def _lines(model: wire.Model) -> Iterable[Line]:
     if model.state == "bad":
         yield Line(model.reason, warning=True)
     if model.own:
-        yield Line("Your own model.")
+        yield Line(_("Your own model."))
     gain = toolbox.tool(model.tool).gain if model.tool else ""
     if gain:
-        yield Line(f"With it, {gain}.")
+        yield Line(_("With it, {gain}.", gain=gain))
     if not model.tool:
-        yield Line("Other models need it; it comes along with them.")
+        yield Line(_("Other models need it; it comes along with them."))
     elif not model.by_itself:
-        yield Line("Runs only where you choose it as the tool's model.")
+        yield Line(_("Runs only where you choose it as the tool's model."))
     if model.against:
-        yield Line(f"On this machine, for a photo of 12 megapixels: {model.against}.")
+        yield Line(
+            _("On this machine, for a photo of 12 megapixels: {against}.", against=model.against)
+        )
     elif model.seconds is not None:
         took = wire.duration(model.seconds)
-        yield Line(f"On this machine about {took} for a photo of 12 megapixels.")
-    yield Line(f"Licence: {model.licence or 'unknown'}.", model.licence_link)
-    use = f"Commercial use: {_COMMERCIAL[model.commercial]}. {model.terms}".strip()
+        yield Line(_("On this machine about {took} for a photo of 12 megapixels.", took=took))
+    yield Line(_("Licence: {licence}.", licence=model.licence or _("unknown")), model.licence_link)
+    use = _(
+        "Commercial use: {commercial}. {terms}",
+        commercial=_COMMERCIAL[model.commercial],
+        terms=looked_up(model.terms),
+    ).strip()
     yield Line(use, warning=model.commercial != "yes")
     if model.disk_bytes and not model.shipped:
-        used = f"last used {model.used}" if model.used else "not used yet"
-        came = f"came {model.arrived}, " if model.arrived else ""
-        yield Line(f"Takes {_size(model.disk_bytes)} on the disk; {came}{used}.")
+        used = _("last used {used}", used=model.used) if model.used else _("not used yet")
+        size = _size(model.disk_bytes)
+        yield Line(
+            _(
+                "Takes {size} on the disk; came {arrived}, {used}.",
+                size=size,
+                arrived=model.arrived,
+                used=used,
+            )
+            if model.arrived
+            else _("Takes {size} on the disk; {used}.", size=size, used=used)
+        )
 
 
 def _actions(model: wire.Model) -> Iterable[Action]:
     if model.shipped:
         return
     if model.missing_bytes and not model.own and not model.coming:
-        label = "Go On with the _Download…" if model.state == "partial" else "_Download…"
-        yield Action(DOWNLOAD, label, "Says first what it is, and asks.")
+        label = _("Go On with the _Download…") if model.state == "partial" else _("_Download…")
+        yield Action(DOWNLOAD, label, _("Says first what it is, and asks."))
     if model.own and model.by_itself:
-        text = "Uses it only where it is chosen as the tool's model."
-        yield Action(SWITCH_OFF, "_Use Only Where Chosen", text)
+        text = _("Uses it only where it is chosen as the tool's model.")
+        yield Action(SWITCH_OFF, _("_Use Only Where Chosen"), text)
     elif model.own:
-        text = "Has the tool take it before all others."
-        yield Action(SWITCH_ON, "_Use before Others", text)
+        text = _("Has the tool take it before all others.")
+        yield Action(SWITCH_ON, _("_Use before Others"), text)
     if model.disk_bytes:
-        yield Action(VERIFY, "Veri_fy", "Reads its files and compares their SHA-256.")
-        yield Action(REMOVE, "_Remove…", "Deletes its files, after a question.")
+        yield Action(VERIFY, _("Veri_fy"), _("Reads its files and compares their SHA-256."))
+        yield Action(REMOVE, _("_Remove…"), _("Deletes its files, after a question."))
 
 
 def _stranger(name: str, size: int) -> Row:
-    told = Line("No card knows this model any more, so that no tool can use it.")
-    remove = Action(REMOVE, "_Remove…", "Deletes its files, after a question.")
-    return Row(name, name, "not used", _size(size), (_head(name), told), (remove,))
+    told = Line(_("No card knows this model any more, so that no tool can use it."))
+    remove = Action(REMOVE, _("_Remove…"), _("Deletes its files, after a question."))
+    return Row(name, name, _("not used"), _size(size), (_head(name), told), (remove,))
 
 
 def _order(model: wire.Model) -> tuple[object, ...]:
@@ -338,4 +368,4 @@ def _instead(model: wire.Model, models: Iterable[wire.Model]) -> wire.Instead | 
 
 
 def _size(count: int) -> str:
-    return wire.megabytes(count) if count else "0 MB"
+    return wire.megabytes(count) if count else _("0 MB")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..errors import UsageError
+from ..language import _
 from . import (
     colorize,
     deblur,
@@ -64,4 +65,6 @@ def tool(tool_id: str) -> Tool:
         if candidate.id == tool_id:
             return candidate
     known = ", ".join(t.id for t in TOOLS)
-    raise UsageError(f"There is no tool {tool_id!r}; the tools are {known}.")
+    raise UsageError(
+        _("There is no tool {tool_id}; the tools are {known}.", tool_id=repr(tool_id), known=known)
+    )

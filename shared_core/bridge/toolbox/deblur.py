@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
+from ..language import _
 from .kinds import AUTO, Kind, Parameter, Returns, Tool
 
 TOOL = Tool(
     id="deblur",
-    title="Deblur",
-    help=(
+    title=_("Deblur"),
+    help=_(
         "Sharpens a blurred picture. The model undoes camera shake and motion; the classical "
         "path is sharpening and comes close only at mild blur."
     ),
     returns=Returns.PIXELS,
-    classical_name="classical sharpening",
-    gain=(
+    classical_name=_("classical sharpening"),
+    gain=_(
         "camera shake and motion are undone, not only edges sharpened: a modest gain at mild blur"
     ),
     parameters=(
         Parameter(
             "amount",
-            "Amount",
-            "How much of the sharpened picture is used.",
+            _("Amount"),
+            _("How much of the sharpened picture is used."),
             Kind.NUMBER,
             100.0,
             minimum=0,
@@ -29,17 +30,17 @@ TOOL = Tool(
         ),
         Parameter(
             "kind",
-            "Kind of blur",
-            "What the classical path undoes; the model sees for itself.",
+            _("Kind of blur"),
+            _("What the classical path undoes; the model sees for itself."),
             Kind.CHOICE,
             AUTO,
             choices=("auto", "soft", "motion"),
-            choice_titles=("Find out", "Soft or out of focus", "Motion"),
+            choice_titles=(_("Find out"), _("Soft or out of focus"), _("Motion")),
         ),
         Parameter(
             "radius",
-            "Radius",
-            "Standard deviation of a soft blur; auto measures it. The model ignores it.",
+            _("Radius"),
+            _("Standard deviation of a soft blur; auto measures it. The model ignores it."),
             Kind.NUMBER,
             AUTO,
             minimum=0.3,
@@ -50,8 +51,8 @@ TOOL = Tool(
         ),
         Parameter(
             "length",
-            "Length",
-            "Length of a motion blur. The model ignores it.",
+            _("Length"),
+            _("Length of a motion blur. The model ignores it."),
             Kind.NUMBER,
             15.0,
             minimum=2,
@@ -60,8 +61,11 @@ TOOL = Tool(
         ),
         Parameter(
             "angle",
-            "Angle",
-            "Direction of a motion blur, counter-clockwise from horizontal. The model ignores it.",
+            _("Angle"),
+            _(
+                "Direction of a motion blur, counter-clockwise from horizontal. The model ignores "
+                "it."
+            ),
             Kind.NUMBER,
             0.0,
             minimum=-180,

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+from ..language import _
 from .kinds import AUTO, Kind, Parameter, Returns, Selects, Tool
 from .text_to_image import PAINTING
 
 TOOL = Tool(
     id="generate-background",
-    title="Generate Background",
-    help=(
+    title=_("Generate Background"),
+    help=_(
         "Fills the canvas with a background below the layer, whose own pixels stay. The model "
         "paints the place that the words describe; the classical path makes a backdrop of "
         "gradients, blur or texture in the subject's colours, which is not a place."
     ),
     returns=Returns.BELOW,
-    classical_name="classical backdrop",
-    gain=(
+    classical_name=_("classical backdrop"),
+    gain=_(
         "the place that the words name is painted, instead of a backdrop: the two have "
         "nothing in common"
     ),
@@ -25,27 +26,39 @@ TOOL = Tool(
     parameters=(
         Parameter(
             "prompt",
-            "Prompt",
-            "The background to show, in English; the backdrop takes colours and materials from it.",
+            _("Prompt"),
+            _(
+                "The background to show, in English; the backdrop takes colours and materials "
+                "from it."
+            ),
             Kind.TEXT,
             "",
             maximum=500,
         ),
         Parameter(
             "style",
-            "Backdrop",
-            "What the classical path makes; find out takes a texture where the prompt names "
-            "one. The model ignores it.",
+            _("Backdrop"),
+            _(
+                "What the classical path makes; find out takes a texture where the prompt names "
+                "one. The model ignores it."
+            ),
             Kind.CHOICE,
             AUTO,
             choices=("auto", "gradient", "blurred", "texture"),
-            choice_titles=("Find out", "Studio gradient", "Blurred original", "Texture"),
+            choice_titles=(
+                _("Find out"),
+                _("Studio gradient"),
+                _("Blurred original"),
+                _("Texture"),
+            ),
         ),
         Parameter(
             "harmonise",
-            "Harmonise",
-            "How far light and palette are drawn towards the subject's; a blurred original "
-            "has them already.",
+            _("Harmonise"),
+            _(
+                "How far light and palette are drawn towards the subject's; a blurred original "
+                "has them already."
+            ),
             Kind.NUMBER,
             40.0,
             minimum=0,

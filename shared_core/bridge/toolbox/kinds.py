@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from ..errors import UsageError
+from ..language import _
 
 Value = str | float | int | bool
 AUTO = "auto"
@@ -88,10 +89,16 @@ class Parameter:
         if self.kind is Kind.CHOICE:
             return " | ".join((*self.choices, OWN + "NAME") if self.own else self.choices)
         if self.kind is Kind.TEXT:
-            return f"a text of at most {self.maximum:g} characters"
-        number = "a whole number" if self.whole else "a number"
-        words = f"{number} from {self.minimum:.10g} to {self.maximum:.10g} {self.unit}".rstrip()
-        return words + (" or auto" if self.auto else "")
+            return _("a text of at most {maximum:g} characters", maximum=self.maximum)
+        number = _("a whole number") if self.whole else _("a number")
+        words = _(
+            "{number} from {minimum:.10g} to {maximum:.10g} {unit}",
+            number=number,
+            minimum=self.minimum,
+            maximum=self.maximum,
+            unit=self.unit,
+        ).rstrip()
+        return _("{number} or auto", number=words) if self.auto else words
 
     def parse(self, value: object) -> Value:
         """``value`` (from a dialog or the command line) as this parameter's type.
@@ -103,23 +110,36 @@ class Parameter:
                 return value
             if self.own and isinstance(value, str) and _OWN_ID.fullmatch(value):
                 return value
-            raise UsageError(f"{self.id}: {value!r} is not one of {', '.join(self.choices)}.")
+            raise UsageError(
+                _(
+                    "{id}: {value} is not one of {names}.",
+                    id=self.id,
+                    value=repr(value),
+                    names=", ".join(self.choices),
+                )
+            )
         span = self.span()
         if self.kind is Kind.TEXT:
             text = " ".join(value.split()) if isinstance(value, str) else None
             if text is None or len(text) > self.maximum:
-                raise UsageError(f"{self.id} takes {span}.")
+                raise UsageError(_("{id} takes {span}.", id=self.id, span=span))
             return text
         if self.auto and value == AUTO:
             return AUTO
         try:
             number = float(value)  # type: ignore[arg-type]
         except (TypeError, ValueError, OverflowError):
-            raise UsageError(f"{self.id} takes {span}, not {value!r}.") from None
+            raise UsageError(
+                _("{id} takes {span}, not {value}.", id=self.id, span=span, value=repr(value))
+            ) from None
         if not math.isfinite(number) or not self.minimum <= number <= self.maximum:
-            raise UsageError(f"{self.id} takes {span}, not {value!r}.")
+            raise UsageError(
+                _("{id} takes {span}, not {value}.", id=self.id, span=span, value=repr(value))
+            )
         if self.whole and number != int(number):
-            raise UsageError(f"{self.id} takes {span}, not {value!r}.")
+            raise UsageError(
+                _("{id} takes {span}, not {value}.", id=self.id, span=span, value=repr(value))
+            )
         return int(number) if self.whole else number
 
 
@@ -150,7 +170,14 @@ class Tool:
             if parameter.id == name:
                 return parameter
         known = ", ".join(p.id for p in self.parameters) or "none"
-        raise UsageError(f"{self.title} has no parameter {name!r}; it has {known}.")
+        raise UsageError(
+            _(
+                "{title} has no parameter {name}; it has {known}.",
+                title=self.title,
+                name=repr(name),
+                known=known,
+            )
+        )
 
     def outcome(self, parameters: Mapping[str, Value]) -> Returns:
         """What it gives back with these parameters: a cut-out takes the form that is chosen."""

@@ -55,16 +55,28 @@ def put(
         found = sha256_of(by_way_of, cancelled=cancelled)
         if found != sha256:
             raise CouldNotBeDone(
-                f"{source} could not be brought to {target.parent}: got SHA-256 {found}, expected "
-                f"{sha256}. It changed meanwhile, or the disk is damaged: try again."
+                _(
+                    "{source} could not be brought to {parent}: got SHA-256 {found}, expected "
+                    "{sha256}. It changed meanwhile, or the disk is damaged: try again.",
+                    source=source,
+                    parent=target.parent,
+                    found=found,
+                    sha256=sha256,
+                )
             )
         os.replace(by_way_of, target)
     except OSError as error:
-        hint = "Free some space, or correct the permissions."
+        hint = _("Free some space, or correct the permissions.")
         if error.errno == errno.EFBIG:
-            hint = "A disk formatted with FAT32 takes no files above 4 GB: use another format."
+            hint = _("A disk formatted with FAT32 takes no files above 4 GB: use another format.")
         raise CouldNotBeDone(
-            f"{source} could not be brought to {target.parent} ({error.strerror or error}). {hint}"
+            _(
+                "{source} could not be brought to {parent} ({reason}). {hint}",
+                source=source,
+                parent=target.parent,
+                reason=error.strerror or error,
+                hint=hint,
+            )
         ) from error
     finally:
         with contextlib.suppress(OSError):
@@ -79,7 +91,7 @@ def _copy(
     with source.open("rb") as old, target.open("wb") as new:
         while chunk := old.read(_CHUNK):
             if cancelled():
-                raise Cancelled("The copying was cancelled.")
+                raise Cancelled(_("The copying was cancelled."))
             new.write(chunk)
             here += len(chunk)
             on_bytes(here)

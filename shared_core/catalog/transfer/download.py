@@ -19,6 +19,8 @@ from contextvars import ContextVar
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, TypeVar
 
+from shared_core.bridge.language import _
+
 from ...bridge import contacts
 from ...bridge.errors import Cancelled, CouldNotBeDone
 from ...bridge.paths import Paths, paths
@@ -62,9 +64,16 @@ def free_space(folder: Path, needed: int, title: str) -> None:
     free = shutil.disk_usage(existing).free
     if free < needed + _SPARE_BYTES:
         raise CouldNotBeDone(
-            f"{title} needs {megabytes(needed)} more in {folder} and {megabytes(_SPARE_BYTES)} to "
-            f"spare, and {megabytes(free)} are free there; free some space, or keep the models on "
-            "another disk with nss models move."
+            _(
+                "{title} needs {size} more in {folder} and {size2} to spare, and {size3} are "
+                "free there; free some space, or keep the models on another disk with nss "
+                "models move.",
+                title=title,
+                size=megabytes(needed),
+                folder=folder,
+                size2=megabytes(_SPARE_BYTES),
+                size3=megabytes(free),
+            )
         )
 
 
@@ -103,12 +112,21 @@ def transfer(
     except OSError as error:
         if error.errno in _DISK_FULL:
             raise CouldNotBeDone(
-                f"{card.title} cannot be downloaded: the disk of {part.parent} is full; free some "
-                "space and try again, and the download continues."
+                _(
+                    "{model} cannot be downloaded: the disk of {parent} is full; free some "
+                    "space and try again, and the download continues.",
+                    model=card.title,
+                    parent=part.parent,
+                )
             ) from error
         raise CouldNotBeDone(
-            f"{card.title} cannot be downloaded into {part.parent} ({error.strerror or error}); "
-            "correct the folder's permissions, or set NSS_HOME to a folder of your own."
+            _(
+                "{model} cannot be downloaded into {parent} ({reason}); correct the folder's "
+                "permissions, or set NSS_HOME to a folder of your own.",
+                model=card.title,
+                parent=part.parent,
+                reason=error.strerror or error,
+            )
         ) from error
 
 
@@ -130,9 +148,13 @@ def declared_sha256(where: Paths, card: Card, file: CardFile, cancelled: Callabl
     sha256 = _declared(offered)
     if not sha256:
         raise CouldNotBeDone(
-            f"{card.title} cannot be downloaded: neither its card nor the hub says what SHA-256 "
-            f"{file.path} must have, so it could not be verified; choose another model, or update "
-            "NSS."
+            _(
+                "{model} cannot be downloaded: neither its card nor the hub says what SHA-256 "
+                "{path} must have, so it could not be verified; choose another model, or "
+                "update NSS.",
+                model=card.title,
+                path=file.path,
+            )
         )
     return sha256
 
@@ -150,15 +172,23 @@ def ask_hub(about: str, ask: Callable[[Any], _T]) -> _T:
         with _sent_on(contacts.Errand(paths(), about)):
             return ask(hub)
     except OfflineModeIsEnabled as error:
-        why = "HF_HUB_OFFLINE is set; unset it"
-        raise CouldNotBeDone(f"The hub cannot be asked about {about}: {why}.") from error
+        why = _("HF_HUB_OFFLINE is set; unset it")
+        raise CouldNotBeDone(
+            _("The hub cannot be asked about {about}: {why}.", about=about, why=why)
+        ) from error
     except HfHubHTTPError as error:
         status = error.response.status_code
-        token = " and HF_TOKEN" if status in (401, 403) else ""
-        why = f"status {status}; check the name{token}, and try again"
+        why = (
+            _("status {status}; check the name and HF_TOKEN, and try again", status=status)
+            if status in (401, 403)
+            else _("status {status}; check the name, and try again", status=status)
+        )
     except (httpx2.HTTPError, httpx2.StreamError, httpx2.InvalidURL, ValueError) as error:
-        why = f"{_name(error)}; check the network and HF_ENDPOINT, and try again"
-    raise CouldNotBeDone(f"The hub cannot be asked about {about}: {why}.")
+        why = _(
+            "{error}; check the network and HF_ENDPOINT, and try again",
+            error=_name(error),
+        )
+    raise CouldNotBeDone(_("The hub cannot be asked about {about}: {why}.", about=about, why=why))
 
 
 def endpoint() -> str:
@@ -216,12 +246,12 @@ def _with_patience(
     import httpx2
     from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
 
-    what = f"{card.title} cannot be downloaded"
+    what = _("{model} cannot be downloaded", model=card.title)
     most = held = here()
     tries = 0
     while True:
         if cancelled():
-            raise Cancelled("The download was cancelled; what is here is continued next time.")
+            raise Cancelled(_("The download was cancelled; what is here is continued next time."))
         tries += 1
         wait = _FIRST_WAIT * 2 ** (tries - 1)
         try:
@@ -229,13 +259,14 @@ def _with_patience(
         except _StartAnew as error:
             fault: Exception = error
             wait = 0.0
-            trouble = (
-                f"the hub does not continue {file.path} where it stopped; try again, or check "
-                "HF_ENDPOINT."
+            trouble = _(
+                "the hub does not continue {path} where it stopped; try again, or check "
+                "HF_ENDPOINT.",
+                path=file.path,
             )
         except OfflineModeIsEnabled as error:
             raise CouldNotBeDone(
-                f"{what} because HF_HUB_OFFLINE is set; unset it and try again."
+                _("{what} because HF_HUB_OFFLINE is set; unset it and try again.", what=what)
             ) from error
         except HfHubHTTPError as error:
             status = error.response.status_code
@@ -245,35 +276,56 @@ def _with_patience(
             wait = max(wait, _asked_wait(hub, error.response))
             if wait > _LONGEST_WAIT:
                 raise CouldNotBeDone(
-                    f"{what}: the hub is busy (status {status}) and asks to be left alone for "
-                    f"{duration(wait)}; try again then."
+                    _(
+                        "{what}: the hub is busy (status {status}) and asks to be left alone "
+                        "for {time}; try again then.",
+                        what=what,
+                        status=status,
+                        time=duration(wait),
+                    )
                 ) from error
-            trouble = (
-                f"the hub is busy or out of order (status {status}, {_TRIES} tries); try again in "
-                "a few minutes."
+            trouble = _(
+                "the hub is busy or out of order (status {status}, {tries} tries); try "
+                "again in a few minutes.",
+                status=status,
+                tries=_TRIES,
             )
         except httpx2.TooManyRedirects as error:
             raise CouldNotBeDone(
-                f"{what}: {_endpoint(hub)} redirects in a circle; check HF_ENDPOINT and the proxy."
+                _(
+                    "{what}: {endpoint} redirects in a circle; check HF_ENDPOINT and the proxy.",
+                    what=what,
+                    endpoint=_endpoint(hub),
+                )
             ) from error
         except (httpx2.UnsupportedProtocol, httpx2.InvalidURL) as error:
             raise CouldNotBeDone(
-                f"{what}: {_endpoint(hub)} is no address; correct or unset HF_ENDPOINT."
+                _(
+                    "{what}: {endpoint} is no address; correct or unset HF_ENDPOINT.",
+                    what=what,
+                    endpoint=_endpoint(hub),
+                )
             ) from error
         except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.ProxyError) as error:
             fault = error
-            trouble = (
-                f"{_endpoint(hub)} cannot be reached ({_name(error)}); check the network, the "
-                "proxy and HF_ENDPOINT, and try again."
+            trouble = _(
+                "{endpoint} cannot be reached ({error}); check the network, the proxy "
+                "and HF_ENDPOINT, and try again.",
+                endpoint=_endpoint(hub),
+                error=_name(error),
             )
             if tries == 1 and here() == held:
                 # Nothing has come yet: there is no network, rather than one that comes and goes.
                 raise CouldNotBeDone(f"{what}: {trouble}") from error
         except (httpx2.HTTPError, httpx2.StreamError, _Trickle, ValueError) as error:
             fault = error
-            trouble = (
-                f"the connection to {_endpoint(hub)} broke off after {here()} of {file.size} "
-                f"bytes ({_name(error)}); try again, and the download continues."
+            trouble = _(
+                "the connection to {endpoint} broke off after {here} of {size} bytes "
+                "({error}); try again, and the download continues.",
+                endpoint=_endpoint(hub),
+                here=here(),
+                size=file.size,
+                error=_name(error),
             )
         if here() >= most + _STEP_BYTES:
             most, tries, wait = here(), 0, _FIRST_WAIT
@@ -305,15 +357,25 @@ def _once(hub: Any, card: Card, file: CardFile, target: _Part) -> None:
                         begun, since = target.length, time.monotonic()
                     elif time.monotonic() - since > _LEAST_TIMEOUTS * seconds:
                         raise _Trickle(
-                            f"{target.length - begun} bytes came in {_LEAST_TIMEOUTS * seconds} s"
+                            _(
+                                "{length} bytes came in {seconds} s",
+                                length=target.length - begun,
+                                seconds=_LEAST_TIMEOUTS * seconds,
+                            )
                         )
             finally:
                 with suppress(CouldNotBeDone):
                     _errand.get().received(response.url.host, target.length - held)
     if target.length < file.size:
         raise CouldNotBeDone(
-            f"{card.title} cannot be downloaded: {file.path} ended after {target.length} of "
-            f"{file.size} bytes; try again, and the download continues."
+            _(
+                "{model} cannot be downloaded: {path} ended after {length} of {size} bytes; "
+                "try again, and the download continues.",
+                model=card.title,
+                path=file.path,
+                length=target.length,
+                size=file.size,
+            )
         )
 
 
@@ -345,15 +407,24 @@ def _compare(card: Card, file: CardFile, offered: Any) -> None:
     what = ""
     etag = _declared(offered)
     if offered.commit_hash and offered.commit_hash != card.revision:
-        what = f"got revision {offered.commit_hash}, expected {card.revision}"
+        what = _(
+            "got revision {found}, expected {revision}",
+            found=offered.commit_hash,
+            revision=card.revision,
+        )
     elif etag and file.sha256 and etag != file.sha256:
-        what = f"got SHA-256 {etag}, expected {file.sha256}"
+        what = _("got SHA-256 {etag}, expected {sha256}", etag=etag, sha256=file.sha256)
     elif offered.size is not None and offered.size != file.size:
-        what = f"got {offered.size} bytes, expected {file.size}"
+        what = _("got {size} bytes, expected {expected}", size=offered.size, expected=file.size)
     if what:
         raise CouldNotBeDone(
-            f"{card.title} cannot be downloaded: the hub offers another {file.path}: {what}; "
-            "update NSS, or check HF_ENDPOINT."
+            _(
+                "{model} cannot be downloaded: the hub offers another {path}: {what}; update "
+                "NSS, or check HF_ENDPOINT.",
+                model=card.title,
+                path=file.path,
+                what=what,
+            )
         )
 
 
@@ -365,9 +436,9 @@ def _inspected(hub: Any, card: Card, file: CardFile) -> Iterator[None]:
         if response.status_code in (200, 206):
             kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
             if kind in ("text/html", "application/xhtml+xml"):
-                raise _not_a_model(card, file, "a web page")
+                raise _not_a_model(card, file, _("a web page"))
             if kind == "application/json" and PurePosixPath(file.path).suffix != ".json":
-                raise _not_a_model(card, file, "a JSON message")
+                raise _not_a_model(card, file, _("a JSON message"))
 
     client = hub.get_session()
     hooks = client.event_hooks
@@ -380,9 +451,14 @@ def _inspected(hub: Any, card: Card, file: CardFile) -> Iterator[None]:
 
 def _not_a_model(card: Card, file: CardFile, what: str) -> CouldNotBeDone:
     return CouldNotBeDone(
-        f"{card.title} cannot be downloaded: {what} came instead of {file.path}; a proxy or a "
-        "network's login page may be in the way, so sign in there or check HF_ENDPOINT, and try "
-        "again."
+        _(
+            "{model} cannot be downloaded: {what} came instead of {path}; a proxy or a "
+            "network's login page may be in the way, so sign in there or check HF_ENDPOINT, "
+            "and try again.",
+            model=card.title,
+            what=what,
+            path=file.path,
+        )
     )
 
 
@@ -409,16 +485,21 @@ class _Part:
     def add(self, chunk: bytes) -> None:
         """Append a piece, which is on its way to the disk when this returns."""
         if self._cancelled():
-            raise Cancelled("The download was cancelled; what is here is continued next time.")
+            raise Cancelled(_("The download was cancelled; what is here is continued next time."))
         if self.length < _HEAD_BYTES:
             self._head += chunk[: _HEAD_BYTES - self.length]
             self._look_at_head()
         if self.length + len(chunk) > self._file.size:
             self.start_anew()
             raise CouldNotBeDone(
-                f"{self._card.title} cannot be downloaded: {self._file.path} is longer than the "
-                f"{self._file.size} bytes expected; it was deleted, so try again, and check "
-                "HF_ENDPOINT if that does not help."
+                _(
+                    "{model} cannot be downloaded: {path} is longer than the {size} bytes "
+                    "expected; it was deleted, so try again, and check HF_ENDPOINT if that "
+                    "does not help.",
+                    model=self._card.title,
+                    path=self._file.path,
+                    size=self._file.size,
+                )
             )
         self._stream.write(chunk)
         self._stream.flush()
@@ -428,9 +509,9 @@ class _Part:
     def _look_at_head(self) -> None:
         what = ""
         if _WEB_PAGE.match(self._head):
-            what = "a web page"
+            what = _("a web page")
         elif self._head.startswith(_LFS_POINTER):
-            what = "a Git LFS pointer"
+            what = _("a Git LFS pointer")
         if what:
             self.start_anew()
             raise _not_a_model(self._card, self._file, what)
@@ -447,21 +528,35 @@ def _refusal(hub: Any, status: int, card: Card, file: CardFile) -> str:
     """What a status that will not pass means, and what to do."""
     page = f"{_endpoint(hub)}/{card.repo}"
     if status in (401, 403) and not hub.get_token():
-        return (
-            f"the hub wants to know who asks (status {status}); open {page}, agree to its terms "
-            "with your account, set HF_TOKEN to a token of that account, and try again."
+        return _(
+            "the hub wants to know who asks (status {status}); open {page}, agree to its "
+            "terms with your account, set HF_TOKEN to a token of that account, and try "
+            "again.",
+            status=status,
+            page=page,
         )
     if status in (401, 403):
-        return (
-            f"the hub does not let the account of your token have {card.repo} (status {status}); "
-            f"open {page} and agree to its terms, or set HF_TOKEN to another token, and try again."
+        return _(
+            "the hub does not let the account of your token have {repo} (status {status}); "
+            "open {page} and agree to its terms, or set HF_TOKEN to another token, and try "
+            "again.",
+            repo=card.repo,
+            status=status,
+            page=page,
         )
     if status == 404:
-        return (
-            f"the hub has no {file.path} in {card.repo} at revision {card.revision[:8]} "
-            "(status 404); update NSS, or check HF_ENDPOINT."
+        return _(
+            "the hub has no {path} in {repo} at revision {revision} (status 404); update "
+            "NSS, or check HF_ENDPOINT.",
+            path=file.path,
+            repo=card.repo,
+            revision=card.revision[:8],
         )
-    return f"the hub refuses {file.path} (status {status}); check HF_ENDPOINT and try again."
+    return _(
+        "the hub refuses {path} (status {status}); check HF_ENDPOINT and try again.",
+        path=file.path,
+        status=status,
+    )
 
 
 def _asked_wait(hub: Any, response: Any) -> float:

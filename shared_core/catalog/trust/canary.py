@@ -75,13 +75,18 @@ def try_model(card: Card, folder: Path) -> Trial:
             if not reason:
                 answers[role] = answered(card, role, session)
                 if not np.isfinite(answers[role]).all():
-                    reason = "its output holds values that are no numbers in small tiles"
+                    reason = _("its output holds values that are no numbers in small tiles")
                     del answers[role]
         except _Failures as error:
-            reason = f"onnxruntime cannot run it ({error.reason})"
+            reason = _("onnxruntime cannot run it ({reason})", reason=error.reason)
         if reason:
             place = f" ({file.path})" if role else ""
-            reason = f"{card.title}{place} is not used: {reason}."
+            reason = _(
+                "{model}{place} is not used: {reason}.",
+                model=card.title,
+                place=place,
+                reason=reason,
+            )
             break
     return Trial(
         ok=not reason,
@@ -150,7 +155,7 @@ def _try_session(card: Card, role: str, session: Session) -> tuple[str, float]:
         reason = _wrong_values(by_name[tensor.name], spec, size)
         if reason:
             place = f" {tensor.name!r}" if len(outputs) > 1 else ""
-            return f"its output{place} {reason}", seconds
+            return _("its output{place} {reason}", place=place, reason=reason), seconds
     return "", seconds
 
 
@@ -161,27 +166,50 @@ def _wrong_tensors(
     size: Size,
 ) -> str:
     if len(session.inputs) != len(inputs):
-        return f"it has {len(session.inputs)} inputs, expected {len(inputs)}"
+        return _(
+            "it has {count} inputs, expected {expected}",
+            count=len(session.inputs),
+            expected=len(inputs),
+        )
     # Further outputs, as many exports have for training, harm nobody.
     if len(session.outputs) < len(outputs):
-        return f"it has {len(session.outputs)} outputs, expected {len(outputs)}"
+        return _(
+            "it has {count} outputs, expected {expected}",
+            count=len(session.outputs),
+            expected=len(outputs),
+        )
     for kind, tensors, specs in (
         ("input", session.inputs, inputs),
         ("output", session.outputs, outputs),
     ):
         for tensor, spec in zip(matched(specs, tensors), specs, strict=True):
-            place = f"its {kind} {tensor.name!r}"
+            place = _("its {kind} {name}", kind=kind, name=repr(tensor.name))
             if spec.name is not None and tensor.name != spec.name:
-                return f"{place} should be called {spec.name!r}"
+                return _("{place} should be called {name}", place=place, name=repr(spec.name))
             if tensor.type != _TYPES[spec.dtype]:
-                return f"{place} is {tensor.type}, expected {_TYPES[spec.dtype]}"
+                return _(
+                    "{place} is {type}, expected {types}",
+                    place=place,
+                    type=tensor.type,
+                    types=_TYPES[spec.dtype],
+                )
             shape, wanted = tensor.shape, spec.sized(*size)
             if not shape:
                 continue
             if len(shape) != len(wanted):
-                return f"{place} has {len(shape)} dimensions, expected {len(wanted)}"
+                return _(
+                    "{place} has {count} dimensions, expected {expected}",
+                    place=place,
+                    count=len(shape),
+                    expected=len(wanted),
+                )
             if any(isinstance(n, int) and n != m for n, m in zip(shape, wanted, strict=True)):
-                return f"{place} has the shape {list(shape)}, expected {list(wanted)}"
+                return _(
+                    "{place} has the shape {shape}, expected {wanted}",
+                    place=place,
+                    shape=list(shape),
+                    wanted=list(wanted),
+                )
     return ""
 
 
@@ -229,10 +257,14 @@ def _wrong_values(values: NDArray[Any], spec: TensorSpec, size: Size) -> str:
     """What is wrong with an output, as the end of a sentence, else ""."""
     wanted = spec.sized(*size)
     if values.shape != wanted:
-        return f"has the shape {list(values.shape)}, expected {list(wanted)}"
+        return _(
+            "has the shape {shape}, expected {wanted}",
+            shape=list(values.shape),
+            wanted=list(wanted),
+        )
     numbers = values.astype(np.float64)
     if not np.isfinite(numbers).all():
-        return "holds values that are no numbers"
+        return _("holds values that are no numbers")
     if spec.layout:
         numbers = undone(spec, planes(values, spec.layout)).astype(np.float64)
     lowest, highest = float(numbers.min()), float(numbers.max())

@@ -36,11 +36,18 @@ class Ended(CouldNotBeDone):
 
     def __init__(self, what: str, reason: str, memory: bool = False) -> None:
         advice = (
-            "Close other programs, or use a smaller model."
+            _("Close other programs, or use a smaller model.")
             if memory
-            else "The file is damaged or made to do harm: use another one."
+            else _("The file is damaged or made to do harm: use another one.")
         )
-        super().__init__(f"The trial of {what} broke off ({reason}). {advice}")
+        super().__init__(
+            _(
+                "The trial of {what} broke off ({reason}). {advice}",
+                what=what,
+                reason=reason,
+                advice=advice,
+            )
+        )
         self.reason = reason
         self.memory = memory
 
@@ -64,11 +71,11 @@ def call(
     import psutil  # type: ignore[import-untyped,unused-ignore]
 
     child = _Confined(module, memory_bytes, seconds)
-    too_much = f"it needs more than {memory_bytes // _MEBIBYTE:,} MiB of memory"
+    too_much = _("it needs more than {limit:,} MiB of memory", limit=memory_bytes // _MEBIBYTE)
 
     def limit() -> float:
         if cancelled():
-            raise Cancelled("The trial was cancelled.")
+            raise Cancelled(_("The trial was cancelled."))
         with contextlib.suppress(psutil.Error):
             if psutil.Process(child.pid).memory_info().rss > memory_bytes:
                 raise Ended(what, too_much, memory=True)
@@ -140,7 +147,11 @@ def answered(module: str, request: Mapping[str, Any]) -> dict[str, Any]:
     except MemoryError:
         return {"event": "error", "code": CouldNotBeDone.code, "message": "", "memory": True}
     except Exception as error:
-        text = f"NSS made a mistake of its own in a trial ({type(error).__name__}: {error})."
+        text = _(
+            "NSS made a mistake of its own in a trial ({kind}: {error}).",
+            kind=type(error).__name__,
+            error=error,
+        )
         return {"event": "error", "code": CouldNotBeDone.code, "message": text}
 
 

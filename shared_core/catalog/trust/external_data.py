@@ -10,6 +10,8 @@ import re
 import stat
 from pathlib import Path, PurePosixPath
 
+from shared_core.bridge.language import _
+
 from .protobuf import Malformed
 
 MAX_LOCATION = 1024
@@ -39,32 +41,60 @@ class ExternalData:
         """
         told = dict(entries)
         if len(told) != len(entries):
-            raise Malformed(f"{what} says twice where its data is")
+            raise Malformed(_("{what} says twice where its data is", what=what))
         for key in told:
             if key not in _KEYS:
-                raise Malformed(f"{what} says of its data what nobody knows ({key[:50]!r})")
+                raise Malformed(
+                    _(
+                        "{what} says of its data what nobody knows ({key})",
+                        what=what,
+                        key=repr(key[:50]),
+                    )
+                )
         location = told.get("location", "")
         info = self._file(what, location)
         offset = _number(what, told.get("offset", "0"))
         length = _number(what, told.get("length", str(nbytes)))
         if length != nbytes:
-            raise Malformed(f"{what} claims {nbytes} bytes and takes {length} from {location!r}")
+            raise Malformed(
+                _(
+                    "{what} claims {nbytes} bytes and takes {length} from {location}",
+                    what=what,
+                    nbytes=nbytes,
+                    length=length,
+                    location=repr(location),
+                )
+            )
         if offset + length > info.st_size:
-            raise Malformed(f"{what} lies beyond the end of {location!r}")
+            raise Malformed(
+                _("{what} lies beyond the end of {location}", what=what, location=repr(location))
+            )
 
     def _file(self, what: str, location: str) -> os.stat_result:
         if (known := self.found.get(location)) is not None:
             return known
         if (fault := outlandish(location)) is not None:
-            raise Malformed(f"{what} has its data at {location[:100]!r}, {fault}")
+            raise Malformed(
+                _(
+                    "{what} has its data at {location}, {fault}",
+                    what=what,
+                    location=repr(location[:100]),
+                    fault=fault,
+                )
+            )
         path = self._beside.joinpath(*PurePosixPath(location).parts)
         info = real_file(path, self._folder)
         if info is None:
             raise Malformed(
-                f"{what} has its data in {location!r}, which is no file of its own beside the model"
+                _(
+                    "{what} has its data in {location}, which is no file of its own beside the "
+                    "model",
+                    what=what,
+                    location=repr(location),
+                )
             )
         if len(self.found) == MAX_FILES:
-            raise Malformed(f"it keeps its data in more than {MAX_FILES:,} files")
+            raise Malformed(_("it keeps its data in more than {most:,} files", most=MAX_FILES))
         self.found[location] = info
         return info
 
@@ -72,22 +102,22 @@ class ExternalData:
 def outlandish(location: str) -> str | None:
     """Why a location cannot be a file below the model's folder on every system, else None."""
     if not location or len(location) > MAX_LOCATION:
-        return "which is no name"
+        return _("which is no name")
     if "\\" in location or ":" in location:
-        return "which has a drive or a backslash in it"
+        return _("which has a drive or a backslash in it")
     if not location.isprintable():
-        return "which is no readable name"
+        return _("which is no readable name")
     if location.startswith("*/"):
         # onnxruntime's own word for an address in its memory begins so.
-        return "which is no file"
+        return _("which is no file")
     path = PurePosixPath(location)
     if path.is_absolute() or ".." in path.parts:
-        return "outside its folder"
+        return _("outside its folder")
     if not path.parts:
-        return "which is no name"
+        return _("which is no name")
     for part in path.parts:
         if _DEVICES.fullmatch(part) or part.endswith((".", " ")):
-            return "which not every system can have"
+            return _("which not every system can have")
     return None
 
 
@@ -116,5 +146,11 @@ def real_file(path: Path, folder: Path) -> os.stat_result | None:
 
 def _number(what: str, text: str) -> int:
     if not _NUMBER.fullmatch(text):
-        raise Malformed(f"{what} has its data at a place that is no number ({text[:50]!r})")
+        raise Malformed(
+            _(
+                "{what} has its data at a place that is no number ({text})",
+                what=what,
+                text=repr(text[:50]),
+            )
+        )
     return int(text)

@@ -13,6 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from shared_core.bridge.language import _
+
 from ...bridge.errors import CouldNotBeDone
 from ..manifest import Identity, identity, lstat
 from .external_data import ExternalData
@@ -30,7 +32,14 @@ class ModelRefused(CouldNotBeDone):
     """A file that is not opened; ``reason`` is the part of the sentence that says why."""
 
     def __init__(self, path: Path, reason: str, advice: str) -> None:
-        super().__init__(f"{path.name} is not used: {reason}; {advice}.")
+        super().__init__(
+            _(
+                "{name} is not used: {reason}; {advice}.",
+                name=path.name,
+                reason=reason,
+                advice=advice,
+            )
+        )
         self.reason = reason
 
 
@@ -85,22 +94,25 @@ def inspect(path: Path, folder: Path | None = None) -> Inspected:
             info = os.fstat(stream.fileno())
             if not stat.S_ISREG(info.st_mode):
                 raise ModelRefused(
-                    path, "it is a folder, a pipe or a device", "give the model's .onnx file"
+                    path, _("it is a folder, a pipe or a device"), _("give the model's .onnx file")
                 )
             if other := something_else(stream.read(HEAD_BYTES)):
-                raise ModelRefused(path, f"it is {other[0]}", other[1])
+                raise ModelRefused(path, _("it is {other}", other=other[0]), other[1])
             if path.suffix.lower() == ".ort":
                 raise ModelRefused(
                     path,
-                    "its name ends like those of onnxruntime's own format",
-                    "rename it to .onnx",
+                    _("its name ends like those of onnxruntime's own format"),
+                    _("rename it to .onnx"),
                 )
             if info.st_size > MAX_FILE_BYTES:
                 raise ModelRefused(
                     path,
-                    f"it has {info.st_size:,} bytes, and no ONNX file has more than "
-                    f"{MAX_FILE_BYTES:,}",
-                    "export it with its weights as external data",
+                    _(
+                        "it has {size:,} bytes, and no ONNX file has more than {most:,}",
+                        size=info.st_size,
+                        most=MAX_FILE_BYTES,
+                    ),
+                    _("export it with its weights as external data"),
                 )
             walk = Walk(Reader(stream, info.st_size), beside)
             try:
@@ -108,10 +120,12 @@ def inspect(path: Path, folder: Path | None = None) -> Inspected:
             except Malformed as error:
                 raise ModelRefused(path, str(error), error.advice) from None
             if identity(os.fstat(stream.fileno())) != identity(info):
-                raise ModelRefused(path, "it changed while it was looked at", "try again")
+                raise ModelRefused(path, _("it changed while it was looked at"), _("try again"))
     except OSError as error:
         raise ModelRefused(
-            path, f"it cannot be read ({error.strerror or error})", "correct its permissions"
+            path,
+            _("it cannot be read ({reason})", reason=error.strerror or error),
+            _("correct its permissions"),
         ) from error
     files = {path: info} | {path.parent / name: found for name, found in beside.found.items()}
     return Inspected(

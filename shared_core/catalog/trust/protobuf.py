@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import BinaryIO, NamedTuple
 
+from shared_core.bridge.language import _
+
 # A real model has some ten fields for each node and each tensor: a UNet of 860 million weights has
 # 29,000. Two million take about ten seconds to read.
 MAX_FIELDS = 2_000_000
@@ -18,7 +20,7 @@ MAX_NAME_BYTES = 4096
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 _WINDOW = 1 << 16
 _LONGEST_VARINT = 10
-_AGAIN = "download it again"
+_AGAIN = _("download it again")
 _FIXED = {FIXED32: 4, FIXED64: 8}
 
 
@@ -64,11 +66,11 @@ class Reader:
         while at < end:
             self._fields += 1
             if self._fields > MAX_FIELDS:
-                raise Malformed(f"it has more than {MAX_FIELDS:,} fields")
+                raise Malformed(_("it has more than {most:,} fields", most=MAX_FIELDS))
             tag, at = self._varint(at, end)
             number, kind = tag >> 3, tag & 7
             if not 0 < number < 1 << 29:
-                raise Malformed("it is damaged (a field without a number)")
+                raise Malformed(_("it is damaged (a field without a number)"))
             if kind == VARINT:
                 begin = at
                 value, at = self._varint(at, end)
@@ -79,12 +81,14 @@ class Reader:
             elif kind in _FIXED:
                 length = _FIXED[kind]
             else:
-                raise Malformed("it is damaged (a kind of field that ONNX does not have)")
+                raise Malformed(_("it is damaged (a kind of field that ONNX does not have)"))
             if length > end - at:
                 if end == self.size:
                     missing = length - (end - at)
-                    raise Malformed(f"it is cut short: {missing:,} bytes are missing", _AGAIN)
-                raise Malformed("it is damaged (a part is longer than the whole)")
+                    raise Malformed(
+                        _("it is cut short: {missing:,} bytes are missing", missing=missing), _AGAIN
+                    )
+                raise Malformed(_("it is damaged (a part is longer than the whole)"))
             yield Field(number, kind, at, at + length, 0)
             at += length
 
@@ -94,7 +98,7 @@ class Reader:
         at = start
         while at < end:
             if len(found) == most:
-                raise Malformed(f"it has a list of more than {most} numbers")
+                raise Malformed(_("it has a list of more than {most} numbers", most=most))
             value, at = self._varint(at, end)
             found.append(value)
         return found
@@ -110,11 +114,11 @@ class Reader:
     def text(self, start: int, end: int, most: int = MAX_NAME_BYTES) -> str:
         """The text from ``start`` to ``end``; ``Malformed`` beyond ``most`` bytes."""
         if end - start > most:
-            raise Malformed(f"it has a name of more than {most} bytes")
+            raise Malformed(_("it has a name of more than {most} bytes", most=most))
         try:
             return self.bytes(start, end).decode()
         except UnicodeDecodeError:
-            raise Malformed("it is damaged (a name that is no text)") from None
+            raise Malformed(_("it is damaged (a name that is no text)")) from None
 
     def _varint(self, at: int, end: int) -> tuple[int, int]:
         """The number at ``at``, and where it ends."""
@@ -136,8 +140,8 @@ class Reader:
             shift += 7
         else:
             if end - at < _LONGEST_VARINT and end == self.size:
-                raise Malformed("it is cut short in the middle of a number", _AGAIN)
-        raise Malformed("it is damaged (a number without an end)")
+                raise Malformed(_("it is cut short in the middle of a number"), _AGAIN)
+        raise Malformed(_("it is damaged (a number without an end)"))
 
     def _look(self, at: int, count: int) -> None:
         """Have at least ``count`` bytes from ``at`` in the window, as far as the file has them."""

@@ -74,7 +74,7 @@ class Tensor:
 def expect(field: Field, kind: int) -> None:
     """Raise ``Malformed`` unless the field is of this kind."""
     if field.kind != kind:
-        raise Malformed("it is damaged (a field of the wrong kind)")
+        raise Malformed(_("it is damaged (a field of the wrong kind)"))
 
 
 def count_of(dims: tuple[int, ...], bits: int, most: int, what: str) -> int:
@@ -82,11 +82,18 @@ def count_of(dims: tuple[int, ...], bits: int, most: int, what: str) -> int:
     count = 1
     for side in dims:
         if side < 0:
-            raise Malformed(f"{what} has a negative size")
+            raise Malformed(_("{what} has a negative size", what=what))
         count *= side
     # Only now, since a size of 0 makes the others harmless.
     if count * max(bits, 8) > 8 * most:
-        raise Malformed(f"{what} claims {count:,} elements, more than {most >> 20:,} MiB")
+        raise Malformed(
+            _(
+                "{what} claims {count:,} elements, more than {most:,} MiB",
+                what=what,
+                count=count,
+                most=most >> 20,
+            )
+        )
     return count
 
 
@@ -107,12 +114,12 @@ def read_tensor(reader: Reader, start: int, end: int) -> Tensor:
         if number == 1:
             dims += _numbers(reader, field, MAX_RANK)
             if len(dims) > MAX_RANK:
-                raise Malformed(f"it has a tensor of more than {MAX_RANK} dimensions")
+                raise Malformed(_("it has a tensor of more than {most} dimensions", most=MAX_RANK))
         elif number == 2:
             expect(field, VARINT)
             dtype = field.value
         elif number == 3:
-            raise Malformed("it has a tensor in segments, which no runtime reads")
+            raise Malformed(_("it has a tensor in segments, which no runtime reads"))
         elif number in _TYPED:
             typed[number] = typed.get(number, 0) + field.end - field.start
             if number == _INT64_DATA and typed[number] <= _SHAPE_BYTES:
@@ -130,15 +137,15 @@ def read_tensor(reader: Reader, start: int, end: int) -> Tensor:
             expect(field, BYTES)
             external.append(read_entry(reader, field))
             if len(external) > 16:
-                raise Malformed("it has a tensor with too much said of its external data")
+                raise Malformed(_("it has a tensor with too much said of its external data"))
         elif number == 14:
             expect(field, VARINT)
             location = field.value
-    what = f"tensor {name!r}" if name else "a tensor"
+    what = _("tensor {name}", name=repr(name)) if name else _("a tensor")
     if dtype not in DTYPES:
-        raise Malformed(f"{what} is of an unknown type ({dtype})")
+        raise Malformed(_("{what} is of an unknown type ({dtype})", what=what, dtype=dtype))
     if location not in (0, 1) or (location == 1 and not external):
-        raise Malformed(f"{what} does not say where its data is")
+        raise Malformed(_("{what} does not say where its data is", what=what))
     bits = DTYPES[dtype][1]
     shape = tuple(map(signed, dims))
     count = count_of(shape, bits, MAX_TENSOR_BYTES, what)
@@ -179,14 +186,14 @@ def read_sparse(reader: Reader, start: int, end: int) -> tuple[Tensor, list[Tens
         if field.number in (1, 2):
             expect(field, BYTES)
             if field.number in parts:
-                raise Malformed("it has a sparse tensor with two lists of values")
+                raise Malformed(_("it has a sparse tensor with two lists of values"))
             parts[field.number] = read_tensor(reader, field.start, field.end)
         elif field.number == 3:
             dims += _numbers(reader, field, MAX_RANK)
     if 1 not in parts or len(dims) > MAX_RANK:
-        raise Malformed("it has a sparse tensor without values")
+        raise Malformed(_("it has a sparse tensor without values"))
     values = parts[1]
-    what = f"sparse tensor {values.name!r}"
+    what = _("sparse tensor {name}", name=repr(values.name))
     shape = tuple(map(signed, dims))
     bits = DTYPES[values.dtype][1]
     count = count_of(shape, bits, MAX_TENSOR_BYTES, what)
@@ -215,22 +222,38 @@ def _check_stored(
     """Raise ``Malformed`` unless exactly the values that the tensor claims are stored."""
     if dtype == STRING:
         if raw or typed or external or strings != count:
-            raise Malformed(f"{what} claims {count} texts and holds {strings}")
+            raise Malformed(
+                _(
+                    "{what} claims {count} texts and holds {strings}",
+                    what=what,
+                    count=count,
+                    strings=strings,
+                )
+            )
         return
     places = [place for place in (raw, typed, strings, external) if place]
     if len(places) > 1 or strings:
-        raise Malformed(f"{what} has its data in several places")
+        raise Malformed(_("{what} has its data in several places", what=what))
     if raw is not None:
         if raw.end - raw.start != nbytes:
-            raise Malformed(f"{what} claims {nbytes} bytes and holds {raw.end - raw.start}")
+            raise Malformed(
+                _(
+                    "{what} claims {nbytes} bytes and holds {end}",
+                    what=what,
+                    nbytes=nbytes,
+                    end=raw.end - raw.start,
+                )
+            )
     elif typed:
         if len(typed) > 1:
-            raise Malformed(f"{what} has its data in several places")
+            raise Malformed(_("{what} has its data in several places", what=what))
         [(number, held)] = typed.items()
         each = _TYPED[number]
         # A number without a fixed size takes a byte at least; eight of the smallest share one.
         least = count * each if each else nbytes if DTYPES[dtype][1] < 8 else count
         if held < least:
-            raise Malformed(f"{what} claims {count} values and holds fewer")
+            raise Malformed(
+                _("{what} claims {count} values and holds fewer", what=what, count=count)
+            )
     elif count and not external:
-        raise Malformed(f"{what} claims {count} values and holds none")
+        raise Malformed(_("{what} claims {count} values and holds none", what=what, count=count))

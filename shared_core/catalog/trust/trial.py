@@ -10,6 +10,8 @@ from collections.abc import Callable
 from datetime import datetime, timezone
 from pathlib import Path, PurePosixPath
 
+from shared_core.bridge.language import _
+
 from ...bridge.errors import CouldNotBeDone
 from ...engine.memory import available_bytes
 from ..card import Card, to_json
@@ -52,10 +54,22 @@ def tried(card: Card, folder: Path, cancelled: Callable[[], bool] = lambda: Fals
     except confined.Ended as ended:
         if ended.memory and spare < wanted:
             raise CouldNotBeDone(
-                f"{card.title} cannot be tried at the moment ({ended.reason}, and "
-                f"{spare >> 20:,} MiB are free). Close other programs and try again."
+                _(
+                    "{model} cannot be tried at the moment ({reason}, and {spare:,} MiB are "
+                    "free). Close other programs and try again.",
+                    model=card.title,
+                    reason=ended.reason,
+                    spare=spare >> 20,
+                )
             ) from None
-        return _failed(card, f"{card.title} is not used: its trial broke off ({ended.reason}).")
+        return _failed(
+            card,
+            _(
+                "{model} is not used: its trial broke off ({reason}).",
+                model=card.title,
+                reason=ended.reason,
+            ),
+        )
     return Trial(**reply)
 
 
@@ -76,12 +90,20 @@ def _refused(card: Card, folder: Path) -> str:
             for location in inspect(folder / file.path, folder).external:
                 # Its bytes were verified only if the card knows it.
                 if PurePosixPath(file.path).parent / location not in files:
-                    reason = f"it keeps weights in {location!r}, which is none of its files"
+                    reason = _(
+                        "it keeps weights in {location}, which is none of its files",
+                        location=repr(location),
+                    )
         except ModelRefused as refused:
             reason = refused.reason
         if reason:
             place = f" ({file.path})" if role else ""
-            return f"{card.title}{place} is not used: {reason}."
+            return _(
+                "{model}{place} is not used: {reason}.",
+                model=card.title,
+                place=place,
+                reason=reason,
+            )
     return ""
 
 

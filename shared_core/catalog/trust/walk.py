@@ -10,6 +10,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from math import prod
 
+from shared_core.bridge.language import _
+
 from .external_data import ExternalData
 from .protobuf import BYTES, VARINT, Field, Malformed, Reader, signed
 from .tensors import DTYPES, MAX_RANK, Tensor, count_of, expect, read_sparse, read_tensor
@@ -47,11 +49,14 @@ _COMPILED = frozenset({("com.microsoft", "EPContext")})
 _SHAPED_BY_INPUT = {"ConstantOfShape": 0, "Expand": 1}
 _SHAPED_BY_ATTRIBUTE = frozenset({"RandomNormal", "RandomUniform"})
 _FIRST_INPUTS = max(_SHAPED_BY_INPUT.values()) + 1
-_STANDARD_ONLY = "export it with ONNX's own operators"
+_STANDARD_ONLY = _("export it with ONNX's own operators")
 # Fields of AttributeProto that hold messages, and those of them that may be there once.
 _HOLDERS = frozenset({5, 6, 10, 11, 14, 15, 22, 23})
 _SINGLE = frozenset({5, 6, 14, 22})
-_TOO_MANY_VALUES = f"it has more than {MAX_INPUTS_AND_OUTPUTS} inputs and outputs"
+_TOO_MANY_VALUES = _(
+    "it has more than {most} inputs and outputs",
+    most=MAX_INPUTS_AND_OUTPUTS,
+)
 
 Operator = tuple[str, str]
 Called = tuple[str, str, str]
@@ -116,7 +121,7 @@ class Walk:
             elif number == 7:
                 expect(part, BYTES)
                 if main is not None:
-                    raise Malformed("it has two graphs")
+                    raise Malformed(_("it has two graphs"))
                 main = _Body()
                 self._graph(part, main, 0)
             elif number == 8:
@@ -126,16 +131,16 @@ class Walk:
                 expect(part, BYTES)
                 self._metadata(part)
             elif number == 20:
-                raise Malformed("it is a model for training, not for use")
+                raise Malformed(_("it is a model for training, not for use"))
             elif number == 25:
                 expect(part, BYTES)
                 self._function(part)
         if main is None:
-            raise Malformed("it is no ONNX model (it has no graph)")
+            raise Malformed(_("it is no ONNX model (it has no graph)"))
         if not self.opsets or not 0 < self.ir_version <= _MAX_VERSION:
-            raise Malformed("it is no ONNX model (it does not say which version of ONNX it is)")
+            raise Malformed(_("it is no ONNX model (it does not say which version of ONNX it is)"))
         if not main.nodes or not self.outputs:
-            raise Malformed("it computes nothing")
+            raise Malformed(_("it computes nothing"))
         self._check_calls(main)
         self._check_shapes()
 
@@ -151,9 +156,17 @@ class Walk:
                 version = signed(part.value)
         domain = _plain(domain)
         if not 0 < version <= _MAX_VERSION or len(self.opsets) > MAX_FUNCTIONS:
-            raise Malformed(f"it wants version {version} of the operators {domain!r}")
+            raise Malformed(
+                _(
+                    "it wants version {version} of the operators {domain}",
+                    version=version,
+                    domain=repr(domain),
+                )
+            )
         if self.opsets.setdefault(domain, version) != version:
-            raise Malformed(f"it wants two versions of the operators {domain!r}")
+            raise Malformed(
+                _("it wants two versions of the operators {domain}", domain=repr(domain))
+            )
 
     def _metadata(self, whole: Field) -> None:
         key = value = ""
@@ -163,7 +176,7 @@ class Walk:
                 text = self._cut(part)
                 key, value = (text, value) if part.number == 1 else (key, text)
         if len(self.metadata) == MAX_METADATA:
-            raise Malformed(f"it has more than {MAX_METADATA:,} notes")
+            raise Malformed(_("it has more than {most:,} notes", most=MAX_METADATA))
         self.metadata[key] = value
 
     def _function(self, whole: Field) -> None:
@@ -188,14 +201,16 @@ class Walk:
                 self._value(part, MAX_WEIGHTS_BYTES)
         called = (domain, name, overload)
         if not name or called in self.functions:
-            raise Malformed(f"it has two functions {name!r}, or one without a name")
+            raise Malformed(
+                _("it has two functions {name}, or one without a name", name=repr(name))
+            )
         if len(self.functions) == MAX_FUNCTIONS:
-            raise Malformed(f"it has more than {MAX_FUNCTIONS:,} functions")
+            raise Malformed(_("it has more than {most:,} functions", most=MAX_FUNCTIONS))
         self.functions[called] = body
 
     def _graph(self, whole: Field, body: _Body, depth: int) -> None:
         if depth > MAX_DEPTH:
-            raise Malformed(f"its graphs lie more than {MAX_DEPTH} deep in each other")
+            raise Malformed(_("its graphs lie more than {most} deep in each other", most=MAX_DEPTH))
         self.depth = max(self.depth, depth)
         made: set[str] = set()
         stored: set[str] = set()
@@ -212,11 +227,11 @@ class Walk:
             elif number == 5:
                 tensor = self._tensor(part)
                 if not tensor.name:
-                    raise Malformed("it has a stored tensor without a name")
-                _once(tensor.name, stored, "stored tensor")
+                    raise Malformed(_("it has a stored tensor without a name"))
+                _once(tensor.name, stored, _("stored tensor"))
             elif number == 15:
                 dense = self._sparse(part)
-                _once(dense.name, stored, "stored tensor")
+                _once(dense.name, stored, _("stored tensor"))
             elif number == 11:
                 inputs.append(self._value(part, MAX_VALUE_BYTES))
             elif number == 12:
@@ -236,14 +251,14 @@ class Walk:
             names: set[str] = set()
             for value in values:
                 if not value.name:
-                    raise Malformed(f"it has an {what} without a name")
+                    raise Malformed(_("it has an {what} without a name", what=what))
                 _once(value.name, names, what)
 
     def _node(self, whole: Field, body: _Body, depth: int) -> list[str]:
         """Walk one node; the names of its outputs."""
         self._seen_nodes += 1
         if self._seen_nodes > MAX_NODES:
-            raise Malformed(f"it has more than {MAX_NODES:,} nodes")
+            raise Malformed(_("it has more than {most:,} nodes", most=MAX_NODES))
         kind = domain = overload = ""
         inputs: list[Field] = []
         outputs: list[str] = []
@@ -269,7 +284,7 @@ class Walk:
             elif number == 8:
                 overload = self._name(part)
         if not kind:
-            raise Malformed("it has a node without an operator")
+            raise Malformed(_("it has a node without an operator"))
         body.nodes += 1
         body.calls[domain, kind, overload] += 1
         self.operators[domain, kind] += 1
@@ -319,7 +334,9 @@ class Walk:
             if number in _SINGLE:
                 # protobuf would make one of two, and we would not.
                 if number in single:
-                    raise Malformed(f"it has an attribute {name!r} with two values")
+                    raise Malformed(
+                        _("it has an attribute {name} with two values", name=repr(name))
+                    )
                 single.add(number)
             if number in (5, 10):
                 numbers = self._tensor(part).numbers
@@ -345,7 +362,7 @@ class Walk:
         # A runtime makes it dense.
         self._keep(dense)
         if not dense.name:
-            raise Malformed("it has a sparse tensor without a name")
+            raise Malformed(_("it has a sparse tensor without a name"))
         return dense
 
     def _keep(self, tensor: Tensor) -> None:
@@ -353,13 +370,20 @@ class Walk:
         self._tensors += 1
         self.weights_bytes += tensor.nbytes
         if self._tensors > MAX_TENSORS:
-            raise Malformed(f"it has more than {MAX_TENSORS:,} stored tensors")
+            raise Malformed(_("it has more than {most:,} stored tensors", most=MAX_TENSORS))
         if self.weights_bytes > MAX_WEIGHTS_BYTES:
-            raise Malformed(f"its stored tensors take more than {MAX_WEIGHTS_BYTES >> 30} GiB")
+            raise Malformed(
+                _(
+                    "its stored tensors take more than {most} GiB",
+                    most=MAX_WEIGHTS_BYTES >> 30,
+                )
+            )
         if tensor.nbytes > self.largest[1]:
             self.largest = (tensor.name, tensor.nbytes)
         if tensor.external:
-            self._beside.take(f"tensor {tensor.name!r}", tensor.external, tensor.nbytes)
+            self._beside.take(
+                _("tensor {name}", name=repr(tensor.name)), tensor.external, tensor.nbytes
+            )
 
     def _value(self, whole: Field, most: int) -> Value:
         """A ValueInfoProto, whose tensor may have ``most`` bytes where its sides are fixed."""
@@ -378,7 +402,12 @@ class Walk:
     ) -> tuple[str, tuple[int | str | None, ...] | None]:
         """A TypeProto: the tensor's type and shape, "" and None for what is no tensor."""
         if depth > MAX_TYPE_DEPTH:
-            raise Malformed(f"its types lie more than {MAX_TYPE_DEPTH} deep in each other")
+            raise Malformed(
+                _(
+                    "its types lie more than {most} deep in each other",
+                    most=MAX_TYPE_DEPTH,
+                )
+            )
         dtype = ""
         shape: tuple[int | str | None, ...] | None = None
         for part in self._reader.fields(whole.start, whole.end):
@@ -398,7 +427,7 @@ class Walk:
             if part.number == 8:
                 dtype, shape = "", None
             fixed = tuple(side for side in shape or () if isinstance(side, int))
-            count_of(fixed, 8, most, "a value")
+            count_of(fixed, 8, most, _("a value"))
         return dtype, shape
 
     def _shape(self, whole: Field) -> tuple[int | str | None, ...]:
@@ -418,7 +447,7 @@ class Walk:
                     side = self._name(inner) or None
             sides.append(side)
             if len(sides) > MAX_RANK:
-                raise Malformed(f"it has a value of more than {MAX_RANK} dimensions")
+                raise Malformed(_("it has a value of more than {most} dimensions", most=MAX_RANK))
         return tuple(sides)
 
     def _name(self, part: Field) -> str:
@@ -444,7 +473,10 @@ class Walk:
             """The nodes of ``body`` with every call replaced by the function's own."""
             if deep > MAX_CALLS_DEEP:
                 raise Malformed(
-                    f"its functions call each other more than {MAX_CALLS_DEEP} deep, or in a circle"
+                    _(
+                        "its functions call each other more than {most} deep, or in a circle",
+                        most=MAX_CALLS_DEEP,
+                    )
                 )
             total = body.nodes
             for called, times in body.calls.items():
@@ -453,7 +485,12 @@ class Walk:
                         sizes[called] = size(self.functions[called], deep + 1)
                     total += times * sizes[called]
             if total > MAX_NODES:
-                raise Malformed(f"it has more than {MAX_NODES:,} nodes with those of its functions")
+                raise Malformed(
+                    _(
+                        "it has more than {most:,} nodes with those of its functions",
+                        most=MAX_NODES,
+                    )
+                )
             return total
 
         self.nodes = size(main, 0)
@@ -466,18 +503,28 @@ class Walk:
 def _check_shape(kind: str, sides: tuple[int, ...]) -> None:
     count = prod(abs(side) for side in sides)
     if 4 * count > MAX_VALUE_BYTES:
-        raise Malformed(f"its operator {kind} makes {count:,} values, more than a picture has")
+        raise Malformed(
+            _(
+                "its operator {kind} makes {count:,} values, more than a picture has",
+                kind=kind,
+                count=count,
+            )
+        )
 
 
 def _check_operator(domain: str, kind: str) -> None:
     if (domain, kind) in _COMPILED:
-        raise Malformed("it holds a program compiled for one device", _STANDARD_ONLY)
+        raise Malformed(_("it holds a program compiled for one device"), _STANDARD_ONLY)
     if domain in TRAINING:
-        raise Malformed(f"it uses {kind!r}, which is for training", _STANDARD_ONLY)
+        raise Malformed(_("it uses {kind}, which is for training", kind=repr(kind)), _STANDARD_ONLY)
     if domain not in DOMAINS:
         raise Malformed(
-            f"it uses the operator {kind!r} of {domain!r}, which onnxruntime does not have of its "
-            "own",
+            _(
+                "it uses the operator {kind} of {domain}, which onnxruntime does not have of "
+                "its own",
+                kind=repr(kind),
+                domain=repr(domain),
+            ),
             _STANDARD_ONLY,
         )
 
@@ -488,5 +535,7 @@ def _plain(domain: str) -> str:
 
 def _once(name: str, names: set[str], what: str) -> None:
     if name in names:
-        raise Malformed(f"it has two {what}s of the name {name[:100]!r}")
+        raise Malformed(
+            _("it has two {what}s of the name {name}", what=what, name=repr(name[:100]))
+        )
     names.add(name)
