@@ -10,10 +10,10 @@ from __future__ import annotations
 import argparse
 import io
 import sys
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
+import tomllib
 from babel.messages.catalog import Catalog
 from babel.messages.extract import extract_from_dir
 from babel.messages.mofile import write_mo
@@ -65,9 +65,7 @@ def compiled(catalog: Catalog) -> bytes:
 def written(catalog: Catalog) -> bytes:
     """The .po of a catalogue, sorted by text, so that two changes seldom touch."""
     body = io.BytesIO()
-    write_po(
-        body, catalog, width=100, sort_output=True, ignore_obsolete=True, include_lineno=False
-    )
+    write_po(body, catalog, width=100, sort_output=True, ignore_obsolete=True, include_lineno=False)
     return body.getvalue()
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from .errors import UsageError
+from .language import _
 from .toolbox import Returns
 
 
@@ -35,23 +36,28 @@ class Choice:
     help: str
 
 
-_NEW = Choice(Placement.NEW, "New layer", "A new layer with the result; your layer stays as it is.")
+_NEW = Choice(
+    Placement.NEW, _("New layer"), _("A new layer with the result; your layer stays as it is.")
+)
 _CHOICES = {
     Placement.NEW: _NEW,
     Placement.MASK: Choice(
         Placement.MASK,
-        "Mask on your layer",
-        "Your layer gets the mask, and keeps its own pixels: edge colours are not cleaned.",
+        _("Mask on your layer"),
+        _("Your layer gets the mask, and keeps its own pixels: edge colours are not cleaned."),
     ),
     Placement.REPLACE: Choice(
         Placement.REPLACE,
-        "Replace your layer",
-        "The result takes the place of your layer; its pixels are then in the undo history alone.",
+        _("Replace your layer"),
+        _(
+            "The result takes the place of your layer; its pixels are then in the undo history "
+            "alone."
+        ),
     ),
     Placement.GROUP: Choice(
         Placement.GROUP,
-        "Group with your layer",
-        "A new layer with the result, in one new group with your layer.",
+        _("Group with your layer"),
+        _("A new layer with the result, in one new group with your layer."),
     ),
 }
 _FITTING = {
@@ -77,8 +83,12 @@ def told(choice: Choice, undo_steps: int) -> Choice:
         return choice
     return replace(
         choice,
-        title=f"{choice.title} ({undo_steps} undo steps)",
-        help=f"{choice.help} It takes {undo_steps} undo steps to take it back.",
+        title=_("{title} ({undo_steps} undo steps)", title=choice.title, undo_steps=undo_steps),
+        help=_(
+            "{help} It takes {undo_steps} undo steps to take it back.",
+            help=choice.help,
+            undo_steps=undo_steps,
+        ),
     )
 
 
@@ -88,4 +98,10 @@ def settled(wanted: str, outcome: Returns) -> Placement:
         if placement.value == wanted:
             return placement
     known = ", ".join(placement.value for placement in fitting(outcome))
-    raise UsageError(f"The result cannot be placed as {wanted!r}; what fits here: {known}.")
+    raise UsageError(
+        _(
+            "The result cannot be placed as {wanted}; what fits here: {known}.",
+            wanted=repr(wanted),
+            known=known,
+        )
+    )

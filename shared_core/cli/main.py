@@ -407,7 +407,7 @@ def _parser() -> argparse.ArgumentParser:
     sub.add_argument(
         "--diagnostics",
         action="store_true",
-        help="say instead what a report of a fault needs, without names, paths or pictures",
+        help=_("say instead what a report of a fault needs, without names, paths or pictures"),
     )
 
     sub = command("settings", cli_settings.show_or_change, _("Show or change your settings."))

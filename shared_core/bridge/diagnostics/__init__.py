@@ -1,6 +1,7 @@
 """What a report of a fault needs to say: versions, machine, settings, models, faults, last errors.
 
-The user copies it and may read it first; who they are, their paths and pictures are not in it.
+The user copies it and may read it first; who they are, their paths and pictures are not in it. It
+is in English, since it is for those who help.
 """
 
 from __future__ import annotations
@@ -19,13 +20,14 @@ from typing import Any
 from .. import __version__, settings, wire
 from ..client import Client, Silent, Watcher
 from ..errors import NssError
+from ..language import _, kept, unpacked
 from ..paths import Paths
 from ..setup import environment
 from .redact import OWN_MODEL, redacted
 
 __all__ = ["COPIED", "collect", "redacted"]
 
-COPIED = "The diagnostics are in the clipboard. Read them before you post them."
+COPIED = _("The diagnostics are in the clipboard. Read them before you post them.")
 _FAULTS = 12
 _LOG_LINES = 40
 _LOG_BYTES = 1 << 16
@@ -122,23 +124,23 @@ def _worker(paths: Paths, answers: _Answers) -> Iterator[str]:
     if state.stamp is not None:
         stamp = state.stamp
         text += f", {stamp.version}, onnxruntime flavour {stamp.flavour}, Python {stamp.python}"
-        text += f" ({stamp.note})" if stamp.note else ""
+        text += f" ({kept(stamp.note)})" if stamp.note else ""
     yield text
     if answers.status is not None:
         busy = answers.status.job_running or "nothing"
         waiting = f", {answers.status.jobs_waiting} waiting" if answers.status.jobs_waiting else ""
         yield f"Running worker: {answers.status.version}, busy with {busy}{waiting}"
     if answers.trouble:
-        yield f"No answer: {answers.trouble}"
+        yield f"No answer: {kept(answers.trouble)}"
 
 
 def _settings(paths: Paths) -> Iterator[str]:
-    kept, trouble = settings.read(paths.settings)
-    for name, words in settings.words_of(kept).items():
+    chosen, trouble = settings.read(paths.settings)
+    for name, words in settings.words_of(chosen).items():
         folder = name == "models_folder" and words != settings.DEFAULT
         yield f"{name}: {'another folder' if folder else words}"
     if trouble:
-        yield trouble
+        yield kept(trouble)
 
 
 def _machine(answers: _Answers) -> Iterator[str]:
@@ -147,8 +149,8 @@ def _machine(answers: _Answers) -> Iterator[str]:
     elif answers.machine.profile is None:
         yield "not measured yet"
     else:
-        yield answers.machine.line
-        yield from answers.machine.report.splitlines()
+        yield kept(answers.machine.line)
+        yield from kept(answers.machine.report).splitlines()
 
 
 def _models(answers: _Answers) -> Iterator[str]:
@@ -156,16 +158,16 @@ def _models(answers: _Answers) -> Iterator[str]:
         yield "not known, since the worker does not answer"
         return
     if answers.models.trouble:
-        yield answers.models.trouble
+        yield kept(answers.models.trouble)
     missing = 0
     for one in answers.models.models:
         if one.state == "missing" and not one.coming:
             missing += 1
             continue
         name = f"{OWN_MODEL} for {one.tool}" if one.own else one.id
-        words = [one.state, wire.megabytes(one.disk_bytes) if one.disk_bytes else ""]
+        words = [one.state, kept(wire.megabytes(one.disk_bytes)) if one.disk_bytes else ""]
         words += ["ships with NSS" if one.shipped else "", "coming in" if one.coming else ""]
-        words += [f"last used {one.used}" if one.used else "", one.reason]
+        words += [f"last used {one.used}" if one.used else "", kept(one.reason)]
         yield f"{name}: {', '.join(filter(None, words))}"
     yield f"{missing} not downloaded"
 
@@ -173,7 +175,7 @@ def _models(answers: _Answers) -> Iterator[str]:
 def _faults(paths: Paths) -> Iterator[str]:
     data: Any = None
     with contextlib.suppress(OSError, ValueError, RecursionError):
-        data = json.loads(paths.journal.read_text("utf-8"))
+        data = kept(unpacked(json.loads(paths.journal.read_text("utf-8"))))
     known = data.get("faults") if isinstance(data, dict) else None
     for fault in (known if isinstance(known, list) else [])[-_FAULTS:]:
         if isinstance(fault, dict):
