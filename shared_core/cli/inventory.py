@@ -162,12 +162,12 @@ def _print_list(
     for tier, (here, count, used, total) in inventory.by_tier(entries).items():
         print(
             _(
-                "{tier}: {here} of {count} here, {size} of {free}",
+                "{tier}: {here} of {count} here, {size} of {total}",
                 tier=tier,
                 here=here,
                 count=count,
                 size=size(used),
-                free=size(total),
+                total=size(total),
             )
         )
     for name, used in strangers.items():
