@@ -243,7 +243,7 @@ def _lock(options: argparse.Namespace) -> int:
         if not card.shipped
     }
     wanted = options.ids or list(known)
-    chosen({model: card for model, (_, card) in known.items()}, wanted)
+    chosen({model: card for model, (_place, card) in known.items()}, wanted)
     if options.newest and not options.ids:
         raise UsageError(_("--newest takes the models whose newest revision is to be pinned."))
     wrong = []

@@ -20,7 +20,7 @@ from shared_core.tools import costs
 
 from .journal import Fault, Journal, Mark, died
 from .planner import CPU, Planner
-from .stages import CHECKING, READING, RUNNING, SILENCE_SECONDS, STARTING
+from .stages import CHECKING, READING, RUNNING, SILENCE_SECONDS, STARTING, words
 
 Send = Callable[[Any], None]
 Stopped = Callable[[], bool]
@@ -248,7 +248,7 @@ class Attempts:
                 first_tile = time.monotonic()
                 if mark is not None:
                     self._journal.open(replace(mark, stage=run.stage))
-                run.send(wire.Progress(run.stage, 0, 1, "steps", plan=plan))
+                run.send(wire.Progress(words(run.stage), 0, 1, "steps", plan=plan))
                 return
             done, total = int(event["done"]), int(event["total"])
             if even and plan.seconds and total:

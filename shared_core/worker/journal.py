@@ -20,7 +20,7 @@ from shared_core.bridge import wire
 from shared_core.bridge.language import _, ngettext, packed
 from shared_core.catalog.cards import Card
 
-from .stages import READING, RUNNING, STARTING
+from .stages import READING, RUNNING, STARTING, words
 
 KEEP_SPEEDS = 9
 KEEP_FAULTS = 64
@@ -219,7 +219,7 @@ def died(mark: Mark) -> str:
     doing = (
         _("{title} was running", title=mark.title)
         if mark.stage == RUNNING
-        else _("it was {stage}", stage=mark.stage)
+        else _("it was {stage}", stage=words(mark.stage))
     )
     return _("the worker died while {doing} ({size})", doing=doing, size=sized(mark.pixels))
 
