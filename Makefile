@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet -c constraints.txt
 
-.PHONY: demo test test-hosts test-hosts-forward lint package lock bench campaign clean
+.PHONY: demo test test-hosts test-hosts-forward lint package lock words bench campaign clean
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)

@@ -334,15 +334,15 @@ def _real(candidate: Candidate, way: Way, reason: str) -> Plan:
 def _against(facts: Facts, refused: Sequence[_Refusal]) -> _Refusal:
     """Why the models that were to come first do not run; no reason where the first one does."""
     first = refused[0] if refused else _Refusal("")
-    return replace(first, reason="; ".join(filter(None, (facts.passed_over, first.reason))))
+    return replace(first, reason=joined("; ", filter(None, (facts.passed_over, first.reason))))
 
 
 def _instead(plan: Plan, refusal: _Refusal) -> Plan:
     """A plan with a model that the user would not have got, had the preferred one been possible."""
     if not refusal.reason:
         return plan
-    since = f"since {refusal.reason}"
-    reason = since if plan.reason == FITS else f"{plan.reason}; {since}"
+    since = _("since {reason}", reason=refusal.reason)
+    reason = since if plan.reason == FITS else joined("; ", [plan.reason, since])
     return replace(plan, reason=reason)
 
 

@@ -66,13 +66,13 @@ def key_of(paths: Paths) -> bytes:
         handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | usual, 0o600)
         os.write(handle, secrets.token_bytes(32))
         os.close(handle)
-    for _ in range(50):
+    for _turn in range(50):
         try:
             handle = os.open(file, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | usual)
         except OSError as error:
             why = error.strerror or error
             raise CouldNotBeDone(
-                f"{file} cannot be read ({why}). Delete it and try again."
+                _("{file} cannot be read ({why}). Delete it and try again.", file=file, why=why)
             ) from error
         try:
             owner, key = os.fstat(handle).st_uid, os.read(handle, 33)
@@ -80,7 +80,10 @@ def key_of(paths: Paths) -> bytes:
             os.close(handle)
         if hasattr(os, "getuid") and owner != os.getuid():
             raise CouldNotBeDone(
-                f"{file} belongs to another user, who knows it. Delete it and try again."
+                _(
+                    "{file} belongs to another user, who knows it. Delete it and try again.",
+                    file=file,
+                )
             )
         if len(key) == 32:
             return key
@@ -194,7 +197,7 @@ class Client:
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
             if self._ended or watcher.cancelled():
-                raise Cancelled("Cancelled.")
+                raise Cancelled(_("Cancelled."))
             if self._try_connecting(watcher):
                 return True
             code = self._process.poll()
@@ -229,7 +232,7 @@ class Client:
             deadline.start()
             while not found.poll(POLL_SECONDS):
                 if watcher.cancelled():
-                    raise Cancelled("Cancelled.")
+                    raise Cancelled(_("Cancelled."))
             connection.answer_challenge(found, key)
             connection.deliver_challenge(found, key)
             found.send_bytes(wire.encode(self._hello))
@@ -338,7 +341,7 @@ class Client:
                 if asked_to_stop and time.monotonic() - asked_to_stop > CANCEL_SECONDS:
                     # The end of the connection cancels as well; nobody has to wait for it.
                     self.close()
-                    raise Cancelled("Cancelled.")
+                    raise Cancelled(_("Cancelled."))
                 if not line.poll(POLL_SECONDS):
                     continue
                 event = wire.decode(line.recv_bytes(wire.MAX_MESSAGE))
@@ -352,11 +355,13 @@ class Client:
                         raise Cancelled(_("Cancelled."))
                     return event
                 else:
-                    raise wire.WireError(f"The worker answered {type(event).__name__}.")
+                    raise wire.WireError(
+                        _("The worker answered {kind}.", kind=type(event).__name__)
+                    )
         except (EOFError, OSError, wire.WireError) as error:
             self.close()
             if self._ended or asked_to_stop is not None:
-                raise Cancelled("Cancelled.") from None
+                raise Cancelled(_("Cancelled.")) from None
             raise WorkerLost(
                 _("The connection to the NSS worker ended. Run the tool again.")
             ) from error

@@ -61,9 +61,9 @@ def _of_lightness(affine: Affine) -> dict[str, Evidence]:
     """What the file itself does to L*."""
     scale, shift = affine.scale[0], affine.shift[0]
     if np.allclose((scale, shift), (0.01, 0), atol=1e-4):
-        return {VALUES: Evidence(LIGHTNESS.text(), "the file divides by 100")}
+        return {VALUES: Evidence(LIGHTNESS.text(), _("the file divides by 100"))}
     if shift < 0 and np.isclose(-shift / scale, 50, rtol=0.01):
-        return {VALUES: Evidence(LIGHTNESS.text(), "the file subtracts 50 itself")}
+        return {VALUES: Evidence(LIGHTNESS.text(), _("the file subtracts 50 itself"))}
     return {}
 
 
@@ -85,7 +85,7 @@ def _of_affine(affine: Affine) -> dict[str, Evidence]:
             return {VALUES: Evidence(UNIT.text(), _("the file multiplies by 255"))}
         return {}
     if np.allclose((scale, shift), 0.5, rtol=0.01):
-        return {VALUES: Evidence(SIGNED.text(), "the file turns -1..1 into 0..1")}
+        return {VALUES: Evidence(SIGNED.text(), _("the file turns -1..1 into 0..1"))}
     means = -shift / scale
     unit = _unit(means)
     if unit is None:
@@ -130,7 +130,7 @@ def _list(numbers: NDArray[np.float64]) -> str:
 def of_exit(tool: str, end: Exit) -> dict[str, Evidence]:
     """What the last operators before an output say of it."""
     if tool == "colorize" and end.kind == "tanh" and len(end.affine.scale) == 2:
-        why = "networks that end in a tanh, as this one, mostly want it so"
+        why = _("networks that end in a tanh, as this one, mostly want it so")
         return {VALUES: Evidence(SIGNED.text(), why, certain=False)}
     if end.kind == "argmax":
         return {

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from shared_core.bridge.errors import UsageError
+from shared_core.bridge.language import _
 from shared_core.catalog.card import EACH, LIGHTNESS, LUMA, MATTE, MIN_MAX, TensorSpec, TileRule
 from shared_core.catalog.trust.inspection import Inspected
 

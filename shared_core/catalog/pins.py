@@ -15,6 +15,8 @@ from typing import Any
 
 import tomllib
 
+from shared_core.bridge.language import _
+
 from ..bridge.errors import CouldNotBeDone
 from .card import Card, CardFile
 from .transfer.download import ask_hub
@@ -42,7 +44,13 @@ class Pin:
     def sentence(self) -> str:
         """The difference as users read it."""
         place = f"{self.card}, {self.file}" if self.file else self.card
-        return f"{place}: {self.field} {self.here or 'left to the hub'}, the hub says {self.hub}"
+        return _(
+            "{place}: {field} {here}, the hub says {hub}",
+            place=place,
+            field=self.field,
+            here=self.here or "left to the hub",
+            hub=self.hub,
+        )
 
 
 def pins(card: Card, *, newest: bool = False) -> list[Pin]:
@@ -53,7 +61,7 @@ def pins(card: Card, *, newest: bool = False) -> list[Pin]:
     """
     revision = "main" if newest else card.revision
     info = ask_hub(
-        f"{card.repo} at revision {revision}",
+        _("{repo} at revision {revision}", repo=card.repo, revision=revision),
         lambda hub: hub.HfApi().model_info(
             card.repo,
             revision=revision,
@@ -66,8 +74,13 @@ def pins(card: Card, *, newest: bool = False) -> list[Pin]:
     for file in card.files:
         if file.path not in offered:
             raise CouldNotBeDone(
-                f"The hub has no {file.path} in {card.repo} at revision {info.sha}. Correct the "
-                f"card {card.id}."
+                _(
+                    "The hub has no {path} in {repo} at revision {sha}. Correct the card {id}.",
+                    path=file.path,
+                    repo=card.repo,
+                    sha=info.sha,
+                    id=card.id,
+                )
             )
         size, sha256 = _of(card, file, info.sha, offered[file.path])
         found.append(Pin(card.id, file.path, "size", str(file.size), str(size)))
@@ -79,9 +92,11 @@ def _of(card: Card, file: CardFile, revision: str, sibling: Any) -> tuple[int, s
     """Size and SHA-256 of one file at the Hub."""
     if sibling.lfs is not None:
         return int(sibling.lfs.size), str(sibling.lfs.sha256)
-    name = f"{file.path} in {card.repo}"
+    name = _("{path} in {repo}", path=file.path, repo=card.repo)
     if sibling.size > _READ_BYTES:
-        raise CouldNotBeDone(f"The hub declares no SHA-256 for {name}, which is large.")
+        raise CouldNotBeDone(
+            _("The hub declares no SHA-256 for {name}, which is large.", name=name)
+        )
 
     def read(hub: Any) -> bytes:
         response = hub.get_session().get(
@@ -95,7 +110,9 @@ def _of(card: Card, file: CardFile, revision: str, sibling: Any) -> tuple[int, s
     data = ask_hub(name, read)
     # What the hub does declare is git's own hash.
     if hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest() != sibling.blob_id:  # noqa: S324
-        raise CouldNotBeDone(f"The hub gave other bytes of {name} than it declares. Try again.")
+        raise CouldNotBeDone(
+            _("The hub gave other bytes of {name} than it declares. Try again.", name=name)
+        )
     return len(data), hashlib.sha256(data).hexdigest()
 
 
@@ -116,8 +133,11 @@ def write(path: Path, found: Sequence[Pin]) -> None:
         os.replace(fresh, path)
     except OSError as error:
         raise CouldNotBeDone(
-            f"The model card {path} cannot be written ({error.strerror or error}). Correct its "
-            "permissions."
+            _(
+                "The model card {path} cannot be written ({reason}). Correct its permissions.",
+                path=path,
+                reason=error.strerror or error,
+            )
         ) from error
 
 
@@ -141,8 +161,10 @@ def corrected(text: str, values: Mapping[str, Mapping[str, str]]) -> str:
     made = "".join(parts)
     if tomllib.loads(made) != wanted:
         raise CouldNotBeDone(
-            "A model card is not laid out with one field a line, so it cannot be changed here. "
-            "Correct it by hand."
+            _(
+                "A model card is not laid out with one field a line, so it cannot be changed here. "
+                "Correct it by hand."
+            )
         )
     return made
 

@@ -75,68 +75,83 @@ _SELECTIONS = {
 }
 
 
-def manual() -> str:
-    """The page that Krita's Python Plugin Manager shows."""
+def manual(language: str = ENGLISH) -> str:
+    """The page that Krita's Python Plugin Manager shows, in a language."""
     parts = [
         "<!DOCTYPE html>\n<html><head><meta charset='utf-8'><title>NSS</title></head><body>",
         "<h1>NSS</h1>",
-        "<p>Select one or more layers and choose a tool from <b>Filter ▸ NSS</b>. The panel "
-        "<b>NSS</b> opens and says what will be done before you press <b>Apply</b>: with a real "
-        "neural model or by a classical algorithm, in how many seconds, and why, and where the "
-        "result will go. Unless you choose otherwise it is a new layer in one undo step, and your "
-        "own layers stay as they are.</p>",
-        "<p>The panel lists <b>all tools with their plans</b> for the active layer: a star stands "
-        "for a real model, a curve for a classical algorithm, a circle with a stroke for what is "
-        "not possible here; the words say the same. What an entry of the menu needs and the layer "
-        "does not have is told when you point at it.</p>",
-        _placements(),
-        "<p>Several selected layers are worked on one after the other, each in an undo step of its "
-        "own. Of an animated layer the current frame is taken.</p>",
-        "<p>Every result has a receipt: which path made its pixels, with which model, in what "
-        "time. Receipts are saved in the .kra file and listed in the panel as the picture's "
-        "<b>history</b>: choose one to read all of it, to select its layer, to run the same once "
-        "more on the layer that it was made from, or to retry a classical result with the real "
-        "model.</p>",
-        "<p><b>Limits</b> says what a real model may take by itself. With <b>Only models that "
-        "allow commercial use</b> ticked there, models whose licence forbids it are left out.</p>",
-        "<p>A grey picture shows grey alone: a tool that adds colour opens its result as a new "
-        "picture. Krita 5.2 needs two undo steps to replace a selection that was there "
-        "before.</p>",
-        "<p>Nothing is uploaded, and no model is downloaded before you tick the box that names "
-        "it. The work is done by a program of its own beside Krita; if the panel says that it is "
-        "not set up, press <b>Set Up</b> there.</p>",
+        _(
+            "<p>Select one or more layers and choose a tool from <b>Filter ▸ NSS</b>. The panel "
+            "<b>NSS</b> opens and says what will be done before you press <b>Apply</b>: with a "
+            "real neural model or by a classical algorithm, in how many seconds, and why, and "
+            "where the result will go. Unless you choose otherwise it is a new layer in one undo "
+            "step, and your own layers stay as they are.</p>"
+        ),
+        _(
+            "<p>The panel lists <b>all tools with their plans</b> for the active layer: a star "
+            "stands for a real model, a curve for a classical algorithm, a circle with a stroke "
+            "for what is not possible here; the words say the same. What an entry of the menu "
+            "needs and the layer does not have is told when you point at it.</p>"
+        ),
+        _placements(language),
+        _(
+            "<p>Several selected layers are worked on one after the other, each in an undo step "
+            "of its own. Of an animated layer the current frame is taken.</p>"
+        ),
+        _(
+            "<p>Every result has a receipt: which path made its pixels, with which model, in what "
+            "time. Receipts are saved in the .kra file and listed in the panel as the picture's "
+            "<b>history</b>: choose one to read all of it, to select its layer, to run the same "
+            "once more on the layer that it was made from, or to retry a classical result with "
+            "the real model.</p>"
+        ),
+        _(
+            "<p><b>Limits</b> says what a real model may take by itself. With <b>Only models that "
+            "allow commercial use</b> ticked there, models whose licence forbids it are left "
+            "out.</p>"
+        ),
+        _(
+            "<p>A grey picture shows grey alone: a tool that adds colour opens its result as a new "
+            "picture. Krita 5.2 needs two undo steps to replace a selection that was there "
+            "before.</p>"
+        ),
+        _(
+            "<p>Nothing is uploaded, and no model is downloaded before you tick the box that "
+            "names it. The work is done by a program of its own beside Krita; if the panel says "
+            "that it is not set up, press <b>Set Up</b> there.</p>"
+        ),
     ]
     for tool in toolbox.TOOLS:
-        words = " ".join((tool.help, _RESULTS[tool.returns], _SELECTIONS[tool.selects])).strip()
-        parts.append(f"<h2>{_html(tool.title)}</h2><p>{_html(words)}</p><ul>")
+        words = (tool.help, _RESULTS[tool.returns], _SELECTIONS[tool.selects])
+        told = " ".join(_html(text, language) for text in words if text)
+        parts.append(f"<h2>{_html(tool.title, language)}</h2><p>{told}</p><ul>")
         for parameter in tool.parameters:
-            values = _values(parameter)
-            parts.append(
-                f"<li><b>{_html(parameter.title)}</b> ({_html(values)}): "
-                f"{_html(parameter.help)}</li>"
-            )
+            title, values = _html(parameter.title, language), _values(parameter, language)
+            parts.append(f"<li><b>{title}</b> ({values}): {_html(parameter.help, language)}</li>")
         parts.append("</ul>")
-    return "\n".join([*parts, "</body></html>", ""])
+    return "\n".join([*(within(part, language) for part in parts), "</body></html>", ""])
 
 
-def _placements() -> str:
+def _placements(language: str) -> str:
     """Where results go, in the words of the panel."""
     told: dict[str, str] = {}
     for outcome in toolbox.Returns:
         for choice in placement.choices(outcome):
-            told[choice.title] = choice.help
-    items = "".join(f"<li><b>{_html(t)}</b>: {_html(help_)}</li>" for t, help_ in told.items())
-    return (
-        f"<p><b>Result as</b> offers what fits the tool:</p><ul>{items}</ul><p>Replacing and "
-        "grouping take two undo steps, since Krita cannot move a layer in one.</p>"
+            told[_html(choice.title, language)] = _html(choice.help, language)
+    items = "".join(f"<li><b>{title}</b>: {text}</li>" for title, text in told.items())
+    return _(
+        "<p><b>Result as</b> offers what fits the tool:</p><ul>{items}</ul><p>Replacing and "
+        "grouping take two undo steps, since Krita cannot move a layer in one.</p>",
+        items=items,
     )
 
 
-def _html(text: str) -> str:
-    return html.escape(text, quote=False)
+def _html(text: str, language: str) -> str:
+    return html.escape(within(text, language), quote=False)
 
 
-def _values(parameter: toolbox.Parameter) -> str:
+def _values(parameter: toolbox.Parameter, language: str) -> str:
     if parameter.kind is toolbox.Kind.CHOICE:
-        return ", ".join(parameter.choice_titles or parameter.choices)
-    return parameter.span()
+        titles = parameter.choice_titles or parameter.choices
+        return ", ".join(_html(title, language) for title in titles)
+    return _html(parameter.span(), language)

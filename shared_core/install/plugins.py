@@ -12,6 +12,7 @@ from pathlib import Path
 from shared_core.bridge.language import _
 
 from .. import bridge
+from ..bridge import language
 from ..bridge.errors import CouldNotBeDone
 from .krita_files import action_file, manual
 
@@ -46,8 +47,12 @@ def krita(wheel: Wheel) -> dict[str, bytes]:
     """Krita's plug-in as files, as its importer takes them."""
     adapter = source(KRITA)
     files = _adapter(adapter, KRITA, wheel)
+    desktop = (adapter / f"{KRITA}.desktop").read_bytes()
     files[f"{KRITA}/Manual.html"] = manual().encode("utf-8")
-    files[f"{KRITA}.desktop"] = (adapter / f"{KRITA}.desktop").read_bytes()
+    for name in language.languages()[1:]:
+        files[f"{KRITA}/Manual.{name}.html"] = manual(name).encode("utf-8")
+        desktop += f"X-Krita-Manual[{name}]=Manual.{name}.html\n".encode()
+    files[f"{KRITA}.desktop"] = desktop
     files[f"{KRITA}.action"] = action_file().encode("utf-8")
     return files
 

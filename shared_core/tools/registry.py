@@ -6,6 +6,7 @@ import importlib
 from collections.abc import Mapping
 from typing import Any
 
+from shared_core.bridge.language import _
 from shared_core.bridge.toolbox import AUTO, MODEL, Value
 from shared_core.catalog.cards import Card, for_tool
 
@@ -60,10 +61,23 @@ def _unfit(card: Card, tool_id: str, parameters: Mapping[str, Value]) -> str:
     """Why a model cannot do what ``parameters`` ask, "" where it can."""
     if tool_id == "denoise":
         chosen = parameters.get("strength", AUTO) != AUTO
-        return f"{card.title} takes no chosen strength" if chosen and not card.takes_sigma else ""
+        return (
+            _("{model} takes no chosen strength", model=card.title)
+            if chosen and not card.takes_sigma
+            else ""
+        )
     if tool_id == "upscale":
         factor, scale = int(parameters["factor"]), card.tile.scale if card.tile else 1
-        return f"{card.title} enlarges {scale} times, not {factor}" if scale < factor else ""
+        return (
+            _(
+                "{model} enlarges {scale} times, not {factor}",
+                model=card.title,
+                scale=scale,
+                factor=factor,
+            )
+            if scale < factor
+            else ""
+        )
     return ""
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from shared_core.bridge import launch, wire
 from shared_core.bridge.errors import BadInput, CouldNotBeDone, UsageError
-from shared_core.bridge.language import _, joined, kept, packed
+from shared_core.bridge.language import _, joined, packed
 from shared_core.bridge.paths import Paths
 from shared_core.byo.card import Origin
 from shared_core.catalog import cards as catalogue
@@ -227,7 +227,9 @@ class OwnModels:
             own.write(folder, card)
             # Of exactly the bytes that were tried: whatever else is there now is no such model.
             if self._store.check(card).presence is Presence.BAD:
-                raise BadInput(f"{path.name} changed since it was examined. Examine it again.")
+                raise BadInput(
+                    _("{name} changed since it was examined. Examine it again.", name=path.name)
+                )
             if trial is None:
                 trial = tried(card, folder, stopped)
                 if not trial.ok:

@@ -105,8 +105,11 @@ class Planner:
         left_out = self._models(tool, parameters, commercial_only=False)
         if not left_out:
             unfit = self._passed_over(tool, parameters, commercial_only=False)
-            return unfit or "there is no model for these settings"
-        return f"{left_out[0].title} is left out: only models that allow commercial use may run"
+            return unfit or _("there is no model for these settings")
+        return _(
+            "{title} is left out: only models that allow commercial use may run",
+            title=left_out[0].title,
+        )
 
     def _passed_over(
         self, tool: toolbox.Tool, parameters: Mapping[str, toolbox.Value], commercial_only: bool

@@ -113,7 +113,7 @@ def test_a_receipt_is_kept_in_english_and_read_in_any_language(german):
     read = receipt.from_json(english)
     assert receipt.to_json(read) == english
     assert receipt.sentence(read) == (
-        "Deblur: klassisches Schärfen durch x, 1,5 s: NAFNet bräuchte etwa 3 min, "
+        "Unschärfe entfernen: klassisches Schärfen durch x, 1,5 s: NAFNet bräuchte etwa 3 min, "
         "die Grenze ist 9,5 s."
     )
 

@@ -146,7 +146,7 @@ class Desk:
         found = self._examined
         if found is not None:
             request = wire.AddModel(found.card, found.file)
-            self._start(request, wire.Added, "Storing it …", self._stored)
+            self._start(request, wire.Added, _("Storing it …"), self._stored)
 
     def cancel(self) -> None:
         """Stop what is being done."""

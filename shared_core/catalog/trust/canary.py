@@ -277,9 +277,15 @@ def _wrong_values(values: NDArray[Any], spec: TensorSpec, size: Size) -> str:
         several = spec.layout and numbers.shape[-1] > 1 and spec.then != RESIDUAL
         flat = several and highest - lowest < _LEAST_SHARE * (high - low)
         if lowest < low - slack or highest > high + slack or (flat and highest > lowest):
-            return f"runs from {lowest:.3g} to {highest:.3g}, expected about {low:g} to {high:g}"
+            return _(
+                "runs from {lowest:.3g} to {highest:.3g}, expected about {low:g} to {high:g}",
+                lowest=lowest,
+                highest=highest,
+                low=low,
+                high=high,
+            )
     # A matte or classes may well see no subject here, and then be the same everywhere.
     blind = spec.then == CLASSES or MATTE in spec.channels
     if numbers.size > 1 and highest == lowest and not blind:
-        return "is the same everywhere"
+        return _("is the same everywhere")
     return ""
