@@ -10,11 +10,11 @@ import gi
 gi.require_version("Gimp", "3.0")
 
 from gi.repository import Gimp, GObject  # noqa: E402
-from vendored import host, settings, toolbox, wire  # noqa: E402
+from vendored import _, host, settings, toolbox, wire  # noqa: E402
 
 FLAGS = GObject.ParamFlags.READWRITE
 PATH, CONSENT, COMMERCIAL = "path", "consent", "commercial-only"
-_PATH_TITLES = ("Automatic", "Real model only", "Classical only")
+_PATH_TITLES = (_("Automatic"), _("Real model only"), _("Classical only"))
 
 
 def name_of(parameter: toolbox.Parameter) -> str:
@@ -33,34 +33,34 @@ def declare(procedure: Any, tool: toolbox.Tool) -> None:
         _add(procedure, parameter)
     procedure.add_choice_argument(
         PATH,
-        "_Made by",
-        "Automatic takes the real model where this machine can run it in reasonable time.",
+        _("_Made by"),
+        _("Automatic takes the real model where this machine can run it in reasonable time."),
         _choice(wire.PATHS, _PATH_TITLES),
         wire.PATHS[0],
         FLAGS,
     )
     procedure.add_boolean_argument(
         COMMERCIAL,
-        "Only models for commercial _use",
-        "Leaves out models whose licences forbid commercial use.",
+        _("Only models for commercial _use"),
+        _("Leaves out models whose licences forbid commercial use."),
         False,
         FLAGS,
     )
     procedure.add_boolean_argument(
         CONSENT,
-        "Download the model",
-        "Consent to the download of the model that the real path needs.",
+        _("Download the model"),
+        _("Consent to the download of the model that the real path needs."),
         False,
         FLAGS,
     )
     procedure.add_string_return_value(
-        "receipts", "Receipts", "One receipt for each result, a JSON list.", "", FLAGS
+        "receipts", _("Receipts"), _("One receipt for each result, a JSON list."), "", FLAGS
     )
     procedure.add_string_return_value(
-        "images", "Images", "The ids of new images with results, a JSON list.", "", FLAGS
+        "images", _("Images"), _("The ids of new images with results, a JSON list."), "", FLAGS
     )
     procedure.add_string_return_value(
-        "text", "Text", "What the tool says in words, a line for each finding.", "", FLAGS
+        "text", _("Text"), _("What the tool says in words, a line for each finding."), "", FLAGS
     )
 
 
@@ -110,7 +110,7 @@ def _add(procedure: Any, parameter: toolbox.Parameter) -> None:
     if parameter.auto:
         default = parameter.default == toolbox.AUTO
         procedure.add_boolean_argument(
-            automatic(parameter), f"Automatic {title.lower()}", text, default, FLAGS
+            automatic(parameter), _("Automatic: {title}", title=title), text, default, FLAGS
         )
     start = parameter.start if parameter.default == toolbox.AUTO else parameter.default
     if parameter.unit:

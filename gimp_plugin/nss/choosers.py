@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import gi
+from vendored import _
 
 gi.require_version("Gtk", "3.0")
 

@@ -10,7 +10,7 @@ import gi
 gi.require_version("Gtk", "3.0")
 
 from gi.repository import GLib, Gtk, Pango  # noqa: E402
-from vendored import consent, wire  # noqa: E402
+from vendored import _, consent, wire  # noqa: E402
 
 _SPACING = 6
 _INDENT = 24
@@ -32,10 +32,12 @@ class ConsentBox:
         self._question = wrapped("")
         self._box.add(self._question)
         self._box.set_tooltip_text(
-            "The model is fetched once, verified and kept on this computer. Your picture is never "
-            "uploaded."
+            _(
+                "The model is fetched once, verified and kept on this computer. Your picture is "
+                "never uploaded."
+            )
         )
-        self._box.connect("toggled", lambda *_: changed())
+        self._box.connect("toggled", lambda *ignored: changed())
         self._facts = wrapped("")
         self._facts.set_margin_start(_INDENT)
         self._other = Gtk.Button()
@@ -70,7 +72,7 @@ class ConsentBox:
             self._other.set_label(consent.switch(offer.instead))
             self._other.set_tooltip_text(consent.switch_help(offer.instead))
 
-    def _clicked(self, *_: object) -> None:
+    def _clicked(self, *ignored: object) -> None:
         if self._offer is not None and self._offer.instead is not None:
             self._switch(self._offer.instead.choice)
 
@@ -92,5 +94,5 @@ def markup(line: consent.Line) -> str:
     if line.warning:
         text = f"<b>{text}</b>"
     if line.link:
-        text += f' <a href="{GLib.markup_escape_text(line.link)}">Read it</a>'
+        text += f' <a href="{GLib.markup_escape_text(line.link)}">{_("Read it")}</a>'
     return text

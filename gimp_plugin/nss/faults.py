@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vendored import errors, paths
+from vendored import _, errors, paths
 
 
 def explain(error: BaseException) -> str:
@@ -17,7 +17,10 @@ def explain(error: BaseException) -> str:
     log = logging.getLogger("nss_gimp")
     logs.start(log, places, "gimp.log")
     log.error("unexpected", exc_info=(type(error), error, error.__traceback__))
-    return (
-        f"Something unexpected went wrong ({type(error).__name__}: {error}). The details are in "
-        f"{places.cache / 'gimp.log'}; Copy Diagnostics in the panel makes a report of it."
+    return _(
+        "Something unexpected went wrong ({kind}: {error}). The details are in {cache}; "
+        "Copy Diagnostics in the panel makes a report of it.",
+        kind=type(error).__name__,
+        error=error,
+        cache=places.cache / "gimp.log",
     )

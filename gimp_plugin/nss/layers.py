@@ -73,20 +73,36 @@ class GimpHost:
         area = self.source_area(layer, task)
         if task.outcome is Returns.SCALED:
             width, height = task.tool.result_size(task.parameters, *area.size)
-            return f"The result opens as a new image, {width} × {height}."
+            return _(
+                "The result opens as a new image, {width} × {height}.", width=width, height=height
+            )
         if self.opens_new_image(task):
             if self._image.get_base_type() == Gimp.ImageBaseType.GRAY:
-                return "A grey image cannot hold colours, so the result opens as a new RGB image."
-            return "An indexed image cannot hold the result, so it opens as a new RGB image."
+                return _(
+                    "A grey image cannot hold colours, so the result opens as a new RGB image."
+                )
+            return _("An indexed image cannot hold the result, so it opens as a new RGB image.")
         if layer is None:
-            return f"The result is a new layer on top, {area.width} × {area.height}."
+            return _(
+                "The result is a new layer on top, {width} × {height}.",
+                width=area.width,
+                height=area.height,
+            )
         return {
-            Returns.PIXELS: "The result is a new layer above it.",
-            Returns.MASK: "The result is a new layer with a layer mask above it.",
-            Returns.SELECTION: "The result is the image's selection.",
-            Returns.BELOW: f"The result is a new layer below it, {area.width} × {area.height}.",
-            Returns.LAYER: f"The result is a new layer above it, {area.width} × {area.height}.",
-            Returns.TEXT: "The result is a text. No pixel changes.",
+            Returns.PIXELS: _("The result is a new layer above it."),
+            Returns.MASK: _("The result is a new layer with a layer mask above it."),
+            Returns.SELECTION: _("The result is the image's selection."),
+            Returns.BELOW: _(
+                "The result is a new layer below it, {width} × {height}.",
+                width=area.width,
+                height=area.height,
+            ),
+            Returns.LAYER: _(
+                "The result is a new layer above it, {width} × {height}.",
+                width=area.width,
+                height=area.height,
+            ),
+            Returns.TEXT: _("The result is a text. No pixel changes."),
         }[task.outcome]
 
     def layers(self, task: host.Task) -> Sequence[Any]:
@@ -97,19 +113,26 @@ class GimpHost:
         self._remember_selection()
         if task.tool.selects is toolbox.Selects.NEEDED and self._selection is None:
             raise errors.BadInput(
-                f"{task.tool.title} needs a selection, and nothing is selected. Select what it is "
-                "to work on and try again."
+                _(
+                    "{tool} needs a selection, and nothing is selected. Select what it is to "
+                    "work on and try again.",
+                    tool=task.tool.title,
+                )
             )
         if not self._drawables:
             if task.outcome is Returns.LAYER:
                 return [None]
-            raise errors.BadInput("No layer is selected. Select a layer and try again.")
+            raise errors.BadInput(_("No layer is selected. Select a layer and try again."))
         beside = task.outcome in (Returns.PIXELS, Returns.MASK, Returns.BELOW, Returns.LAYER)
         for drawable in self._drawables:
             if not isinstance(drawable, Gimp.Layer):
-                what = "a layer mask" if isinstance(drawable, Gimp.LayerMask) else "a channel"
+                what = _("a layer mask") if isinstance(drawable, Gimp.LayerMask) else _("a channel")
                 raise errors.BadInput(
-                    f"“{drawable.get_name()}” is {what}. Select a layer and try again."
+                    _(
+                        "“{name}” is {what}. Select a layer and try again.",
+                        name=drawable.get_name(),
+                        what=what,
+                    )
                 )
             empty = drawable.is_group() and not drawable.get_children()
             if empty and task.outcome is not Returns.LAYER:
@@ -228,7 +251,7 @@ class GimpHost:
             data = over(shown, area, crossing.name)
         data = _without_hidden(data, strokes, area, crossing)
         if data.count(0) == len(data):
-            raise _no_strokes(name, f"“{strokes.get_name()}” has nothing there")
+            raise _no_strokes(name, _("“{name}” has nothing there", name=strokes.get_name()))
         return self._file(files, area, crossing, data)
 
     def _canvas(self) -> Area:
@@ -247,8 +270,11 @@ class GimpHost:
         mask = self._mask(area_of(layer))
         if mask is not None and mask.count(0) == len(mask):
             raise errors.BadInput(
-                f"The selection lies outside the layer “{layer.get_name()}”. Select a part of the "
-                "layer, or nothing for all of it, and try again."
+                _(
+                    "The selection lies outside the layer “{name}”. Select a part of the "
+                    "layer, or nothing for all of it, and try again.",
+                    name=layer.get_name(),
+                )
             )
 
     def _strokes_layer(self, layer: Any) -> Any:
@@ -256,28 +282,35 @@ class GimpHost:
         name = layer.get_name()
         if self._image.get_base_type() == Gimp.ImageBaseType.GRAY:
             raise errors.BadInput(
-                "The layers of a grey image hold no colours, so there are no strokes to read. "
-                "Choose Image ▸ Mode ▸ RGB first, or no strokes."
+                _(
+                    "The layers of a grey image hold no colours, so there are no strokes to read. "
+                    "Choose Image ▸ Mode ▸ RGB first, or no strokes."
+                )
             )
         position = self._image.get_item_position(layer)
         if position == 0:
-            raise _no_strokes(name, "there is no layer")
+            raise _no_strokes(name, _("there is no layer"))
         strokes = _siblings(self._image, layer)[position - 1]
         if label_of(strokes) is not None:
-            raise _no_strokes(name, f"“{strokes.get_name()}” is itself a result")
+            raise _no_strokes(name, _("“{name}” is itself a result", name=strokes.get_name()))
         return strokes
 
     def _check_presence(self, layer: Any, name: str) -> None:
         """``BadInput`` when the user has closed the image or deleted the layer meanwhile."""
         if not self._image.is_valid():
             raise errors.BadInput(
-                "The image was closed meanwhile, so there is no place for the result. "
-                "Open it and run the tool again."
+                _(
+                    "The image was closed meanwhile, so there is no place for the result. "
+                    "Open it and run the tool again."
+                )
             )
         if layer is not None and (not layer.is_valid() or layer.get_image() is None):
             raise errors.BadInput(
-                f"The layer “{name}” was deleted meanwhile, so there is no place for the result. "
-                "Undo the deletion and run the tool again."
+                _(
+                    "The layer “{name}” was deleted meanwhile, so there is no place for the "
+                    "result. Undo the deletion and run the tool again.",
+                    name=name,
+                )
             )
 
     @contextlib.contextmanager
@@ -308,8 +341,12 @@ def check_parents(layer: Any) -> None:
     while parent is not None:
         if parent.get_lock_content():
             raise errors.BadInput(
-                f"The group “{parent.get_name()}” around the layer “{layer.get_name()}” is locked, "
-                "so no result can be added there. Unlock the group and try again."
+                _(
+                    "The group “{name}” around the layer “{layer_name}” is locked, so no "
+                    "result can be added there. Unlock the group and try again.",
+                    name=parent.get_name(),
+                    layer_name=layer.get_name(),
+                )
             )
         parent = parent.get_parent()
 
@@ -332,12 +369,16 @@ def _previous(layer: Any) -> dict[str, Any] | None:
 
 def _empty(name: str) -> errors.BadInput:
     return errors.BadInput(
-        f"The layer “{name}” is empty. Select a layer with pixels and try again."
+        _("The layer “{name}” is empty. Select a layer with pixels and try again.", name=name)
     )
 
 
 def _no_strokes(name: str, why: str) -> errors.BadInput:
     return errors.BadInput(
-        f"The colour strokes are read from the layer above “{name}”, but {why}. Paint strokes on "
-        "a new layer directly above it, or choose no strokes, and try again."
+        _(
+            "The colour strokes are read from the layer above “{name}”, but {why}. Paint "
+            "strokes on a new layer directly above it, or choose no strokes, and try again.",
+            name=name,
+            why=why,
+        )
     )

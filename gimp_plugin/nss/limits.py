@@ -12,13 +12,21 @@ gi.require_version("Gtk", "3.0")
 
 from consent_box import wrapped  # noqa: E402
 from gi.repository import Gtk  # noqa: E402
-from vendored import errors, settings  # noqa: E402
+from vendored import _, errors, settings  # noqa: E402
 
 _SPACING = 6
 _TIME_STEP = 10
 _ROWS = (
-    ("memory", "M_emory", "Main memory that a real model may take: a part of what is free, or GB."),
-    ("vram", "_Graphics", "Memory of the graphics card that it may take, where it runs on one."),
+    (
+        "memory",
+        _("M_emory"),
+        _("Main memory that a real model may take: a part of what is free, or GB."),
+    ),
+    (
+        "vram",
+        _("_Graphics"),
+        _("Memory of the graphics card that it may take, where it runs on one."),
+    ),
 )
 
 
@@ -32,7 +40,7 @@ class Amount:
         self.number = Gtk.SpinButton(numeric=True)
         self.unit = Gtk.ComboBoxText()
         for unit in settings.UNITS:
-            self.unit.append(unit, "% of free" if unit == "%" else unit)
+            self.unit.append(unit, _("% of free") if unit == "%" else unit)
         self.number.connect("value-changed", self._typed)
         self.unit.connect("changed", self._picked)
 
@@ -52,7 +60,7 @@ class Amount:
         self.number.set_range(least, most)
         self.number.set_increments(5 if whole else 0.5, 10 if whole else 1)
 
-    def _picked(self, *_: object) -> None:
+    def _picked(self, *ignored: object) -> None:
         if self._silent:
             return
         unit = self.unit.get_active_id()
@@ -62,7 +70,7 @@ class Amount:
         self._silent = False
         self._typed()
 
-    def _typed(self, *_: object) -> None:
+    def _typed(self, *ignored: object) -> None:
         if not self._silent:
             words = f"{self.number.get_value():.10g} {self.unit.get_active_id()}"
             self._keep({self._name: words})
@@ -77,7 +85,7 @@ class Limits:
         self._silent = False
         self.widget = Gtk.Expander(use_underline=True)
         self.widget.set_tooltip_text(
-            "What a real model may take by itself. Krita, GIMP and the command line share this."
+            _("What a real model may take by itself. Krita, GIMP and the command line share this.")
         )
         grid = Gtk.Grid(row_spacing=_SPACING, column_spacing=_SPACING, margin_top=_SPACING)
         self._time = Gtk.SpinButton.new_with_range(
@@ -85,7 +93,7 @@ class Limits:
         )
         self._time.set_numeric(True)
         self._time.connect("value-changed", self._time_set)
-        self._row(grid, 0, "_Time", "Longest time that a real model may take.", self._time)
+        self._row(grid, 0, _("_Time"), _("Longest time that a real model may take."), self._time)
         grid.attach(Gtk.Label(label="seconds", xalign=0), 2, 0, 1, 1)
         self._amounts: dict[str, Amount] = {}
         for place, (name, title, text) in enumerate(_ROWS, 1):
@@ -130,10 +138,10 @@ class Limits:
         self._silent = False
         for name, amount in self._amounts.items():
             amount.show(getattr(kept, name))
-        self.widget.set_label(f"_Limits: {settings.summary(kept)}")
+        self.widget.set_label(_("_Limits: {summary}", summary=settings.summary(kept)))
         self._trouble.set_text(said or trouble)
         self._trouble.set_visible(bool(said or trouble))
 
-    def _time_set(self, *_: object) -> None:
+    def _time_set(self, *ignored: object) -> None:
         if not self._silent:
             self.keep({"budget": f"{self._time.get_value():.0f} s"})

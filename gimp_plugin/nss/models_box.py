@@ -15,7 +15,7 @@ gi.require_version("Gtk", "3.0")
 from choosers import folder_chosen  # noqa: E402
 from consent_box import markup, wrapped  # noqa: E402
 from gi.repository import GLib, Gtk, Pango  # noqa: E402
-from vendored import shop  # noqa: E402
+from vendored import _, shop  # noqa: E402
 
 if TYPE_CHECKING:
     from shared_core.bridge.shop import counter, views
@@ -26,7 +26,7 @@ _POLL_MS = 150
 _SPACING = 6
 _LIST_HEIGHT, _FACTS_HEIGHT, _DETAILS_HEIGHT = 120, 240, 160
 _TITLE, _STATE, _SIZE, _MODEL = range(4)
-_HEADS = ("Model", "State", "Size")
+_HEADS = (_("Model"), _("State"), _("Size"))
 
 
 class ModelsBox:
@@ -75,15 +75,15 @@ class ModelsBox:
     def _build(self) -> None:
         self._machine = wrapped("")
         self._details = Gtk.TextView(editable=False, cursor_visible=False, monospace=True)
-        named(self._details, "This machine in detail, and what was contacted")
-        self._more = Gtk.Expander(label="De_tails and Privacy", use_underline=True)
+        named(self._details, _("This machine in detail, and what was contacted"))
+        self._more = Gtk.Expander(label=_("De_tails and Privacy"), use_underline=True)
         self._more.add(scrolled(self._details, _DETAILS_HEIGHT))
         self._facts = wrapped("")
         self._facts.set_selectable(True)
         self._facts.set_valign(Gtk.Align.START)
         for side in ("start", "end", "top", "bottom"):
             self._facts.set_property(f"margin-{side}", _SPACING)
-        named(self._facts, "About the chosen model")
+        named(self._facts, _("About the chosen model"))
         # All that is told is to be seen at once, where there is room for it.
         self._about = scrolled(self._facts, 0)
         self._about.set_max_content_height(_FACTS_HEIGHT)
@@ -91,10 +91,10 @@ class ModelsBox:
         self._of_row = Buttons(self._row_clicked, columns=1)
         self._doing = wrapped("")
         self._bar = Gtk.ProgressBar()
-        named(self._bar, "Progress")
-        self._cancel = Gtk.Button.new_with_mnemonic("_Cancel")
-        self._cancel.set_tooltip_text("Stops; what has come already is kept.")
-        self._cancel.connect("clicked", lambda *_: self._counter.cancel())
+        named(self._bar, _("Progress"))
+        self._cancel = Gtk.Button.new_with_mnemonic(_("_Cancel"))
+        self._cancel.set_tooltip_text(_("Stops; what has come already is kept."))
+        self._cancel.connect("clicked", lambda *ignored: self._counter.cancel())
         self._work = Gtk.Box(spacing=_SPACING)
         self._bar.set_valign(Gtk.Align.CENTER)
         self._work.pack_start(self._bar, True, True, 0)
@@ -128,7 +128,7 @@ class ModelsBox:
     def _build_list(self) -> Any:
         self._rows = Gtk.TreeStore(str, str, str, str)
         self._list = Gtk.TreeView(model=self._rows, enable_search=True)
-        named(self._list, "Models by tool")
+        named(self._list, _("Models by tool"))
         for place, head in enumerate(_HEADS):
             cell = Gtk.CellRendererText()
             column = Gtk.TreeViewColumn(head, cell, text=place)
@@ -277,7 +277,7 @@ class Buttons:
         button.set_tooltip_text(action.help)
         button.set_hexpand(True)
         button.get_child().set_ellipsize(Pango.EllipsizeMode.END)
-        button.connect("clicked", lambda *_: self._clicked(action))
+        button.connect("clicked", lambda *ignored: self._clicked(action))
         button.show()
         return button
 

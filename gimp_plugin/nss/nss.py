@@ -26,14 +26,16 @@ SETUP = PREFIX + "setup"
 PANEL = PREFIX + "panel"
 EXPORT = PREFIX + "export"
 _PLACES = {
-    toolbox.Returns.PIXELS: "The result is a new layer above each selected one.",
-    toolbox.Returns.MASK: "The result is a new layer with a layer mask above each selected one, "
-    "or what is chosen instead.",
-    toolbox.Returns.SELECTION: "The result is the image's selection.",
-    toolbox.Returns.BELOW: "The result is a new layer below each selected one.",
-    toolbox.Returns.LAYER: "The result is a new layer.",
-    toolbox.Returns.SCALED: "The result opens as a new image.",
-    toolbox.Returns.TEXT: "The result is a text; no pixel changes.",
+    toolbox.Returns.PIXELS: _("The result is a new layer above each selected one."),
+    toolbox.Returns.MASK: _(
+        "The result is a new layer with a layer mask above each selected one, "
+        "or what is chosen instead."
+    ),
+    toolbox.Returns.SELECTION: _("The result is the image's selection."),
+    toolbox.Returns.BELOW: _("The result is a new layer below each selected one."),
+    toolbox.Returns.LAYER: _("The result is a new layer."),
+    toolbox.Returns.SCALED: _("The result opens as a new image."),
+    toolbox.Returns.TEXT: _("The result is a text; no pixel changes."),
 }
 
 
@@ -139,7 +141,7 @@ class Nss(Gimp.PlugIn):
     """The plug-in: a procedure for each tool, one with receipts, a panel, a set-up."""
 
     def do_set_i18n(self, name: str) -> bool:
-        """No translations yet."""
+        """None of GIMP's own: the texts come translated."""
         return False
 
     def do_query_procedures(self) -> list[str]:
@@ -165,20 +167,24 @@ class Nss(Gimp.PlugIn):
         procedure.set_sensitivity_mask(sensitive)
         procedure.set_documentation(
             tool.help,
-            f"{tool.help} {_PLACES[tool.returns]} A receipt says whether a real model or a "
-            "classical algorithm made it. Nothing is uploaded.",
+            _(
+                "{help} {place} A receipt says whether a real model or a classical algorithm "
+                "made it. Nothing is uploaded.",
+                help=tool.help,
+                place=_PLACES[tool.returns],
+            ),
             name,
         )
         declare(procedure, tool)
         return procedure
 
     def _receipts(self, name: str) -> Any:
-        procedure = self._procedure(name, "Receipts…", show_receipts, None)
+        procedure = self._procedure(name, _("Receipts…"), show_receipts, None)
         procedure.set_sensitivity_mask(Gimp.ProcedureSensitivityMask.ALWAYS)
-        text = "Lists which path made the layers that NSS added to this image, and why."
+        text = _("Lists which path made the layers that NSS added to this image, and why.")
         procedure.set_documentation(text, text, name)
         procedure.add_string_return_value(
-            "receipts", "Receipts", "A JSON list of objects: layer and receipt.", "", FLAGS
+            "receipts", _("Receipts"), _("A JSON list of objects: layer and receipt."), "", FLAGS
         )
         return procedure
 
@@ -213,22 +219,26 @@ class Nss(Gimp.PlugIn):
         return procedure
 
     def _set_up(self, name: str) -> Any:
-        procedure = self._procedure(name, "Set Up…", set_up, None)
+        procedure = self._procedure(name, _("Set Up…"), set_up, None)
         procedure.set_sensitivity_mask(Gimp.ProcedureSensitivityMask.ALWAYS)
-        text = "Sets up, repairs or removes the program that does the work."
+        text = _("Sets up, repairs or removes the program that does the work.")
         procedure.set_documentation(text, text, name)
         procedure.add_boolean_return_value(
-            "usable", "Usable", "Whether tools can be run.", False, FLAGS
+            "usable", _("Usable"), _("Whether tools can be run."), False, FLAGS
         )
         return procedure
 
     def _panel(self, name: str) -> Any:
-        procedure = self._procedure(name, "Panel…", show_panel, None)
+        procedure = self._procedure(name, _("Panel…"), show_panel, None)
         procedure.set_sensitivity_mask(Gimp.ProcedureSensitivityMask.ALWAYS)
-        text = "Shows this machine, the models, the image's receipts, and settings."
+        text = _("Shows this machine, the models, the image's receipts, and settings.")
         procedure.set_documentation(text, text, name)
         procedure.add_string_return_value(
-            "models", "Models", "A JSON list of the models and what is here of each.", "", FLAGS
+            "models",
+            _("Models"),
+            _("A JSON list of the models and what is here of each."),
+            "",
+            FLAGS,
         )
         return procedure
 

@@ -16,7 +16,7 @@ from choosers import file_chosen  # noqa: E402
 from consent_box import markup, wrapped  # noqa: E402
 from gi.repository import GdkPixbuf, GLib, Gtk  # noqa: E402
 from models_box import Buttons, named, say, scrolled  # noqa: E402
-from vendored import shop_own, wire  # noqa: E402
+from vendored import _, shop_own, wire  # noqa: E402
 
 if TYPE_CHECKING:
     from shared_core.bridge.shop import own, views
@@ -63,14 +63,14 @@ class OwnBox:
         about = wrapped(own.HELP)
         self._grid = Gtk.Grid(row_spacing=_SPACING, column_spacing=_SPACING)
         self._found = scrolled(self._grid, _LIST_HEIGHT)
-        named(self._grid, "What was understood")
+        named(self._grid, _("What was understood"))
         self._facts = wrapped("")
         self._facts.set_selectable(True)
         self._preview = Gtk.Image()
-        named(self._preview, "Before and after")
+        named(self._preview, _("Before and after"))
         self._doing = wrapped("")
-        self._cancel = Gtk.Button.new_with_mnemonic("_Cancel")
-        self._cancel.connect("clicked", lambda *_: self._desk.cancel())
+        self._cancel = Gtk.Button.new_with_mnemonic(_("_Cancel"))
+        self._cancel.connect("clicked", lambda *ignored: self._desk.cancel())
         self._said = wrapped("")
         self._said.set_selectable(True)
         self._buttons = Buttons(self._clicked)
@@ -96,21 +96,21 @@ class OwnBox:
         )
 
     def _build_form(self) -> Any:
-        self._choose = Gtk.Button(label="Choose…")
+        self._choose = Gtk.Button(label=_("Choose…"))
         self._choose.connect("clicked", self._choose_clicked)
         self._tool = _choices(own.tools())
         self._tool.connect("changed", self._other)
-        self._title = Gtk.Entry(placeholder_text="the file's name")
-        self._licence = Gtk.Entry(placeholder_text="not known")
+        self._title = Gtk.Entry(placeholder_text=_("the file's name"))
+        self._licence = Gtk.Entry(placeholder_text=_("not known"))
         self._commercial = _choices(own.COMMERCIAL)
         grid = Gtk.Grid(row_spacing=_SPACING, column_spacing=_SPACING)
         for place, (text, widget) in enumerate(
             (
-                ("_File:", self._choose),
-                ("_Tool:", self._tool),
-                ("_Name:", self._title),
-                ("L_icence:", self._licence),
-                ("Commercial _use:", self._commercial),
+                (_("_File:"), self._choose),
+                (_("_Tool:"), self._tool),
+                (_("_Name:"), self._title),
+                (_("L_icence:"), self._licence),
+                (_("Commercial _use:"), self._commercial),
             )
         ):
             label = Gtk.Label.new_with_mnemonic(text)
@@ -173,15 +173,15 @@ class OwnBox:
 
     # What is clicked
 
-    def _choose_clicked(self, *_: object) -> None:
-        name = file_chosen(self._window, "A model of your own", "*.onnx", "ONNX models")
+    def _choose_clicked(self, *ignored: object) -> None:
+        name = file_chosen(self._window, _("A model of your own"), "*.onnx", _("ONNX models"))
         if name:
             self._file = name
             self._choose.set_label(Path(name).name)
             self._choose.set_tooltip_text(name)
             self._other()
 
-    def _other(self, *_: object) -> None:
+    def _other(self, *ignored: object) -> None:
         self._desk.forget()
         self._poll()
 

@@ -20,7 +20,7 @@ from copier import put_into_clipboard  # noqa: E402
 from gi.repository import GimpUi, GLib, Gtk  # noqa: E402
 from layers import GimpHost  # noqa: E402
 from limits import Limits  # noqa: E402
-from vendored import client, errors, host, settings, toolbox, wire  # noqa: E402
+from vendored import _, client, errors, host, settings, toolbox, wire  # noqa: E402
 
 _DEBOUNCE_MS = 200
 _WIDTH = 460
@@ -117,7 +117,7 @@ class ToolDialog:
         self._insisted = False
         self._timer = 0
         self._dialog = GimpUi.ProcedureDialog.new(procedure, config, f"NSS: {tool.title}")
-        self._dialog.set_ok_label("_Apply")
+        self._dialog.set_ok_label(_("_Apply"))
         self._dialog.set_default_size(_WIDTH, -1)
         # There is no page of help that this button could open.
         if (help_button := self._dialog.get_widget_for_response(Gtk.ResponseType.HELP)) is not None:
@@ -182,11 +182,11 @@ class ToolDialog:
         scrolled.set_min_content_height(min(height, _HIGHEST))
 
     def _build_plan(self) -> Any:
-        frame = GimpUi.Frame.new("Plan")
+        frame = GimpUi.Frame.new(_("Plan"))
         column = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=_SPACING)
         self._where = wrapped("")
         self._where.get_style_context().add_class("dim-label")
-        self._text = wrapped("Looking at this machine …")
+        self._text = wrapped(_("Looking at this machine …"))
         self._consent = ConsentBox(self._consented, self._take_other)
         self._insist = Gtk.Button(halign=Gtk.Align.START, use_underline=True)
         self._insist.connect("clicked", self._insist_clicked)
@@ -197,16 +197,16 @@ class ToolDialog:
         self._insist.hide()
         return frame
 
-    def _insist_clicked(self, *_: object) -> None:
+    def _insist_clicked(self, *ignored: object) -> None:
         self._insisted = True
         self._dialog.response(Gtk.ResponseType.OK)
 
-    def _remember(self, config: Any, *_: object) -> None:
+    def _remember(self, config: Any, *ignored: object) -> None:
         """Keep for all hosts whether only models for commercial use may run."""
         words = settings.show_switch(config.get_property(COMMERCIAL))
         self._limits.keep({COMMERCIAL.replace("-", "_"): words})
 
-    def _changed(self, *_: object) -> None:
+    def _changed(self, *ignored: object) -> None:
         self._text.set_sensitive(False)
         if self._timer:
             GLib.source_remove(self._timer)
@@ -232,7 +232,11 @@ class ToolDialog:
         size = f"{layer.get_width()} × {layer.get_height()}"
         what = f"“{layer.get_name()}”, {size}."
         if len(self._layers) > 1:
-            what = f"{len(self._layers)} layers, each for itself; the largest {size}."
+            what = _(
+                "{count} layers, each for itself; the largest {size}.",
+                count=len(self._layers),
+                size=size,
+            )
         return f"{what} {destination}"
 
     def _show(self, answer: object) -> None:
@@ -249,7 +253,7 @@ class ToolDialog:
 
     def _consented(self) -> None:
         agreed = bool(self._consent.agreed())
-        self._dialog.set_ok_label("_Download and apply" if agreed else "_Apply")
+        self._dialog.set_ok_label(_("_Download and apply") if agreed else _("_Apply"))
         impossible = self._plan is not None and self._plan.path is None
         self._ok.set_sensitive(agreed or not impossible)
 
@@ -273,8 +277,8 @@ def show_text(title: str, how: str, text: str) -> None:
     """What a tool says in words, to read and to copy, and ``how`` it came about."""
     GimpUi.init("nss-text")
     dialog = GimpUi.Dialog(title=f"NSS: {title}", role="nss-text")
-    dialog.add_button("_Copy", _COPY)
-    dialog.add_button("C_lose", Gtk.ResponseType.CLOSE)
+    dialog.add_button(_("_Copy"), _COPY)
+    dialog.add_button(_("C_lose"), Gtk.ResponseType.CLOSE)
     dialog.set_default_response(Gtk.ResponseType.CLOSE)
     dialog.set_default_size(_TEXT_WIDTH, _TEXT_HEIGHT)
     view = Gtk.TextView(editable=False, cursor_visible=False, wrap_mode=Gtk.WrapMode.WORD)

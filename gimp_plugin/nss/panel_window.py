@@ -16,7 +16,7 @@ from gi.repository import GimpUi, Gtk  # noqa: E402
 from models_box import ModelsBox, say  # noqa: E402
 from own_box import OwnBox  # noqa: E402
 from settings_box import SettingsBox  # noqa: E402
-from vendored import paths, shop, shop_own  # noqa: E402
+from vendored import _, paths, shop, shop_own  # noqa: E402
 
 _WIDTH, _HEIGHT = 460, 720
 _MARGIN = 12
@@ -34,28 +34,28 @@ class PanelWindow:
 
     def __init__(self, image: Any, version: str) -> None:
         places = paths.paths()
-        counter, _ = shop()
+        counter, _views = shop()
         self._image = image
         self._dialog = GimpUi.Dialog(title="NSS", role="nss-panel")
-        copy = self._dialog.add_button("Copy Diagno_stics", _COPY)
+        copy = self._dialog.add_button(_("Copy Diagno_stics"), _COPY)
         copy.set_tooltip_text(
-            "Copies what a report of a fault needs; no names, paths or pictures are in it."
+            _("Copies what a report of a fault needs; no names, paths or pictures are in it.")
         )
-        self._dialog.add_button("C_lose", Gtk.ResponseType.CLOSE)
+        self._dialog.add_button(_("C_lose"), Gtk.ResponseType.CLOSE)
         self._dialog.set_default_response(Gtk.ResponseType.CLOSE)
         self._dialog.set_default_size(_WIDTH, _HEIGHT)
         followed = counter.Counter(places, "GIMP", version)
         self._models = ModelsBox(followed, self._dialog, self._show_own)
-        own, _ = shop_own()
+        own, _views = shop_own()
         self._own = OwnBox(own.Desk(places, "GIMP", version, followed.look), self._dialog)
         self._settings = SettingsBox(places.settings, self._models.look)
         self._receipts = Gtk.Box(orientation=Gtk.Orientation.VERTICAL)
         self._pages = Gtk.Notebook()
         for page, title in (
-            (self._models.widget, "Models"),
-            (self._own.widget, "Your Own"),
-            (self._receipts, "Receipts"),
-            (self._settings.widget, "Settings"),
+            (self._models.widget, _("Models")),
+            (self._own.widget, _("Your Own")),
+            (self._receipts, _("Receipts")),
+            (self._settings.widget, _("Settings")),
         ):
             self._pages.append_page(page, Gtk.Label(label=title))
         self._pages.connect("switch-page", self._turned)
@@ -86,11 +86,11 @@ class PanelWindow:
     def _show_own(self) -> None:
         self._pages.set_current_page(self._pages.page_num(self._own.widget))
 
-    def _back(self, *_: object) -> bool:
+    def _back(self, *ignored: object) -> bool:
         self._models.look()
         return False
 
-    def _turned(self, _: Any, page: Any, place: int) -> None:
+    def _turned(self, ignored: Any, page: Any, place: int) -> None:
         """The image may have other layers than when the page was seen last."""
         if page is self._receipts:
             for old in page.get_children():

@@ -25,7 +25,7 @@ from crossing import (  # noqa: E402
     pixels,
 )
 from gi.repository import Gegl, Gimp  # noqa: E402
-from vendored import arena, errors, host, receipt, toolbox, wire  # noqa: E402
+from vendored import _, arena, errors, host, receipt, toolbox, wire  # noqa: E402
 
 Returns = toolbox.Returns
 
@@ -79,7 +79,7 @@ class Placer:
         finally:
             image.undo_group_end()
         if not done:
-            raise _refused(f"the new layer “{made.get_name()}”")
+            raise _refused(_("the new layer “{name}”", name=made.get_name()))
 
     def open(
         self,
@@ -114,7 +114,7 @@ class Placer:
         image.undo_enable()
         if not done:
             image.delete()
-            raise _refused(f"the new image for “{source.name}”")
+            raise _refused(_("the new image for “{name}”", name=source.name))
         return image
 
     def select(self, layer: Any, source: host.Source, matte: bytes, label: receipt.Receipt) -> None:
@@ -153,7 +153,7 @@ class Placer:
             image.undo_group_end()
             Gimp.context_pop()
         if not done:
-            raise _refused("the selection")
+            raise _refused(_("the selection"))
         self._combine = Gimp.ChannelOps.ADD
 
     def note(self, layer: Any, label: receipt.Receipt) -> None:
@@ -259,4 +259,6 @@ def _fill(made: Any, native: Native, data: bytes) -> None:
 
 
 def _refused(what: str) -> errors.CouldNotBeDone:
-    return errors.CouldNotBeDone(f"GIMP did not take {what}. Undo takes back what there is of it.")
+    return errors.CouldNotBeDone(
+        _("GIMP did not take {what}. Undo takes back what there is of it.", what=what)
+    )

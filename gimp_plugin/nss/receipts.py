@@ -39,7 +39,7 @@ def of_image(image: Any) -> list[Labelled]:
         if name.startswith(PREFIX) and name != RECEIPT:
             tattoo = name.rpartition("-")[2]
             layer = names.get(int(tattoo)) if tattoo.isdigit() else None
-            found.append((layer or "a deleted layer", label_of(image, name)))
+            found.append((layer or _("a deleted layer"), label_of(image, name)))
     return [Labelled(name, label) for name, label in found if label is not None]
 
 
@@ -68,8 +68,8 @@ def show(found: list[Labelled]) -> None:
     from gi.repository import GimpUi, Gtk
 
     GimpUi.init("nss-receipts")
-    dialog = GimpUi.Dialog(title="NSS: Receipts", role="nss-receipts")
-    dialog.add_button("_Close", Gtk.ResponseType.CLOSE)
+    dialog = GimpUi.Dialog(title="NSS: " + _("Receipts"), role="nss-receipts")
+    dialog.add_button(_("_Close"), Gtk.ResponseType.CLOSE)
     dialog.set_default_size(_WIDTH, _HEIGHT if found else -1)
     dialog.get_content_area().pack_start(box(found), True, True, 0)
     dialog.show_all()
@@ -84,7 +84,7 @@ def box(found: list[Labelled]) -> Any:
 
     column = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=12, border_width=12)
     if not found:
-        text = "No layer of this image has a receipt: none is a result of NSS."
+        text = _("No layer of this image has a receipt: none is a result of NSS.")
         column.pack_start(Gtk.Label(label=text, xalign=0, wrap=True), False, False, 0)
         return column
     details = Gtk.TreeStore(str, str)
@@ -104,7 +104,7 @@ def _list(gtk: Any, found: list[Labelled], details: Any) -> Any:
         line.set_margin_start(6)
         rows.add(line)
 
-    def chosen(_: object, row: Any) -> None:
+    def chosen(ignored: object, row: Any) -> None:
         details.clear()
         if row is not None:
             _add_fields(details, None, receipt.to_dict(found[row.get_index()].receipt))
@@ -119,7 +119,7 @@ def _details(gtk: Any, details: Any) -> Any:
     for number in range(2):
         cell = gtk.CellRendererText(wrap_mode=_BY_WORD, wrap_width=_WRAP_WIDTH)
         tree.append_column(gtk.TreeViewColumn("", cell, text=number))
-    details.connect("row-inserted", lambda *_: tree.expand_all())
+    details.connect("row-inserted", lambda *ignored: tree.expand_all())
     tree.expand_all()
     return _scrolled(gtk, tree)
 

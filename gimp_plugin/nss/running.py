@@ -13,7 +13,7 @@ gi.require_version("Gimp", "3.0")
 from arguments import COMMERCIAL, filled, order_of  # noqa: E402
 from gi.repository import Gimp  # noqa: E402
 from layers import GimpHost  # noqa: E402
-from vendored import client, environment, errors, host, paths, receipt, settings, wire  # noqa: E402
+from vendored import _, client, environment, errors, host, ngettext, paths, receipt, settings, wire  # noqa: E402
 
 
 class Watcher:
@@ -22,7 +22,13 @@ class Watcher:
     def progress(self, event: wire.Progress | wire.Queued) -> None:
         """Text and bar in the image window."""
         if isinstance(event, wire.Queued):
-            Gimp.progress_set_text(f"Waiting behind {event.place} other job(s)")
+            Gimp.progress_set_text(
+                ngettext(
+                    "Waiting behind {count} other job",
+                    "Waiting behind {count} other jobs",
+                    event.place,
+                )
+            )
             return
         Gimp.progress_set_text(event.sentence())
         if event.total > 1:
@@ -44,7 +50,7 @@ def run(procedure: Any, mode: Any, image: Any, drawables: Any, config: Any, tool
         from setup_dialog import show
 
         if not show():
-            raise errors.Cancelled("Cancelled.")
+            raise errors.Cancelled(_("Cancelled."))
     worker = client.Client(paths.paths(), GimpHost.name, str(Gimp.version()))
     place = GimpHost(image, drawables, worker.paths)
 
@@ -62,7 +68,7 @@ def run(procedure: Any, mode: Any, image: Any, drawables: Any, config: Any, tool
 
         answer = ask(procedure, config, tool, place, order)
         if answer is None:
-            raise errors.Cancelled("Cancelled.")
+            raise errors.Cancelled(_("Cancelled."))
         consent, path = answer.consent, answer.path
     elif mode == Gimp.RunMode.NONINTERACTIVE:
         consent = host.ANY if config.get_property("consent") else ""
@@ -111,5 +117,9 @@ def _message(made: list[receipt.Receipt]) -> str:
     if last.model is None and last.fault is None:
         took = wire.duration(last.actual.total_seconds)
         title = receipt.tool_title(last.tool)
-        text = f"{title}: {last.path}, {took}. See Filters ▸ NSS ▸ Receipts."
-    return text if len(made) == 1 else f"{len(made)} layers done. The last one: {text}"
+        text = _("{tool}: classical, {took}. See Filters ▸ NSS ▸ Receipts.", tool=title, took=took)
+    return (
+        text
+        if len(made) == 1
+        else _("{count} layers done. The last one: {text}", count=len(made), text=text)
+    )

@@ -12,7 +12,7 @@ gi.require_version("Gtk", "3.0")
 
 from gi.repository import Gtk  # noqa: E402
 from limits import Limits  # noqa: E402
-from vendored import settings  # noqa: E402
+from vendored import _, settings  # noqa: E402
 
 _SPACING = 6
 
@@ -27,11 +27,13 @@ class SettingsBox:
             orientation=Gtk.Orientation.VERTICAL, spacing=_SPACING, border_width=12
         )
         self._commercial = Gtk.CheckButton.new_with_mnemonic(
-            "Only models that allow commercial _use"
+            _("Only models that allow commercial _use")
         )
         self._commercial.set_tooltip_text(
-            "Leaves out models whose licence forbids commercial use; another model, or the "
-            "classical path, does the work instead."
+            _(
+                "Leaves out models whose licence forbids commercial use; another model, or the "
+                "classical path, does the work instead."
+            )
         )
         self._commercial.connect("toggled", self._toggled)
         self._limits = Limits(file, changed)

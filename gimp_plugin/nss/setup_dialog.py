@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import gi
 import vendored
+from vendored import _
 
 gi.require_version("GimpUi", "3.0")
 gi.require_version("Gtk", "3.0")
@@ -41,8 +42,8 @@ class SetupDialog:
     def __init__(self, followed: guide.Guide) -> None:
         self._guide = followed
         self._view: guide.View | None = None
-        self._dialog = GimpUi.Dialog(title="NSS: Set Up", role="nss-setup")
-        self._dialog.add_button("C_lose", Gtk.ResponseType.CLOSE)
+        self._dialog = GimpUi.Dialog(title="NSS: " + _("Set Up"), role="nss-setup")
+        self._dialog.add_button(_("C_lose"), Gtk.ResponseType.CLOSE)
         self._dialog.set_default_size(_WIDTH, -1)
         self._title = _wrapped()
         self._text = _wrapped()
@@ -53,7 +54,7 @@ class SetupDialog:
         scrolled = Gtk.ScrolledWindow(shadow_type=Gtk.ShadowType.IN)
         scrolled.set_min_content_height(_LOG_HEIGHT)
         scrolled.add(self._log)
-        self._expander = Gtk.Expander(label="Log")
+        self._expander = Gtk.Expander(label=_("Log"))
         self._expander.add(scrolled)
         column = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=12, border_width=12)
         for widget in (self._title, self._text, self._bar, self._said, self._buttons):
@@ -109,7 +110,7 @@ class SetupDialog:
         else:
             self._dialog.get_widget_for_response(Gtk.ResponseType.CLOSE).grab_focus()
 
-    def _clicked(self, _: Any, action: guide.Action) -> None:
+    def _clicked(self, ignored: Any, action: guide.Action) -> None:
         folder: Path | None = None
         if action.asks_folder:
             chosen = folder_chosen(self._dialog, action.label)

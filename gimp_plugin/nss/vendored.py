@@ -7,6 +7,16 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING or find_spec("bridge") is None:
+    from shared_core.bridge import language
+    from shared_core.bridge.language import _, ngettext
+else:
+    from bridge import language
+    from bridge.language import _, ngettext
+
+# GIMP tells its plug-ins so which language it speaks.
+language.choose(language.of_environment())
+
+if TYPE_CHECKING or find_spec("bridge") is None:
     from shared_core.bridge import (
         arena,
         client,
@@ -69,6 +79,7 @@ def diagnostics() -> Any:
 
 
 __all__ = [
+    "_",
     "arena",
     "client",
     "consent",
@@ -80,6 +91,7 @@ __all__ = [
     "host",
     "lane",
     "logs",
+    "ngettext",
     "paths",
     "placement",
     "receipt",

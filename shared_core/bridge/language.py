@@ -181,7 +181,8 @@ def of_environment(environ: Mapping[str, str] | None = None) -> list[str]:
     """The languages that the environment asks for, as gettext and GIMP read it."""
     environ = os.environ if environ is None else environ
     found = [value for name in _UNIX[1:] if (value := environ.get(name, ""))][:1]
-    if found and found[0].split(".")[0] not in ("C", "POSIX") and environ.get("LANGUAGE"):
+    translated = not found or found[0].split(".")[0] not in ("C", "POSIX")
+    if environ.get("LANGUAGE") and translated:
         return environ["LANGUAGE"].split(":")
     return found or _of_system()
 

@@ -147,13 +147,17 @@ def _everywhere(work: Work) -> Made:
     overlap = -(-2 * face_detail.reach(size) // 8) * 8
     raised = mixed(lambda rgb: face_detail.enhance(rgb, size, sigma), 1 - strength)
     tiles = work.tiles(raised, TileRule(_CELL, overlap))
-    where = _("the selection") if work.selection is not None else _("the whole layer")
+    where = "the selection" if work.selection is not None else "the whole layer"
     return Made(
         tiles,
         _(
-            "classical {name} on {where}, since there was no face detector",
+            "classical {name} on the whole layer, since there was no face detector",
             name=face_detail.NAME,
-            where=where,
+        )
+        if work.selection is None
+        else _(
+            "classical {name} on the selection, since there was no face detector",
+            name=face_detail.NAME,
         ),
         {"where": where, "strength": strength, "sigma": round(sigma, 2)},
     )
