@@ -13,9 +13,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from shared_core.bridge.language import _
-
 from .bridge.errors import BadInput, CouldNotBeDone
+from .bridge.language import _
 from .curves import decode, encode, samples_table
 from .fill import TransparentFill
 

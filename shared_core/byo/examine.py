@@ -116,8 +116,13 @@ def _opened(path: Path) -> Session:
         return open_session(path)
     except SessionFailed as failed:
         raise CouldNotBeDone(
-            f"{path.name} cannot be loaded by onnxruntime {onnxruntime_version()} "
-            f"({failed.reason}). Export it for this version, with operators and types that it has."
+            _(
+                "{name} cannot be loaded by onnxruntime {onnxruntime_version} ({reason}). "
+                "Export it for this version, with operators and types that it has.",
+                name=path.name,
+                onnxruntime_version=onnxruntime_version(),
+                reason=failed.reason,
+            )
         ) from None
 
 
@@ -198,7 +203,11 @@ def _tile(told: Mapping[str, Any] | None) -> Floats | None:
 def _summary(card: Card, seconds: float, costs: Costs) -> str:
     """What a run takes, in one line."""
     rule = card.tile
-    what = f"A tile of {rule.sides[0]} × {rule.sides[1]}" if rule else "A run"
+    what = (
+        _("A tile of {height} × {width}", height=rule.sides[0], width=rule.sides[1])
+        if rule
+        else _("A run")
+    )
     needs = wire.megabytes(max(1, costs.session_bytes + costs.run_bytes))
     return _(
         "{what} took {time} here, with about {needs} of memory",

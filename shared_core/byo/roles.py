@@ -113,7 +113,7 @@ def _shape(value: Value) -> str:
 def _wrong_inputs(tool: str, inputs: Sequence[Value]) -> Misfit:
     has_mask = any(_MASK.search(value.name) for value in inputs) and tool != "remove-object"
     advice = (
-        "It looks like a model for Remove Object."
+        _("It looks like a model for Remove Object.")
         if has_mask
         else _("Choose another tool, or a file of the kind that this one takes.")
     )

@@ -72,14 +72,20 @@ def _check_scale(tool: str, sizes: Sizes) -> None:
     if tool == "upscale" and sizes.scale == 1:
         raise misfit(
             tool,
-            "what it makes is as large as what it is given, where an enlargement is expected",
-            "A model that cleans pictures is one for Denoise, one that sharpens them for Deblur.",
+            _("what it makes is as large as what it is given, where an enlargement is expected"),
+            _(
+                "A model that cleans pictures is one for Denoise, one that sharpens them for "
+                "Deblur."
+            ),
         )
     if tool in ("denoise", "deblur") and sizes.scale > 1:
         raise misfit(
             tool,
-            f"it enlarges {sizes.scale} times, where a picture of the same size is expected",
-            "Add it for Upscale.",
+            _(
+                "it enlarges {scale} times, where a picture of the same size is expected",
+                scale=sizes.scale,
+            ),
+            _("Add it for Upscale."),
         )
     whole = tool in ("remove-background", "colorize")
     if (sizes.part > 1 and not whole) or (

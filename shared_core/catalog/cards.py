@@ -12,10 +12,9 @@ from pathlib import Path, PurePosixPath
 
 import tomllib
 
-from shared_core.bridge.language import _
-
 from ..bridge import __version__
 from ..bridge.errors import CouldNotBeDone
+from ..bridge.language import _
 from ..bridge.toolbox import OWN, TOOLS
 from ..engine.recipe import Recipe
 from .card import (

@@ -12,9 +12,8 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from shared_core.bridge.language import _, joined, ngettext
-
 from ..bridge.errors import BadInput, NssError, UsageError
+from ..bridge.language import _, joined, ngettext
 from ..bridge.paths import paths
 from . import cards as catalogue
 from . import errand, own, parcel, tending

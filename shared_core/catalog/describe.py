@@ -11,8 +11,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from shared_core.bridge.language import _, looked_up
-
+from ..bridge.language import _, looked_up
 from ..bridge.wire import duration, megabytes
 from .card import HUB_DECLARED, Card, CardFile, TensorSpec
 from .store import ModelState

@@ -17,9 +17,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from types import FrameType
 
-from shared_core.bridge.language import _, packed
-
 from ..bridge.errors import Cancelled, CouldNotBeDone, NssError
+from ..bridge.language import _, packed
 from .store import Progress
 
 _PROGRESS_SECONDS = 0.1

@@ -10,9 +10,8 @@ import argparse
 import sys
 from collections.abc import Mapping
 
-from shared_core.bridge.language import _
-
 from ..bridge.errors import CouldNotBeDone, RealPathImpossible, UsageError
+from ..bridge.language import _
 from ..bridge.paths import paths
 from . import cards, errand, own, tending
 from .cards import Card

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from shared_core.bridge.language import _
-
 from ..bridge.errors import CouldNotBeDone
+from ..bridge.language import _
 from .card import Card, Tier
 from .manifest import NAME, size_of
 from .store import ModelState, Store

@@ -15,9 +15,8 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 
-from shared_core.bridge.language import _, packed, unpacked
-
 from ..bridge.errors import Cancelled
+from ..bridge.language import _, packed, unpacked
 from .card import Card, CardFile
 
 NAME = ".verified.json"

@@ -12,10 +12,9 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from shared_core.bridge.language import _
-
 from ..bridge import settings
 from ..bridge.errors import CouldNotBeDone, UsageError
+from ..bridge.language import _
 from ..bridge.paths import Paths
 from .card import Card
 from .manifest import NAME, lstat, sha256_of, stamp

@@ -12,9 +12,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from shared_core.bridge.language import _
-
 from ..bridge.errors import CouldNotBeDone
+from ..bridge.language import _
 from ..bridge.paths import Paths
 from ..bridge.toolbox import OWN
 from . import cards as catalogue

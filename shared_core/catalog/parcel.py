@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ..bridge.errors import Cancelled, CouldNotBeDone
+from ..bridge.language import _
 from .card import Card, CardFile
 from .manifest import file_key, is_whole, lstat, sha256_of, stamp
 from .shelf import Shelf

@@ -15,9 +15,8 @@ from typing import Any
 
 import tomllib
 
-from shared_core.bridge.language import _
-
 from ..bridge.errors import CouldNotBeDone
+from ..bridge.language import _
 from .card import Card, CardFile
 from .transfer.download import ask_hub
 

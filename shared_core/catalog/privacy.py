@@ -10,9 +10,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from shared_core.bridge.language import _
-
 from ..bridge import contacts
+from ..bridge.language import _
 from ..bridge.paths import Paths
 
 _MODELS = _("models, your own among them, and what was found out about their files")

@@ -14,9 +14,8 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
 
-from shared_core.bridge.language import _
-
 from ..bridge.errors import Cancelled, CouldNotBeDone, RealPathImpossible
+from ..bridge.language import _
 from ..bridge.locks import locked
 from ..bridge.paths import Paths
 from ..bridge.wire import megabytes

@@ -7,9 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import cast
 
-from shared_core.bridge.language import _
-
 from ..bridge.errors import CouldNotBeDone
+from ..bridge.language import _
 
 
 class Table:

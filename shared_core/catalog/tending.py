@@ -6,9 +6,8 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from shared_core.bridge.language import _
-
 from ..bridge.errors import CouldNotBeDone, UsageError
+from ..bridge.language import _
 from . import inventory, parcel
 from .card import Card
 from .cards import with_needs

@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from shared_core.bridge.language import _
-
 from .. import imagefile
 from ..bridge import (
     __version__,
@@ -30,6 +28,7 @@ from ..bridge.host import (
     Source,
     Task,
 )
+from ..bridge.language import _
 from ..bridge.paths import Paths
 from ..bridge.receipt import (
     Receipt,

@@ -15,8 +15,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from shared_core.bridge.language import _
-
 from ..bridge import wire
 from ..bridge.errors import (
     BadInput,
@@ -24,6 +22,7 @@ from ..bridge.errors import (
     CouldNotBeDone,
     UsageError,
 )
+from ..bridge.language import _
 from ..bridge.paths import (
     Paths,
     paths,

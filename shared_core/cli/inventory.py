@@ -11,13 +11,12 @@ from datetime import date, datetime, timezone
 from pathlib import Path
 from typing import Any, Literal
 
-from shared_core.bridge.language import _
-
 from ..bridge import (
     settings,
     wire,
 )
 from ..bridge.errors import UsageError
+from ..bridge.language import _
 from ..bridge.paths import paths
 from ..catalog import (
     inventory,

@@ -11,8 +11,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from shared_core.bridge.language import _, ngettext
-
 from ..bridge import (
     __version__,
     consent,
@@ -33,6 +31,7 @@ from ..bridge.host import (
     ask_plan,
     run_here,
 )
+from ..bridge.language import _, ngettext
 from ..bridge.paths import paths
 from . import (
     consent as cli_consent,

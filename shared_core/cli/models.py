@@ -9,13 +9,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from shared_core.bridge.language import _
-
 from ..bridge import launch
 from ..bridge.errors import (
     BadInput,
     UsageError,
 )
+from ..bridge.language import _
 from ..bridge.paths import paths
 from ..catalog import cards as catalogue
 from ..catalog import (

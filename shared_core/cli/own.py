@@ -14,6 +14,7 @@ from ..bridge import launch, wire
 from ..bridge.arena import Arena
 from ..bridge.client import Client
 from ..bridge.errors import BadInput, Cancelled, CouldNotBeDone, UsageError
+from ..bridge.language import _
 from ..bridge.paths import paths
 from .terminal import Screen, print_json, worker_client
 

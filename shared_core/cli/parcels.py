@@ -5,13 +5,12 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from shared_core.bridge.language import _
-
 from ..bridge.errors import (
     BadInput,
     CouldNotBeDone,
     NssError,
 )
+from ..bridge.language import _
 from ..bridge.paths import paths
 from ..catalog import cards as catalogue
 from ..catalog import (

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from shared_core.bridge.language import _, ngettext
-
+from ..bridge.language import _, ngettext
 from ..bridge.paths import Paths
 from ..bridge.shop import privacy as told
 from ..catalog import privacy

@@ -7,10 +7,9 @@ import sys
 from dataclasses import replace
 from typing import Any
 
-from shared_core.bridge.language import _
-
 from ..bridge import settings
 from ..bridge.errors import UsageError
+from ..bridge.language import _
 from ..bridge.paths import paths
 from ..bridge.settings import Settings
 from .terminal import print_json

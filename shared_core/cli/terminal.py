@@ -8,13 +8,12 @@ import sys
 import threading
 from typing import Any
 
-from shared_core.bridge.language import _, ngettext
-
 from ..bridge import (
     __version__,
     wire,
 )
 from ..bridge.client import Client
+from ..bridge.language import _, ngettext
 from ..bridge.paths import paths
 from ..catalog.store import Progress
 

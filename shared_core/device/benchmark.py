@@ -12,9 +12,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from shared_core.bridge.language import _
-
 from ..bridge.errors import Cancelled
+from ..bridge.language import _
 from ..engine.placement import heavy_share
 from .profile import CPU_PROVIDER
 

@@ -17,9 +17,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from shared_core.bridge.language import _, joined
-
 from ..bridge.errors import Cancelled
+from ..bridge.language import _, joined
 from .adapters import FoundAdapter, find_adapters, judge_adapter, merely_busy
 from .adapters_vulkan import scan
 from .libraries import (

@@ -14,9 +14,8 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
-from shared_core.bridge.language import packed, unpacked
-
 from ..bridge.files import replace_text
+from ..bridge.language import packed, unpacked
 
 SCHEMA = 1
 CPU_PROVIDER = "CPUExecutionProvider"

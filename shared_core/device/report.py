@@ -6,8 +6,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from shared_core.bridge.language import _, joined, ngettext
-
+from ..bridge.language import _, joined, ngettext
 from ..bridge.wire import duration, megabytes
 from .libraries import PROJECT, REMOTE
 from .profile import DISTURBED_SHARE

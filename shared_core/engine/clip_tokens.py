@@ -15,9 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import AddedToken, Regex, Tokenizer, models, normalizers, pre_tokenizers
 
-from shared_core.bridge.language import _
-
 from ..bridge.errors import CouldNotBeDone
+from ..bridge.language import _
 
 LENGTH = 77
 _START, _END = "<|startoftext|>", "<|endoftext|>"

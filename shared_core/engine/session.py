@@ -20,9 +20,8 @@ import numpy as np
 import onnxruntime as ort  # type: ignore[import-untyped,unused-ignore]
 from numpy.typing import NDArray
 
-from shared_core.bridge.language import _
-
 from ..bridge.errors import Cancelled, CouldNotBeDone
+from ..bridge.language import _
 from .memory import available_bytes, usable_threads
 from .placement import heavy_share
 

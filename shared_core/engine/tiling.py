@@ -9,9 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from shared_core.bridge.language import _
-
 from ..bridge.errors import Cancelled
+from ..bridge.language import _
 from ..pixels import Box, Picture, WrongOutput
 from .grid import Grid, Span, plan_tiles
 

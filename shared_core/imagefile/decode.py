@@ -11,12 +11,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from shared_core.bridge.language import _
-
 from ..bridge import labels
 from ..bridge.errors import BadInput, CouldNotBeDone
 from ..bridge.labels import jpeg, png
 from ..bridge.labels.files import Damaged, Reader
+from ..bridge.language import _
 from . import header as headers
 from . import tiffdecode
 from .model import DEPTHS, Image

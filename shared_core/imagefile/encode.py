@@ -12,13 +12,12 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
-from shared_core.bridge.language import _
-
 from .. import curves
 from ..bridge import labels, receipt
 from ..bridge.errors import CouldNotBeDone, NssError
 from ..bridge.labels import png
 from ..bridge.labels.files import replacing
+from ..bridge.language import _
 from . import profile, target
 from .model import Image
 

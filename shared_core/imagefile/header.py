@@ -9,11 +9,10 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from shared_core.bridge.language import _
-
 from ..bridge.errors import BadInput
 from ..bridge.labels import jpeg, png, tiff, webp
 from ..bridge.labels.files import Damaged, Reader, inflate, kind_of
+from ..bridge.language import _
 from .model import MAX_PIXELS, MAX_SIDE
 
 _KINDS = _("PNG, TIFF, JPEG or WebP")

@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from shared_core.bridge.language import _
-
 from ..bridge.errors import CouldNotBeDone, UsageError
+from ..bridge.language import _
 
 _FORMATS = {".png": "png", ".tif": "tiff", ".tiff": "tiff"}
 

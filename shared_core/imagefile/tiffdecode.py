@@ -12,10 +12,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from shared_core.bridge.language import _
-
 from ..bridge.labels import tiff
 from ..bridge.labels.files import Damaged, Reader
+from ..bridge.language import _
 from .header import Header, Unsupported
 from .model import DEPTHS, MAX_PIXELS, Image
 from .opencv import imdecode

@@ -12,9 +12,8 @@ import stat
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from shared_core.bridge.language import _
-
 from ..bridge.errors import CouldNotBeDone
+from ..bridge.language import _
 from ..bridge.paths import Paths, private_folder
 from .places import Gimp, Krita
 from .plugins import GIMP, GIMP_MAIN, KRITA

@@ -9,11 +9,10 @@ import importlib.metadata
 from dataclasses import dataclass
 from pathlib import Path
 
-from shared_core.bridge.language import _
-
 from .. import bridge
 from ..bridge import language
 from ..bridge.errors import CouldNotBeDone
+from ..bridge.language import _
 from .krita_files import action_file, manual
 
 KRITA, GIMP = "nss_krita", "nss"

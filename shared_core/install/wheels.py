@@ -15,9 +15,8 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-from shared_core.bridge.language import _
-
 from ..bridge.errors import CouldNotBeDone
+from ..bridge.language import _
 from .plugins import PROJECT, Wheel
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)

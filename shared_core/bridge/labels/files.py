@@ -48,7 +48,7 @@ class Reader:
     def text(self, offset: int, length: int) -> bytes:
         """Like ``at``, for texts and profiles: no more than ``MAX_TEXT`` bytes."""
         if length > MAX_TEXT:
-            raise Damaged("a text or profile in it is longer than 16 MB")
+            raise Damaged(_("a text or profile in it is longer than 16 MB"))
         return self.at(offset, length)
 
     def copy(self, offset: int, length: int, out: BinaryIO) -> None:
@@ -68,7 +68,7 @@ def inflate(data: bytes) -> bytes:
     except zlib.error:
         raise Damaged(_("a compressed text in it is damaged")) from None
     if len(text) > MAX_TEXT:
-        raise Damaged("a text or profile in it is longer than 16 MB")
+        raise Damaged(_("a text or profile in it is longer than 16 MB"))
     if not unpacker.eof:
         raise Damaged(_("a compressed text in it is cut off"))
     return text

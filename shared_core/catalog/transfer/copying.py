@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ...bridge.errors import Cancelled, CouldNotBeDone
+from ...bridge.language import _
 from ..manifest import lstat, sha256_of
 from .download import free_space
 

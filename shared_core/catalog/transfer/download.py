@@ -19,10 +19,9 @@ from contextvars import ContextVar
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, TypeVar
 
-from shared_core.bridge.language import _
-
 from ...bridge import contacts
 from ...bridge.errors import Cancelled, CouldNotBeDone
+from ...bridge.language import _
 from ...bridge.paths import Paths, paths
 from ...bridge.wire import duration, megabytes
 from ..cards import Card, CardFile

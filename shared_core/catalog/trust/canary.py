@@ -18,6 +18,8 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
+from shared_core.bridge.language import _
+
 from ...engine.session import RunFailed, Session, SessionFailed, open_session
 from ..card import CLASSES, MATTE, RESIDUAL, Card, TensorSpec, from_json
 from ..contract import Shown, fed, matched, planes, undone

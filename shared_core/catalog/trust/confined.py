@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from ...bridge.errors import Cancelled, CouldNotBeDone, NssError
+from ...bridge.language import _
 from ...bridge.launch import scrubbed
 from ...child import NO_WINDOW, Child, ChildDied
 from ...speech import Speech

@@ -13,9 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from shared_core.bridge.language import _
-
 from ...bridge.errors import CouldNotBeDone
+from ...bridge.language import _
 from ..manifest import Identity, identity, lstat
 from .external_data import ExternalData
 from .formats import HEAD_BYTES, something_else

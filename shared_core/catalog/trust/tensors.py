@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from shared_core.bridge.language import _
+
 from .protobuf import BYTES, VARINT, Field, Malformed, Reader, signed
 
 # The largest single tensor of the models that this program is for has 0.2 GB, of a language model

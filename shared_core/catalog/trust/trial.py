@@ -10,9 +10,8 @@ from collections.abc import Callable
 from datetime import datetime, timezone
 from pathlib import Path, PurePosixPath
 
-from shared_core.bridge.language import _
-
 from ...bridge.errors import CouldNotBeDone
+from ...bridge.language import _
 from ...engine.memory import available_bytes
 from ..card import Card, to_json
 from ..manifest import Trial
