@@ -160,7 +160,7 @@ def _uninstall(options: argparse.Namespace) -> int:
     if not everything:
         ledger.unmake()
         return 0
-    if where.runtime.is_dir() and not flow.retire(where, lambda *_: None, lambda: True):
+    if where.runtime.is_dir() and not flow.retire(where, lambda *ignored: None, lambda: True):
         raise CouldNotBeDone(_("A tool is running. Wait until it is done, and uninstall again."))
     made = ledger.folders()
     left = [folder for folder in own if not environment.delete(folder)]
@@ -204,7 +204,7 @@ def _setup(options: argparse.Namespace) -> int:
         return _status(options, where)
     wish = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: wish.set())
+        signal.signal(number, lambda *ignored: wish.set())
     if options.remove:
         print(flow.remove(where, _tell, wish.is_set))
         return 0
