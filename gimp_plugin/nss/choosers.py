@@ -24,7 +24,7 @@ def folder_chosen(window: Any, title: str, fill: bool = False) -> str:
 def file_chosen(window: Any, title: str, pattern: str, kind: str) -> str:
     """A file that the user picks, of ``kind`` first; "" for none."""
     chooser = Gtk.FileChooserNative.new(title, window, Gtk.FileChooserAction.OPEN, None, None)
-    for name, one in ((kind, pattern), ("All files", "*")):
+    for name, one in ((kind, pattern), (_("All files"), "*")):
         chooser.add_filter(_filter(name, [one]))
     return _chosen(chooser)
 

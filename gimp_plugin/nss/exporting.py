@@ -13,7 +13,7 @@ gi.require_version("Gimp", "3.0")
 import metadata  # noqa: E402
 import receipts  # noqa: E402
 from gi.repository import Gimp, Gio  # noqa: E402
-from vendored import errors, export  # noqa: E402
+from vendored import _, errors, export  # noqa: E402
 
 # Switched off in a fresh profile: what a file needs to look right and to be known.
 _WANTED = ("include-color-profile", "include-exif", "include-iptc", "include-xmp")
@@ -41,7 +41,9 @@ def _merge(image: Any) -> None:
     """Leave what is seen alone: a TIFF would get a page of each layer, also of hidden ones."""
     shown = [layer for layer in image.get_layers() if layer.get_visible()]
     if not shown:
-        raise errors.BadInput("No layer is visible, so there is nothing to export. Show one first.")
+        raise errors.BadInput(
+            _("No layer is visible, so there is nothing to export. Show one first.")
+        )
     merged = image.merge_visible_layers(Gimp.MergeType.CLIP_TO_IMAGE)
     for layer in image.get_layers():
         if layer.get_id() != merged.get_id():
@@ -64,8 +66,12 @@ def _writer(image: Any, kind: str) -> Callable[[Path], None]:
         if values.index(0) != Gimp.PDBStatusType.SUCCESS:
             said = Gimp.get_pdb().get_last_error()
             raise errors.CouldNotBeDone(
-                f"GIMP's own exporter did not write the {kind}: {str(said).rstrip('.')}. Choose "
-                "another kind of file, name or folder."
+                _(
+                    "GIMP's own exporter did not write the {kind}: {said}. Choose another kind "
+                    "of file, name or folder.",
+                    kind=kind,
+                    said=str(said).rstrip("."),
+                )
             )
 
     return write
@@ -80,7 +86,7 @@ def chosen(image: Any) -> Path | None:
 
     GimpUi.init("nss-export")
     file = image.get_exported_file() or image.get_imported_file() or image.get_file()
-    usual = Path(file.get_path()) if file is not None and file.get_path() else Path("Untitled")
+    usual = Path(file.get_path()) if file is not None and file.get_path() else Path(_("Untitled"))
     kinds = [(kind, [f"*{one}" for one in endings]) for kind, endings in export.KINDS]
     first = usual.with_suffix(export.KINDS[0][1][0])
     name, kind = new_file_chosen(export.TITLE, first, kinds)

@@ -27,7 +27,7 @@ from crossing import (  # noqa: E402
 from gi.repository import Gegl, Gimp  # noqa: E402
 from parasites import label_of  # noqa: E402
 from placing import Kept, Native, Placer  # noqa: E402
-from vendored import arena, errors, host, paths, receipt, toolbox, wire, words  # noqa: E402
+from vendored import _, arena, errors, host, paths, receipt, toolbox, wire, words  # noqa: E402
 
 Returns = toolbox.Returns
 _NO_LAYER = "Canvas"

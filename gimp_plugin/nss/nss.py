@@ -18,7 +18,7 @@ gi.require_version("Gimp", "3.0")
 
 from arguments import FLAGS, declare, filled  # noqa: E402
 from gi.repository import Gimp, Gio, GLib  # noqa: E402
-from vendored import client, environment, errors, export, paths, toolbox, wire  # noqa: E402
+from vendored import _, client, environment, errors, export, paths, toolbox, wire  # noqa: E402
 
 PREFIX = "plug-in-nss-"
 RECEIPTS = PREFIX + "receipts"
@@ -92,11 +92,11 @@ def export_labelled(
     if mode == Gimp.RunMode.INTERACTIVE:
         target = exporting.chosen(image)
         if target is None:
-            raise errors.Cancelled("Cancelled.")
+            raise errors.Cancelled(_("Cancelled."))
         config.set_property("file", Gio.File.new_for_path(str(target)))
     file = config.get_property("file")
     if file is None or not file.get_path():
-        raise errors.UsageError("Name the file that is to be written, as the argument file.")
+        raise errors.UsageError(_("Name the file that is to be written, as the argument file."))
     said, found = exporting.export_to(image, Path(file.get_path()))
     if mode != Gimp.RunMode.NONINTERACTIVE:
         Gimp.message(said)
@@ -197,24 +197,27 @@ class Nss(Gimp.PlugIn):
         )
         procedure.set_documentation(
             export.HELP,
-            f"{export.HELP} The strongest source type wins. GIMP's own exporter writes the file; "
-            "the image keeps its name, and is saved or not as before.",
+            _(
+                "{help} The strongest source type wins. GIMP's own exporter writes the file; "
+                "the image keeps its name, and is saved or not as before.",
+                help=export.HELP,
+            ),
             name,
         )
         procedure.add_file_argument(
             "file",
             "_File",
-            "The file that is written; its ending says whether as PNG, TIFF or JPEG.",
+            _("The file that is written; its ending says whether as PNG, TIFF or JPEG."),
             Gimp.FileChooserAction.SAVE,
             True,
             None,
             FLAGS,
         )
         procedure.add_string_return_value(
-            "receipts", "Receipts", "The receipts in the file, a JSON list.", "", FLAGS
+            "receipts", _("Receipts"), _("The receipts in the file, a JSON list."), "", FLAGS
         )
         procedure.add_string_return_value(
-            "text", "Text", "What was exported, in a sentence.", "", FLAGS
+            "text", _("Text"), _("What was exported, in a sentence."), "", FLAGS
         )
         return procedure
 

@@ -11,7 +11,7 @@ import gi
 gi.require_version("Gimp", "3.0")
 
 from parasites import PREFIX, RECEIPT, label_of  # noqa: E402
-from vendored import receipt  # noqa: E402
+from vendored import _, receipt  # noqa: E402
 
 _WIDTH, _HEIGHT, _LIST_HEIGHT = 560, 520, 140
 _WRAP_WIDTH = 240

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .errors import BadInput, CouldNotBeDone
+from .language import _, ngettext
 
 if TYPE_CHECKING:
     from .receipt import Receipt
@@ -18,8 +19,8 @@ KINDS = (
     ("TIFF", (".tif", ".tiff")),
     ("JPEG", (".jpg", ".jpeg")),
 )
-TITLE = "Export with Label"
-HELP = (
+TITLE = _("Export with Label")
+HELP = _(
     "Exports the picture as PNG, TIFF or JPEG, with the receipts of all visible layers and the "
     "IPTC digital source type in the file."
 )
@@ -30,16 +31,20 @@ def kind_of(target: Path) -> str:
     for kind, endings in KINDS:
         if target.suffix.lower() in endings:
             return kind
-    known = ", ".join(endings[0] for _, endings in KINDS)
+    known = ", ".join(endings[0] for _kind, endings in KINDS)
     raise BadInput(
-        f"{target.name} is to be no PNG, TIFF or JPEG, and only these can hold a label. "
-        f"Choose a name that ends in {known}."
+        _(
+            "{name} is to be no PNG, TIFF or JPEG, and only these can hold a label. Choose a "
+            "name that ends in {known}.",
+            name=target.name,
+            known=known,
+        )
     )
 
 
 def with_ending(name: str, kind: str) -> str:
     """The name of a file of this kind: what it lacks of an ending is added."""
-    if any(name.lower().endswith(ending) for _, endings in KINDS for ending in endings):
+    if any(name.lower().endswith(ending) for _kind, endings in KINDS for ending in endings):
         return name
     return name + dict(KINDS)[kind][0]
 
@@ -63,20 +68,33 @@ def export(target: Path, receipts: Sequence[Receipt], write: Callable[[Path], ob
         write(fresh)
         if not fresh.stat().st_size:
             raise CouldNotBeDone(
-                f"The editor wrote nothing into {target}. Export it in the editor's own way to see "
-                "what it says, and label it then: nss receipt --embed DOCUMENT -o FILE."
+                _(
+                    "The editor wrote nothing into {target}. Export it in the editor's own way "
+                    "to see what it says, and label it then: nss receipt --embed DOCUMENT -o "
+                    "FILE.",
+                    target=target,
+                )
             )
         if wanted:
             labels.embed(fresh, wanted)
         source_type = labels.read_source_type(fresh)
         if wanted and labels.read(fresh) != wanted:
-            raise CouldNotBeDone(f"The label could not be read back from the {kind}. Try again.")
+            raise CouldNotBeDone(
+                _("The label could not be read back from the {kind}. Try again.", kind=kind)
+            )
     return _sentence(target, len(wanted), source_type)
 
 
 def _sentence(target: Path, receipts: int, source_type: str | None) -> str:
     if not receipts:
-        return f"{target.name}: exported without a label, since no visible layer has a receipt."
-    count = "1 receipt" if receipts == 1 else f"{receipts} receipts"
-    kind = source_type.rpartition("/")[2] if source_type else "none"
-    return f"{target.name}: exported with {count}, digital source type {kind}."
+        return _(
+            "{file}: exported without a label, since no visible layer has a receipt.",
+            file=target.name,
+        )
+    return ngettext(
+        "{file}: exported with {count} receipt, digital source type {kind}.",
+        "{file}: exported with {count} receipts, digital source type {kind}.",
+        receipts,
+        file=target.name,
+        kind=source_type.rpartition("/")[2] if source_type else _("none"),
+    )

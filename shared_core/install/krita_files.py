@@ -6,6 +6,7 @@ import html
 from xml.sax.saxutils import escape
 
 from ..bridge import export, placement, toolbox
+from ..bridge.language import ENGLISH, _, within
 
 # Krita reads the flags as binary digits: 1 is "a picture is open".
 _NEEDS_PICTURE = "1"
@@ -19,12 +20,12 @@ def action_file() -> str:
         for t in toolbox.TOOLS
     ]
     entries.append(_action("nss_export_labelled", f"{export.TITLE}…", export.HELP, _NEEDS_PICTURE))
-    text = "Downloads, verifies and removes models, and says what this machine runs."
-    entries.append(_action("nss_models_open", "Models…", text, "0"))
-    text = "Sets up, repairs or removes the program that does the work."
-    entries.append(_action("nss_setup_open", "Set Up…", text, "0"))
-    text = "Copies what a report of a fault needs; no names, paths or pictures are in it."
-    entries.append(_action("nss_diagnostics_copy", "Copy Diagnostics", text, "0"))
+    text = _("Downloads, verifies and removes models, and says what this machine runs.")
+    entries.append(_action("nss_models_open", _("Models…"), text, "0"))
+    text = _("Sets up, repairs or removes the program that does the work.")
+    entries.append(_action("nss_setup_open", _("Set Up…"), text, "0"))
+    text = _("Copies what a report of a fault needs; no names, paths or pictures are in it.")
+    entries.append(_action("nss_diagnostics_copy", _("Copy Diagnostics"), text, "0"))
     return (
         '<?xml version="1.0" encoding="UTF-8"?>\n'
         '<ActionCollection version="2" name="Scripts">\n'
