@@ -138,6 +138,9 @@ class OwnBox:
         self._cancel.set_visible(view.doing is not None)
         say(self._said, views.told(view.said, view.failed))
         self._buttons.show_actions(view.actions, enabled=view.doing is None)
+        if view.doing is None and self._window.get_focus() is None and self.widget.get_mapped():
+            # The button that had the keyboard is gone.
+            self._choose.grab_focus()
         return True
 
     def _show_findings(self, view: own.OwnView) -> None:
