@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from . import layers, placing, reading, receipts
+from . import placing, reading, receipts
 from .form import ToolForm
 from .log import guarded
 from .machine_line import MachineLine
@@ -19,8 +19,9 @@ from .receipts_box import ReceiptsBox
 from .run_bar import RunBar
 from .run_options import RunOptions
 from .runner import Outcome, Runner
+from .starter import Starter
 from .tool_list import ToolList
-from .vendored import again, environment, host, paths, toolbox, wire, words
+from .vendored import environment, host, paths, toolbox, wire, words
 from .whereabouts import Glimpse, Whereabouts, glimpse
 from .windows import Windows
 
@@ -60,6 +61,7 @@ class NssPanel(QtWidgets.QWidget):
         self._paths = places
         self._where = Whereabouts(dock)
         self._windows = Windows(places, self._where, counter)
+        self._starter = Starter(runner, places, self._where, self.tell)
         # What the plans that are shown were made for.
         self._seen: Glimpse | None = None
         self._own_run = False
@@ -378,43 +380,29 @@ class NssPanel(QtWidgets.QWidget):
         self._kept = self._options.look()
         self._start(self._order(path=wire.REAL))
 
-    def _start(self, order: host.Order, nodes: Sequence[Any] | None = None) -> None:
-        """Run a tool on the selected layers, or on others."""
-        if self._runner.busy:
-            return
-        document = self._where.document()
-        if document is None:
-            self.tell("No picture is open. Open one and try again.")
-            return
-        self._own_run = True
-        chosen = self._where.nodes() if nodes is None else nodes
-        place = layers.KritaHost(document, chosen, self._paths, self._where.window())
-        self._runner.run(place, order, place.title, len(chosen))
+    def _start(self, order: host.Order) -> None:
+        self._begin(lambda: self._starter.start(order))
 
     @guarded
     def _run_again(self, label: receipts.Labelled) -> None:
-        self._once_more(label, None)
+        self._begin(lambda: self._starter.once_more(label, self._options.look()))
 
     @guarded
     def _retry_real(self, label: receipts.Labelled) -> None:
-        self._once_more(label, wire.REAL)
+        self._begin(lambda: self._starter.once_more(label, self._options.look(), wire.REAL))
 
-    def _once_more(self, label: receipts.Labelled, path: str | None) -> None:
-        document = self._where.document()
-        source = receipts.node_of(document, label.source) if document is not None else None
-        if source is None:
-            self.tell("The layer that it was made from is not there any more. Undo its deletion.")
+    def _begin(self, start: Callable[[], bool]) -> None:
+        """Begin a run that is this panel's own; it may be at its end before ``start`` returns."""
+        if self._runner.busy:
             return
-        order = again.order_again(label.receipt, self._options.look(), path)
-        self._start(order, [source])
+        self._own_run = True
+        if not start():
+            self._own_run = False
 
     @guarded
     def _select_layer(self, label: receipts.Labelled) -> None:
-        document = self._where.document()
-        node = receipts.node_of(document, label.uuid) if document is not None else None
-        if node is not None:
-            document.setActiveNode(node)
-            self.look_soon()
+        self._where.select(label.uuid)
+        self.look_soon()
 
     def _prepare(self, order: host.Order) -> None:
         """Show what was asked for and is not possible yet, with what it takes."""

@@ -11,6 +11,7 @@ from typing import Any
 
 from krita import Krita
 
+from . import receipts
 from .qt import owned
 
 
@@ -57,6 +58,17 @@ class Whereabouts:
         """The selected layers, from bottom to top."""
         view = self.view()
         return owned(view.selectedNodes()) if view is not None else []
+
+    def node(self, uuid: str) -> Any:
+        """The layer of the document with this id, or None."""
+        document = self.document()
+        return receipts.node_of(document, uuid) if document is not None else None
+
+    def select(self, uuid: str) -> None:
+        """Make a layer the active one, where it is there."""
+        node = self.node(uuid)
+        if node is not None:
+            self.document().setActiveNode(node)
 
 
 def glimpse(document: Any, node: Any, layers: int) -> Glimpse:
