@@ -311,6 +311,8 @@ class NssPanel(QtWidgets.QWidget):
         self._receipts.show_layer(document, node)
         found = glimpse(document, node, len(self._where.nodes()))
         if self._stale or found != self._seen or kept != self._kept:
+            if self._seen is None or found.layer != self._seen.layer:
+                self._tool.show_nothing()
             self._seen, self._kept, self._stale = found, kept, False
             self._look_at(document, node, found)
 

@@ -84,8 +84,9 @@ class ToolList(QtWidgets.QTreeWidget):
         self._show(tool_id, Shown(Sign.IMPOSSIBLE, words, sentence, able))
 
     def show_waiting(self, tool_id: str) -> None:
-        """Nobody knows yet."""
-        self._show(tool_id, Shown(Sign.UNKNOWN, _WAITING, ""))
+        """Nobody knows yet; what was known of the same layer stays meanwhile, without a flicker."""
+        if not self._shown[tool_id].words:
+            self._show(tool_id, Shown(Sign.UNKNOWN, _WAITING, ""))
 
     def show_nothing(self) -> None:
         """There is nothing that a tool could be used on."""
