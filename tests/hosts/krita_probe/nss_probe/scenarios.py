@@ -177,9 +177,12 @@ def menu_entries(found):
         clipboard.clear()
         dialogs = []
         # What is modal keeps the entry from coming back.
-        QtCore.QTimer.singleShot(1500, lambda dialogs=dialogs: dismiss(dialogs))
+        patience = QtCore.QTimer()
+        patience.setSingleShot(True)
+        patience.timeout.connect(lambda dialogs=dialogs: dismiss(dialogs))
+        patience.start(1000)
         action.trigger()
-        yield 1600
+        patience.stop()
         if "Copy" in action.text():
             yield clipboard.text
         yield 300
