@@ -13,6 +13,8 @@ def wrapped(name: str) -> Any:
     label = QtWidgets.QLabel()
     label.setObjectName(name)
     label.setWordWrap(True)
+    # A hash has no place where a line could break.
+    label.setMinimumWidth(1)
     label.setTextFormat(QtCore.Qt.TextFormat.PlainText)
     label.setTextInteractionFlags(QtCore.Qt.TextInteractionFlag.TextSelectableByMouse)
     return label

@@ -80,6 +80,7 @@ def gallery(found):
     yield FLOATING_MS
     shoot(found, "result", window())
     panel.fields()
+    yield 300
     into_sight(panel.receipt_details)
     yield 500
     shoot(found, "history", panel.frame)
@@ -137,7 +138,7 @@ def download(found, doc, node):
     panel.consent.setChecked(True)
     panel.apply.click()
     yield lambda: "MB" in panel.status.text()
-    yield 1500
+    yield 3000
     shoot(found, "progress", panel.frame)
     yield panel.idle
     yield panel.dock.settled
