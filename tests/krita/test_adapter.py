@@ -11,7 +11,8 @@ import pytest
 
 HERE = Path(__file__).parent
 CASES = {
-    "tools": ("adapter_cases.py", "kinds_cases.py", "panel_cases.py", "setup_cases.py"),
+    "tools": ("adapter_cases.py", "kinds_cases.py"),
+    "panel": ("panel_cases.py", "setup_cases.py"),
     "models": ("models_cases.py", "own_cases.py"),
 }
 
