@@ -67,7 +67,7 @@ SCENES = {
 }
 WHOLE_WINDOW = ("menu", "result")
 # Where the menu is.
-MENU = {"Krita": (0, 4, 840, 600), "GIMP": (370, 0, 490, 830)}
+MENU = {"Krita": (0, 4, 840, 700), "GIMP": (370, 0, 490, 830)}
 # What the window manager draws around a window.
 FRAME, TITLE = 1, 20
 Place = tuple[int, int, int, int]
