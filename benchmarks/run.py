@@ -20,7 +20,10 @@ from pictures import IMAGES
 from report import Section, aims_table
 
 # What is measured of the whole, and of single tools on the photographs.
-WHOLE = ("startup", "transport", "quality", "memory", "overhead", "prediction")
+WHOLE = (
+    *("startup", "transport", "quality", "memory", "overhead", "prediction"),
+    *("instant", "scaling", "growth", "transfer", "functions"),
+)
 TOOLS = (
     "remove_background",
     "remove_object",
@@ -33,7 +36,9 @@ TOOLS = (
 )
 # These start real editors, which not every machine can: only where they are asked for.
 EDITORS = ("editor_start",)
-PARTS = (*WHOLE, *TOOLS, *EDITORS)
+# These install another program first, in an environment that is thrown away.
+PEERS = ("cutout_peers",)
+PARTS = (*WHOLE, *TOOLS, *PEERS, *EDITORS)
 HEAD = (
     "# Benchmarks\n\nMade by `python benchmarks/run.py` (`make bench`); every part says by which "
     "command, when, on what machine and under which load it was measured. Ratios are taken "
@@ -79,7 +84,7 @@ def main() -> int:
     parser.add_argument("--write", type=Path, metavar="FILE", help="keep the tables as Markdown")
     options = parser.parse_args()
     print(HEAD, end="\n\n")
-    for part in options.only or (*WHOLE, *TOOLS):
+    for part in options.only or (*WHOLE, *TOOLS, *PEERS):
         text = _measured(part, options.full)
         print(text, end="\n\n", flush=True)
         if options.write:

@@ -8,14 +8,14 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import psutil
 
-from shared_core.bridge import __version__, launch, wire
+from shared_core.bridge import __version__, launch, toolbox, wire
 from shared_core.bridge.arena import Arena
 from shared_core.bridge.client import Client
 from shared_core.bridge.errors import WorkerLost
@@ -100,27 +100,46 @@ class Job:
 
 
 @contextlib.contextmanager
-def job(shop: Workshop, tool: str, path: str, rgba: Any) -> Iterator[Job]:
-    """A job on ``rgba`` (h×w×4 u8) with its files and a connection of its own."""
+def job(
+    shop: Workshop,
+    tool: str,
+    path: str,
+    rgba: Any,
+    parameters: Mapping[str, Any] | None = None,
+    selection: Any = None,
+) -> Iterator[Job]:
+    """A job on ``rgba`` (h×w×4 u8) with its files and a connection of its own.
+
+    ``selection`` is h×w u8, for tools that need one.
+    """
     height, width = rgba.shape[:2]
+    values = toolbox.tool(tool).parse(parameters or {})
+    size = toolbox.tool(tool).result_size(values, width, height)
     client = shop.client()
+    mask = None
     with Arena(shop.paths) as arena:
         source = arena.create(width, height, "u8", "rgba")
-        result = arena.create(width, height, "u8", "rgba")
+        result = arena.create(*size, "u8", "rgba")
         arena.write(source, memoryview(rgba).cast("B"))
-        yield Job(client, wire.StartJob(tool, source, result, path=path))
+        if selection is not None:
+            mask = arena.create(width, height, "u8", "mask")
+            arena.write(mask, memoryview(selection).cast("B"))
+        order = wire.StartJob(tool, source, result, mask=mask, path=path, parameters=values)
+        yield Job(client, order)
     client.close()
 
 
 @contextlib.contextmanager
-def opened(variants: Mapping[str, Variant] | None = None) -> Iterator[Workshop]:
-    """A workshop with twins of the catalogue's models; its worker ends with the block.
+def opened(
+    variants: Mapping[str, Variant] | None = None, models: Sequence[str] = MODELS
+) -> Iterator[Workshop]:
+    """A workshop with twins of ``models`` of the catalogue; its worker ends with the block.
 
     The runner stays for the whole block, since it would else be ended while other things run.
     """
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="nss-bench-")))
-        write_catalogue(folder / "cards", folder / "hub", variants, models=MODELS)
+        write_catalogue(folder / "cards", folder / "hub", variants, models=models)
         hub = stack.enter_context(Hub(folder / "hub"))
         stack.enter_context(
             _environment(
