@@ -8,7 +8,7 @@ from typing import Any
 from .log import guarded
 from .parts import let_shrink
 from .qt import QtCore, QtWidgets, Signal
-from .vendored import consent, toolbox, wire
+from .vendored import _, consent, toolbox, wire
 
 # What a narrow panel shows of a check box's text; the rest goes on a second line.
 _LONG_QUESTION = 22
@@ -34,8 +34,12 @@ class ConsentBox(QtWidgets.QWidget):
         self._box.setObjectName("nss_consent")
         let_shrink(self._box)
         self._box.setToolTip(
-            "<p>The model is fetched once, verified and kept on this computer. Your picture is "
-            "never uploaded.</p>"
+            "<p>"
+            + _(
+                "The model is fetched once, verified and kept on this computer. Your picture "
+                "is never uploaded."
+            )
+            + "</p>"
         )
         self._box.toggled.connect(self._toggled)
         self._facts = _Facts()
@@ -70,12 +74,11 @@ class ConsentBox(QtWidgets.QWidget):
         self._facts.tell("".join(map(paragraph, told)))
         self._unfold()
         if offer.instead is not None:
-            words, _, size = consent.switch(offer.instead).rpartition(" instead")
-            self._other.setText(f"{words}\ninstead{size}")
+            self._other.setText("\n(".join(consent.switch(offer.instead).rsplit(" (", 1)))
             self._other.setToolTip(f"<p>{html.escape(consent.switch_help(offer.instead))}</p>")
 
     @guarded
-    def _toggled(self, *_: object) -> None:
+    def _toggled(self, *ignored: object) -> None:
         self._unfold()
         self.changed.emit()
 
@@ -85,7 +88,7 @@ class ConsentBox(QtWidgets.QWidget):
         self._other.setVisible(ticked and offer is not None and offer.instead is not None)
 
     @guarded
-    def _clicked(self, *_: object) -> None:
+    def _clicked(self, *ignored: object) -> None:
         if self._offer is not None and self._offer.instead is not None:
             self._switch({toolbox.MODEL: self._offer.instead.choice})
 
@@ -135,5 +138,5 @@ def paragraph(line: consent.Line) -> str:
     if line.warning:
         text = f"<b>{text}</b>"
     if line.link:
-        text += f' <a href="{html.escape(line.link)}">Read it</a>'
+        text += f' <a href="{html.escape(line.link)}">{_("Read it")}</a>'
     return f'<p style="margin:0 0 3px 0">{text}</p>'

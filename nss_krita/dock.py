@@ -45,6 +45,6 @@ class NssDock(DockWidget):
         if self._panel is not None:
             self._panel.stop()
 
-    def _seen(self, *_: object) -> None:
+    def _seen(self, *ignored: object) -> None:
         if self._panel is None and self.isVisible():
             self.panel()

@@ -30,13 +30,15 @@ _MESSAGE_MS = 6000
 _MEASURING_MS = 4000
 _GOOD_HEIGHT = 640
 _APPLY_HELP = {
-    toolbox.Returns.PIXELS: "Adds the result as a new layer above each selected layer.",
-    toolbox.Returns.MASK: "Adds a new layer above each selected layer, or selects, as you chose.",
-    toolbox.Returns.SELECTION: "Selects what was found; no layer is changed or added.",
-    toolbox.Returns.BELOW: "Adds a new layer below each selected layer.",
-    toolbox.Returns.LAYER: "Adds a new layer above the selected one.",
-    toolbox.Returns.SCALED: "Opens the result as a new picture.",
-    toolbox.Returns.TEXT: "Shows what was found as words; no layer is changed or added.",
+    toolbox.Returns.PIXELS: _("Adds the result as a new layer above each selected layer."),
+    toolbox.Returns.MASK: _(
+        "Adds a new layer above each selected layer, or selects, as you chose."
+    ),
+    toolbox.Returns.SELECTION: _("Selects what was found; no layer is changed or added."),
+    toolbox.Returns.BELOW: _("Adds a new layer below each selected layer."),
+    toolbox.Returns.LAYER: _("Adds a new layer above the selected one."),
+    toolbox.Returns.SCALED: _("Opens the result as a new picture."),
+    toolbox.Returns.TEXT: _("Shows what was found as words; no layer is changed or added."),
 }
 
 
@@ -150,12 +152,12 @@ class NssPanel(QtWidgets.QWidget):
         self._poll()
         self._ready()
 
-    def _ready(self, *_: object) -> None:
+    def _ready(self, *ignored: object) -> None:
         """Return applies next; it is pressed on a tool, or its menu entry was chosen."""
         self._bar.focus(QtCore.Qt.FocusReason.ShortcutFocusReason)
 
     @guarded
-    def open_models(self, *_: object) -> None:
+    def open_models(self, *ignored: object) -> None:
         """Show the window of the models."""
         self._windows.open_models()
 
@@ -182,7 +184,7 @@ class NssPanel(QtWidgets.QWidget):
             self.tell(said)
 
     @guarded
-    def _make_room(self, *_: object) -> None:
+    def _make_room(self, *ignored: object) -> None:
         """A panel that comes up lower than its plan is of little use."""
         dock = self._dock
         if not dock.isFloating() and dock.height() < _GOOD_HEIGHT:
@@ -259,7 +261,7 @@ class NssPanel(QtWidgets.QWidget):
             QtCore.QTimer.singleShot(0, self._poll)
 
     @guarded
-    def _pick_tool(self, *_: object) -> None:
+    def _pick_tool(self, *ignored: object) -> None:
         chosen = self._tool.currentData()
         for tool_id, form in self._forms.items():
             form.setVisible(tool_id == chosen)
@@ -268,7 +270,7 @@ class NssPanel(QtWidgets.QWidget):
         self._settings_changed()
 
     @guarded
-    def _settings_changed(self, *_: object) -> None:
+    def _settings_changed(self, *ignored: object) -> None:
         self._kept = self._options.look()
         tool = toolbox.tool(self._tool.currentData())
         self._options.show_outcome(tool.outcome(tool.parse(self._forms[tool.id].values())))
@@ -277,7 +279,7 @@ class NssPanel(QtWidgets.QWidget):
         self.look_soon()
 
     @guarded
-    def _models_changed(self, *_: object) -> None:
+    def _models_changed(self, *ignored: object) -> None:
         self._forget_plans()
         self.look_soon()
 
@@ -286,7 +288,7 @@ class NssPanel(QtWidgets.QWidget):
         self._stale = True
 
     @guarded
-    def _poll(self, *_: object) -> None:
+    def _poll(self, *ignored: object) -> None:
         if self._runner.busy:
             return
         kept = self._options.look()
@@ -297,16 +299,20 @@ class NssPanel(QtWidgets.QWidget):
             part.setVisible(worker.usable)
         if not worker.usable:
             self._show_setup()
-            self._show_none("The worker is not set up.", "Set it up above.")
+            self._show_none(_("The worker is not set up."), _("Set it up above."))
             return
         document = self._where.document()
         self._receipts.show_document(document)
         if document is None:
-            self._show_none("No picture is open.", "Open a picture to see what would be done.")
+            self._show_none(
+                _("No picture is open."), _("Open a picture to see what would be done.")
+            )
             return
         node = document.activeNode()
         if node is None:
-            self._show_none("No layer is selected.", "Select a layer to see what would be done.")
+            self._show_none(
+                _("No layer is selected."), _("Select a layer to see what would be done.")
+            )
             return
         self._receipts.show_layer(document, node)
         found = glimpse(document, node, len(self._where.nodes()))
@@ -358,27 +364,27 @@ class NssPanel(QtWidgets.QWidget):
             QtCore.QTimer.singleShot(_MEASURING_MS, self._ask_machine)
 
     @guarded
-    def _ask_machine(self, *_: object) -> None:
+    def _ask_machine(self, *ignored: object) -> None:
         # The plans that are asked next ask for the machine too.
         if self.isVisible() and not self._planner.busy:
             self._planner.ask([])
 
     @guarded
-    def _label_apply(self, *_: object) -> None:
+    def _label_apply(self, *ignored: object) -> None:
         tool = toolbox.tool(self._tool.currentData())
-        label = "Download and apply" if self._plan.agreed() else "Apply"
+        label = _("Download and apply") if self._plan.agreed() else _("Apply")
         self._bar.label(label, self._options.placement_help() or _APPLY_HELP[tool.returns])
 
     # Runs
 
     @guarded
-    def _apply_clicked(self, *_: object) -> None:
+    def _apply_clicked(self, *ignored: object) -> None:
         self._kept = self._options.look()
         order = self._order()
         self._start(replace(order, consent=self._consents(order)))
 
     @guarded
-    def _apply_real(self, *_: object) -> None:
+    def _apply_real(self, *ignored: object) -> None:
         self._kept = self._options.look()
         self._start(self._order(path=wire.REAL))
 
@@ -418,10 +424,10 @@ class NssPanel(QtWidgets.QWidget):
         self._plan.enable(able and not self._runner.busy)
 
     @guarded
-    def _show_state(self, *_: object) -> None:
+    def _show_state(self, *ignored: object) -> None:
         self._enable(self._able)
         if self._runner.busy:
-            self._bar.say(f"Working on {self._runner.title} …")
+            self._bar.say(_("Working on {title} …", title=self._runner.title))
 
     @guarded
     def _show_end(self, outcome: Outcome) -> None:

@@ -9,7 +9,7 @@ from krita import Krita, Selection
 from . import receipts, spaces
 from .placing import Area, Piece, version
 from .qt import owned
-from .vendored import errors, receipt
+from .vendored import _, errors, receipt
 
 # Since this version a selection that is set can be undone.
 _UNDOABLE_SELECTION = (5, 3)
@@ -26,9 +26,16 @@ def open_document(
     if document is None or spaces.of_document(document) != space:
         _discard(document)
         raise errors.CouldNotBeDone(
-            f"Krita cannot make a document of {size[0]} × {size[1]} pixels in {space.model} "
-            f"{space.depth} with the profile “{space.profile}”. Convert the layer to sRGB "
-            "(Layer ▸ Convert) and try again."
+            _(
+                "Krita cannot make a document of {size} × {size2} pixels in {model} {depth} "
+                "with the profile “{profile}”. Convert the layer to sRGB (Layer ▸ Convert) and "
+                "try again.",
+                size=size[0],
+                size2=size[1],
+                model=space.model,
+                depth=space.depth,
+                profile=space.profile,
+            )
         )
     try:
         layer = document.createNode(piece.name, "paintlayer")

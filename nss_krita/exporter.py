@@ -11,7 +11,7 @@ from krita import InfoObject, Krita
 from . import receipts
 from .log import guarded
 from .qt import QtCore, QtWidgets, owned
-from .vendored import errors, export, receipt
+from .vendored import _, errors, export, receipt
 
 # What Krita's exporters are told; without it they would take what was chosen for the last export.
 _OPTIONS: dict[str, dict[str, object]] = {
@@ -35,7 +35,7 @@ class Exporter:
         """Show the dialog of files, and go on; the picture that is open now is meant."""
         document = self._open_document()
         if document is None:
-            self.tell("No picture is open, so there is nothing to export.")
+            self.tell(_("No picture is open, so there is nothing to export."))
             return
         self._document = document
         usual = _usual(document)
@@ -84,7 +84,7 @@ def _usual(document: Any) -> Path:
         return Path(document.fileName()).with_suffix("")
     pictures = QtCore.QStandardPaths.StandardLocation.PicturesLocation
     folder = Path(QtCore.QStandardPaths.writableLocation(pictures) or Path.home())
-    return folder / (document.name() or "Untitled")
+    return folder / (document.name() or _("Untitled"))
 
 
 def to_file(document: Any, target: Path) -> str:
@@ -120,6 +120,9 @@ def _write(document: Any, file: Path, kind: str) -> None:
         document.setBatchmode(quiet)
     if not done:
         raise errors.CouldNotBeDone(
-            f"Krita's own exporter did not write the {kind}. Choose another kind of file, or use "
-            "File ▸ Export… to see what it says."
+            _(
+                "Krita's own exporter did not write the {kind}. Choose another kind of file, "
+                "or use File ▸ Export… to see what it says.",
+                kind=kind,
+            )
         )

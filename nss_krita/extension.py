@@ -11,7 +11,7 @@ from krita import DockWidgetFactory, DockWidgetFactoryBase, Extension, Krita
 from .dock import DOCKER_ID, NssDock
 from .log import LOG
 from .qt import QtWidgets
-from .vendored import export, guide, paths, shop, toolbox
+from .vendored import _, export, guide, paths, shop, toolbox
 
 if TYPE_CHECKING:
     from .docker import NssPanel
@@ -67,17 +67,17 @@ class NssExtension(Extension):
         action.setToolTip(export.HELP)
         main_window = window.qwindow()
         self._opens(action, window, lambda panel: self._export(main_window, panel))
-        action = window.createAction(MODELS_ID, "Models…", f"filter/{MENU_ID}")
+        action = window.createAction(MODELS_ID, _("Models…"), f"filter/{MENU_ID}")
         action.setToolTip(
-            "Downloads, verifies and removes models, and says what this machine runs."
+            _("Downloads, verifies and removes models, and says what this machine runs.")
         )
         self._opens(action, window, methodcaller("open_models"))
-        action = window.createAction(SETUP_ID, "Set Up…", f"filter/{MENU_ID}")
-        action.setToolTip("Sets up, repairs or removes the program that does the work.")
+        action = window.createAction(SETUP_ID, _("Set Up…"), f"filter/{MENU_ID}")
+        action.setToolTip(_("Sets up, repairs or removes the program that does the work."))
         self._opens(action, window, methodcaller("open_setup"))
-        action = window.createAction(DIAGNOSTICS_ID, "Copy Diagnostics", f"filter/{MENU_ID}")
+        action = window.createAction(DIAGNOSTICS_ID, _("Copy Diagnostics"), f"filter/{MENU_ID}")
         action.setToolTip(
-            "Copies what a report of a fault needs; no names, paths or pictures are in it."
+            _("Copies what a report of a fault needs; no names, paths or pictures are in it.")
         )
         self._opens(action, window, self._copy_diagnostics)
 
@@ -109,7 +109,7 @@ class NssExtension(Extension):
         if self._counter is None:
             from . import placing
 
-            counter, _ = shop()
+            counter, _views = shop()
             self._counter = counter.Counter(self._paths, "Krita", placing.version())
         return self._counter
 
@@ -130,7 +130,7 @@ class NssExtension(Extension):
         """Have a menu entry show something in the panel of its window."""
         main_window = window.qwindow()
 
-        def opens(*_: object) -> None:
+        def opens(*ignored: object) -> None:
             try:
                 dock = main_window.findChild(QtWidgets.QDockWidget, DOCKER_ID)
                 if dock is None:
@@ -150,7 +150,7 @@ class NssExtension(Extension):
         """
         greyed: list[str] = []
 
-        def opened(*_: object) -> None:
+        def opened(*ignored: object) -> None:
             try:
                 from . import fitness
 
@@ -161,7 +161,7 @@ class NssExtension(Extension):
             except Exception:
                 LOG.exception("the menu could not be looked through")
 
-        def closed(*_: object) -> None:
+        def closed(*ignored: object) -> None:
             while greyed:
                 tool_id = greyed.pop()
                 tools[tool_id].setEnabled(True)
@@ -170,7 +170,7 @@ class NssExtension(Extension):
         menu.aboutToShow.connect(opened)
         menu.aboutToHide.connect(closed)
 
-    def _closing(self, *_: object) -> None:
+    def _closing(self, *ignored: object) -> None:
         parts: list[Any] = [self._runner, self._guide, self._counter, self._copier]
         parts += self._docks
         for part in filter(None, parts):

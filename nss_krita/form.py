@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .qt import QtCore, QtWidgets, Signal
-from .vendored import toolbox
+from .vendored import _, toolbox
 
 _STEPS = 1000
 # A slider for more whole numbers than it has steps would only get in the way.
@@ -53,7 +53,7 @@ class NumberField(QtWidgets.QWidget):
         row.setContentsMargins(0, 0, 0, 0)
         self._auto: Any = None
         if parameter.auto:
-            self._auto = QtWidgets.QCheckBox("Auto")
+            self._auto = QtWidgets.QCheckBox(_("Auto"))
             self._auto.setObjectName(f"{name}_auto")
             self._auto.toggled.connect(self._toggled)
             row.addWidget(self._auto)
@@ -90,7 +90,7 @@ class NumberField(QtWidgets.QWidget):
             self._slider.setEnabled(not automatic)
         self.changed.emit()
 
-    def _typed(self, *_: object) -> None:
+    def _typed(self, *ignored: object) -> None:
         low, high = self._parameter.minimum, self._parameter.maximum
         if self._slider is not None:
             steps = self._slider.maximum()
@@ -128,7 +128,7 @@ class ChoiceField(QtWidgets.QComboBox):
         """Show a value of this parameter."""
         self.setCurrentIndex(max(0, self.findData(value)))
 
-    def _picked(self, *_: object) -> None:
+    def _picked(self, *ignored: object) -> None:
         self.changed.emit()
 
 
@@ -152,7 +152,7 @@ class LineField(QtWidgets.QLineEdit):
         """Show a value of this parameter."""
         self.setText(str(value))
 
-    def _edited(self, *_: object) -> None:
+    def _edited(self, *ignored: object) -> None:
         self.changed.emit()
 
 
@@ -178,7 +178,7 @@ class TextField(QtWidgets.QPlainTextEdit):
         """Show a value of this parameter."""
         self.setPlainText(str(value))
 
-    def _edited(self, *_: object) -> None:
+    def _edited(self, *ignored: object) -> None:
         text = str(self.toPlainText())
         if len(text) > self._longest:
             place = min(self.textCursor().position(), self._longest)
@@ -230,7 +230,7 @@ class ToolForm(QtWidgets.QWidget):
             _name(field, parameter.title)
             help_text = parameter.help
             if len(parameter.unit) > _SHORT_UNIT:
-                help_text += f" Unit: {parameter.unit}."
+                help_text += " " + _("Unit: {unit}.", unit=parameter.unit)
             for widget in (label, field):
                 widget.setToolTip(f"<p>{help_text}</p>")
             if isinstance(field, TextField):
@@ -249,5 +249,5 @@ class ToolForm(QtWidgets.QWidget):
         for name, value in values.items():
             self._fields[name].set_value(value)
 
-    def _changed(self, *_: object) -> None:
+    def _changed(self, *ignored: object) -> None:
         self.changed.emit()

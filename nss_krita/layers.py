@@ -12,7 +12,7 @@ from krita import Krita
 from . import elsewhere, placing, reading, receipts, spaces
 from .placing import Area
 from .qt import owned
-from .vendored import arena, errors, host, paths, placement, receipt, toolbox, wire
+from .vendored import _, arena, errors, host, paths, placement, receipt, toolbox, wire
 
 _LIMITING = (toolbox.Selects.LIMITS, toolbox.Selects.NEEDED)
 
@@ -56,7 +56,7 @@ class KritaHost:
         self.version = placing.version()
         self.paths = places
         self.document = document
-        self.title = PurePath(document.fileName()).name or document.name() or "the document"
+        self.title = PurePath(document.fileName()).name or document.name() or _("the document")
         # A conversion lets the user's click on Cancel through, after the worker is done.
         self.cancelled: Callable[[], bool] = lambda: False
         self._window = window
@@ -72,19 +72,25 @@ class KritaHost:
     def layers(self, task: host.Task) -> Sequence[Target]:
         """The selected layers, from bottom to top; ``BadInput`` when one cannot be used."""
         if not self._targets:
-            raise errors.BadInput("No layer is selected. Select a layer and try again.")
+            raise errors.BadInput(_("No layer is selected. Select a layer and try again."))
         if task.outcome is toolbox.Returns.SELECTION and len(self._targets) > 1:
             raise errors.BadInput(
-                f"A selection is made from one layer, and {len(self._targets)} are selected. "
-                "Select one of them and try again."
+                _(
+                    "A selection is made from one layer, and {count} are selected. Select one "
+                    "of them and try again.",
+                    count=len(self._targets),
+                )
             )
         for target in self._targets:
             node = self._node(target)
-            area, _ = reading.work_of(self.document, node, task)
+            area, _worked = reading.work_of(self.document, node, task)
             if self._selection is not None and self._limits(task) and self._mask(area) is None:
                 raise errors.BadInput(
-                    f"The selection lies outside the layer “{target.name}”. Select a part of the "
-                    "layer, or nothing for all of it, and try again."
+                    _(
+                        "The selection lies outside the layer “{name}”. Select a part of the "
+                        "layer, or nothing for all of it, and try again.",
+                        name=target.name,
+                    )
                 )
         return tuple(self._targets)
 
@@ -138,7 +144,7 @@ class KritaHost:
             return
         data = self._native_bytes(native, result.pixels, files.read(result.pixels))
         if self.cancelled():
-            raise errors.Cancelled("Cancelled.")
+            raise errors.Cancelled(_("Cancelled."))
         name = receipt.layer_name(source.name, receipt.tool_title(label.tool), label)
         size = result.pixels.width, result.pixels.height
         if native.opens:
@@ -169,9 +175,13 @@ class KritaHost:
             return
         if matte.count(0) == len(matte):
             raise errors.BadInput(
-                f"{receipt.tool_title(label.tool)} found nothing to select in the layer "
-                f"“{layer.name}”, so the selection is as it was. Choose another layer, or mark "
-                "roughly what you want with a selection."
+                _(
+                    "{tool} found nothing to select in the layer “{name}”, so the selection is "
+                    "as it was. Choose another layer, or mark roughly what you want with a "
+                    "selection.",
+                    tool=receipt.tool_title(label.tool),
+                    name=layer.name,
+                )
             )
         elsewhere.select(self.document, matte, area)
         receipts.attach_selection(self.document, layer.uuid, label)
@@ -206,14 +216,20 @@ class KritaHost:
         """The layer as it is now; ``BadInput`` when it, or the whole document, has gone."""
         if not any(document == self.document for document in owned(Krita.instance().documents())):
             raise errors.BadInput(
-                f"{self.title} was closed meanwhile, so there is no place for the result. "
-                "Open it and run the tool again."
+                _(
+                    "{title} was closed meanwhile, so there is no place for the result. Open "
+                    "it and run the tool again.",
+                    title=self.title,
+                )
             )
         node = receipts.node_of(self.document, target.uuid)
         if node is None:
             raise errors.BadInput(
-                f"The layer “{target.name}” was deleted meanwhile, so there is no place for the "
-                "result. Undo the deletion and run the tool again."
+                _(
+                    "The layer “{name}” was deleted meanwhile, so there is no place for the "
+                    "result. Undo the deletion and run the tool again.",
+                    name=target.name,
+                )
             )
         return node
 

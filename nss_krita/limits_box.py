@@ -10,13 +10,21 @@ from .form import shrinkable
 from .log import guarded
 from .parts import Fold, wrapped
 from .qt import QtWidgets, Signal
-from .vendored import settings
+from .vendored import _, settings
 
 _TIME_STEP = 10
 _UNIT_LETTERS = 4
 _ROWS = (
-    ("memory", "Memory:", "Main memory that a real model may take: a part of what is free, or GB."),
-    ("vram", "Graphics:", "Memory of the graphics card that it may take, where it runs on one."),
+    (
+        "memory",
+        _("Memory:"),
+        _("Main memory that a real model may take: a part of what is free, or GB."),
+    ),
+    (
+        "vram",
+        _("Graphics:"),
+        _("Memory of the graphics card that it may take, where it runs on one."),
+    ),
 )
 
 
@@ -34,10 +42,10 @@ class AmountField(QtWidgets.QWidget):
         self._number.setMinimumWidth(24)
         self._unit = QtWidgets.QComboBox()
         self._unit.setObjectName(f"nss_{name}_unit")
-        self._unit.setAccessibleName("Unit")
+        self._unit.setAccessibleName(_("Unit"))
         shrinkable(self._unit, _UNIT_LETTERS)
         for unit in settings.UNITS:
-            self._unit.addItem("% of free" if unit == "%" else unit, unit)
+            self._unit.addItem(_("% of free") if unit == "%" else unit, unit)
         row = QtWidgets.QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.addWidget(self._number, 1)
@@ -62,11 +70,11 @@ class AmountField(QtWidgets.QWidget):
             widget.blockSignals(False)
 
     def _span(self, unit: str) -> None:
-        least, most, _ = settings.UNITS[unit]
+        least, most, _step = settings.UNITS[unit]
         self._number.setDecimals(0 if unit == "%" else 1)
         self._number.setRange(least, most)
 
-    def _picked(self, *_: object) -> None:
+    def _picked(self, *ignored: object) -> None:
         unit = str(self._unit.currentData())
         self._number.blockSignals(True)
         self._span(unit)
@@ -74,7 +82,7 @@ class AmountField(QtWidgets.QWidget):
         self._number.blockSignals(False)
         self.changed.emit()
 
-    def _typed(self, *_: object) -> None:
+    def _typed(self, *ignored: object) -> None:
         self.changed.emit()
 
 
@@ -95,21 +103,24 @@ class LimitsBox(QtWidgets.QWidget):
         self._time.setSuffix(" s")
         self._time.setMinimumWidth(24)
         self._time.valueChanged.connect(self._time_set)
-        self._amounts = {name: AmountField(name) for name, _, _ in _ROWS}
+        self._amounts = {name: AmountField(name) for name, _title, _help in _ROWS}
         self._trouble = wrapped("nss_settings_trouble")
         self._body = QtWidgets.QWidget()
         form = QtWidgets.QFormLayout(self._body)
         form.setContentsMargins(0, 0, 0, 0)
         form.setFieldGrowthPolicy(QtWidgets.QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-        self._add(form, "Time:", self._time, "Longest time that a real model may take.")
+        self._add(form, _("Time:"), self._time, _("Longest time that a real model may take."))
         for name, title, text in _ROWS:
             self._add(form, title, self._amounts[name], text)
             self._amounts[name].changed.connect(partial(self._amount_set, name))
         form.addRow(self._build_commercial())
         self._title = Fold("nss_limits", self._body)
         self._title.setToolTip(
-            "<p>What a real model may take by itself. Krita, GIMP and the command line share this."
-            "</p>"
+            "<p>"
+            + _(
+                "What a real model may take by itself. Krita, GIMP and the command line share this."
+            )
+            + "</p>"
         )
         column = QtWidgets.QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
@@ -118,11 +129,15 @@ class LimitsBox(QtWidgets.QWidget):
         self.look()
 
     def _build_commercial(self) -> Any:
-        self._commercial = QtWidgets.QCheckBox("Only models that allow\ncommercial use")
+        self._commercial = QtWidgets.QCheckBox(_("Only models that allow\ncommercial use"))
         self._commercial.setObjectName("nss_commercial")
         self._commercial.setToolTip(
-            "<p>Leaves out models whose licence forbids commercial use; another model, or the "
-            "classical path, does the work instead.</p>"
+            "<p>"
+            + _(
+                "Leaves out models whose licence forbids commercial use; another model, or the "
+                "classical path, does the work instead."
+            )
+            + "</p>"
         )
         self._commercial.toggled.connect(self._commercial_set)
         return self._commercial
@@ -141,8 +156,10 @@ class LimitsBox(QtWidgets.QWidget):
         self._commercial.blockSignals(False)
         for name, field in self._amounts.items():
             field.show_amount(getattr(kept, name))
-        more = ", commercial use only" if kept.commercial_only else ""
-        self._title.say(f"Limits: {settings.summary(kept)}{more}")
+        summary = settings.summary(kept)
+        if kept.commercial_only:
+            summary += ", " + _("commercial use only")
+        self._title.say(_("Limits: {summary}", summary=summary))
         self._trouble.setText(trouble)
         self._trouble.setVisible(bool(trouble))
         return kept
@@ -164,7 +181,7 @@ class LimitsBox(QtWidgets.QWidget):
         form.addRow(label, field)
 
     @guarded
-    def _time_set(self, *_: object) -> None:
+    def _time_set(self, *ignored: object) -> None:
         self._keep({"budget": f"{self._time.value()} s"})
 
     @guarded

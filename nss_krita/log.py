@@ -8,7 +8,7 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from .vendored import errors, logs, paths
+from .vendored import _, errors, logs, paths
 
 LOG = logging.getLogger("nss_krita")
 
@@ -23,9 +23,12 @@ def explain(error: BaseException) -> str:
     if isinstance(error, errors.NssError):
         return str(error)
     LOG.error("unexpected", exc_info=(type(error), error, error.__traceback__))
-    return (
-        f"Something unexpected went wrong ({type(error).__name__}: {error}). The document was not "
-        f"changed; the details are in {paths.paths().cache / 'krita.log'}."
+    return _(
+        "Something unexpected went wrong ({kind}: {error}). The document was not changed; "
+        "the details are in {cache}.",
+        kind=type(error).__name__,
+        error=error,
+        cache=paths.paths().cache / "krita.log",
     )
 
 

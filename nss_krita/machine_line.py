@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from .parts import Fold, lines_high
 from .qt import QtWidgets, Signal
-from .vendored import wire
+from .vendored import _, wire
 
-_LOOKING = "Looking at this machine …"
-_NOT_MEASURED = "This machine is being measured …"
+_LOOKING = _("Looking at this machine …")
+_NOT_MEASURED = _("This machine is being measured …")
 _LINES = 9
 
 
@@ -20,15 +20,17 @@ class MachineLine(QtWidgets.QWidget):
         super().__init__()
         self._body = QtWidgets.QPlainTextEdit()
         self._body.setObjectName("nss_machine_details")
-        self._body.setAccessibleName("This machine in detail")
+        self._body.setAccessibleName(_("This machine in detail"))
         self._body.setReadOnly(True)
         self._body.setTabChangesFocus(True)
         self._body.setFixedHeight(lines_high(self._body, _LINES))
         self._title = Fold("nss_machine", self._body)
-        models = QtWidgets.QPushButton("Models…")
+        models = QtWidgets.QPushButton(_("Models…"))
         models.setObjectName("nss_open_models")
-        models.setToolTip("<p>Which models there are, what is here, and what it takes.</p>")
-        models.clicked.connect(lambda *_: self.models_wanted.emit())
+        models.setToolTip(
+            "<p>" + _("Which models there are, what is here, and what it takes.") + "</p>"
+        )
+        models.clicked.connect(lambda *ignored: self.models_wanted.emit())
         line = QtWidgets.QHBoxLayout()
         line.setSpacing(2)
         line.addWidget(self._title, 1)

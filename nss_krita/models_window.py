@@ -12,7 +12,7 @@ from .consent_box import paragraph
 from .log import guarded
 from .parts import let_shrink, wrapped
 from .qt import QtCore, QtWidgets, Signal
-from .vendored import shop
+from .vendored import _, shop
 
 if TYPE_CHECKING:
     from shared_core.bridge.shop import counter, views
@@ -39,7 +39,7 @@ class ModelsWindow(QtWidgets.QDialog):
     def __init__(self, shared: counter.Counter, parent: Any) -> None:
         super().__init__(parent)
         self.setObjectName("nss_models")
-        self.setWindowTitle("NSS: Models")
+        self.setWindowTitle("NSS: " + _("Models"))
         self._counter = shared
         self._view: views.View | None = None
         self._chosen = ""
@@ -94,16 +94,18 @@ class ModelsWindow(QtWidgets.QDialog):
 
     def _build_machine(self) -> Any:
         self._machine = wrapped("nss_models_machine")
-        self._more = QtWidgets.QPushButton("De&tails")
+        self._more = QtWidgets.QPushButton(_("De&tails"))
         self._more.setObjectName("nss_models_more")
         self._more.setCheckable(True)
         self._more.setAutoDefault(False)
         self._more.setToolTip(
-            "<p>All that was measured of this machine, and what was ever contacted.</p>"
+            "<p>"
+            + _("All that was measured of this machine, and what was ever contacted.")
+            + "</p>"
         )
         self._details = QtWidgets.QPlainTextEdit()
         self._details.setObjectName("nss_models_details")
-        self._details.setAccessibleName("This machine in detail, and what was contacted")
+        self._details.setAccessibleName(_("This machine in detail, and what was contacted"))
         self._details.setReadOnly(True)
         self._details.setFixedHeight(_DETAILS_HEIGHT)
         self._details.setVisible(False)
@@ -119,8 +121,8 @@ class ModelsWindow(QtWidgets.QDialog):
     def _build_list(self) -> Any:
         self._list = QtWidgets.QTreeWidget()
         self._list.setObjectName("nss_models_list")
-        self._list.setAccessibleName("Models by tool")
-        self._list.setHeaderLabels(["Model", "State", "Size"])
+        self._list.setAccessibleName(_("Models by tool"))
+        self._list.setHeaderLabels([_("Model"), _("State"), _("Size")])
         self._list.setUniformRowHeights(True)
         self._list.setRootIsDecorated(True)
         self._list.setMinimumHeight(_LIST_HEIGHT)
@@ -136,7 +138,7 @@ class ModelsWindow(QtWidgets.QDialog):
     def _build_choice(self) -> Any:
         self._facts = Facts()
         self._facts.setObjectName("nss_models_facts")
-        self._facts.setAccessibleName("About the chosen model")
+        self._facts.setAccessibleName(_("About the chosen model"))
         self._facts.setOpenExternalLinks(True)
         self._row_buttons = ActionButtons("nss_models", self._row_clicked, columns=1)
         self._row_buttons.setObjectName("nss_models_of_row")
@@ -150,13 +152,13 @@ class ModelsWindow(QtWidgets.QDialog):
         self._disk = wrapped("nss_models_disk")
         self._bar = QtWidgets.QProgressBar()
         self._bar.setObjectName("nss_models_progress")
-        self._bar.setAccessibleName("Progress")
+        self._bar.setAccessibleName(_("Progress"))
         self._bar.setTextVisible(False)
         self._bar.setMaximumHeight(10)
-        self._cancel = QtWidgets.QPushButton("&Cancel")
+        self._cancel = QtWidgets.QPushButton(_("&Cancel"))
         self._cancel.setObjectName("nss_models_cancel")
         self._cancel.setAutoDefault(False)
-        self._cancel.setToolTip("<p>Stops; what has come already is kept.</p>")
+        self._cancel.setToolTip("<p>" + _("Stops; what has come already is kept.") + "</p>")
         self._cancel.clicked.connect(self._cancel_clicked)
         self._said = Said()
         self._said.setObjectName("nss_models_said")
@@ -181,7 +183,7 @@ class ModelsWindow(QtWidgets.QDialog):
     # Following the counter
 
     @guarded
-    def _poll(self, *_: object) -> None:
+    def _poll(self, *ignored: object) -> None:
         view = self._counter.poll()
         before, self._view = self._view, view
         if view == before:
@@ -271,13 +273,13 @@ class ModelsWindow(QtWidgets.QDialog):
         QtCore.QTimer.singleShot(0, self._bring_into_sight)
 
     @guarded
-    def _bring_into_sight(self, *_: object) -> None:
+    def _bring_into_sight(self, *ignored: object) -> None:
         """What is told of a model takes room from the list."""
         if self._list.currentItem() is not None:
             self._list.scrollToItem(self._list.currentItem())
 
     @guarded
-    def _cancel_clicked(self, *_: object) -> None:
+    def _cancel_clicked(self, *ignored: object) -> None:
         self._counter.cancel()
         self._poll()
 
@@ -318,7 +320,7 @@ class Facts(QtWidgets.QTextBrowser):
         height = int(self.document().size().height()) + 2 * self.frameWidth() + 2
         return QtCore.QSize(self.width(), max(self.minimumHeight(), min(_MOST_FACTS, height)))
 
-    def _sized(self, *_: object) -> None:
+    def _sized(self, *ignored: object) -> None:
         self.updateGeometry()
 
 
@@ -330,7 +332,7 @@ class Said(Facts):
         self.setFrameShape(QtWidgets.QFrame.Shape.NoFrame)
         self.viewport().setAutoFillBackground(False)
         self.document().setDocumentMargin(0)
-        self.setAccessibleName("What came of it")
+        self.setAccessibleName(_("What came of it"))
         self.setTabChangesFocus(True)
 
     def text(self) -> str:
@@ -378,7 +380,7 @@ class ActionButtons(QtWidgets.QWidget):
         button.setToolTip(f"<p>{action.help}</p>")
         button.setAutoDefault(False)
         let_shrink(button)
-        button.clicked.connect(lambda *_, chosen=action: self._clicked(chosen))
+        button.clicked.connect(lambda *ignored, chosen=action: self._clicked(chosen))
         return button
 
 

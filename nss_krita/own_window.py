@@ -14,7 +14,7 @@ from .log import guarded
 from .models_window import ActionButtons, Facts, Said
 from .parts import let_shrink, wrapped
 from .qt import QtCore, QtGui, QtWidgets
-from .vendored import shop_own, wire
+from .vendored import _, shop_own, wire
 
 if TYPE_CHECKING:
     from shared_core.bridge.shop import own, views
@@ -33,7 +33,7 @@ class OwnWindow(QtWidgets.QDialog):
     def __init__(self, desk: own.Desk, parent: Any) -> None:
         super().__init__(parent)
         self.setObjectName("nss_own")
-        self.setWindowTitle("NSS: Add Your Own Model")
+        self.setWindowTitle("NSS: " + _("Add Your Own Model"))
         self._desk = desk
         self._view: own.OwnView | None = None
         self._fields: dict[str, Any] = {}
@@ -86,18 +86,18 @@ class OwnWindow(QtWidgets.QDialog):
         self._found.setRowWrapPolicy(QtWidgets.QFormLayout.RowWrapPolicy.WrapLongRows)
         scroll = self._scroll = QtWidgets.QScrollArea()
         scroll.setObjectName("nss_own_findings")
-        scroll.setAccessibleName("What was understood")
+        scroll.setAccessibleName(_("What was understood"))
         scroll.setWidgetResizable(True)
         scroll.setWidget(self._body)
         self._facts = Facts()
         self._facts.setObjectName("nss_own_facts")
-        self._facts.setAccessibleName("What came of trying it")
+        self._facts.setAccessibleName(_("What came of trying it"))
         self._preview = QtWidgets.QLabel()
         self._preview.setObjectName("nss_own_preview")
-        self._preview.setAccessibleName("Before and after")
+        self._preview.setAccessibleName(_("Before and after"))
         self._preview.setAlignment(QtCore.Qt.AlignmentFlag.AlignCenter)
         self._doing = wrapped("nss_own_doing")
-        self._cancel = QtWidgets.QPushButton("&Cancel")
+        self._cancel = QtWidgets.QPushButton(_("&Cancel"))
         self._cancel.setObjectName("nss_own_cancel")
         self._cancel.setAutoDefault(False)
         self._cancel.clicked.connect(self._cancel_clicked)
@@ -113,7 +113,7 @@ class OwnWindow(QtWidgets.QDialog):
     def _build_form(self) -> Any:
         form = QtWidgets.QFormLayout()
         form.setFieldGrowthPolicy(QtWidgets.QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-        self._choose = QtWidgets.QPushButton("Choose…")
+        self._choose = QtWidgets.QPushButton(_("Choose…"))
         self._choose.setObjectName("nss_own_file")
         self._choose.setAutoDefault(False)
         let_shrink(self._choose)
@@ -126,21 +126,21 @@ class OwnWindow(QtWidgets.QDialog):
         self._tool.currentIndexChanged.connect(self._other)
         self._title = QtWidgets.QLineEdit()
         self._title.setObjectName("nss_own_title")
-        self._title.setPlaceholderText("the file's name")
+        self._title.setPlaceholderText(_("the file's name"))
         self._licence = QtWidgets.QLineEdit()
         self._licence.setObjectName("nss_own_licence")
-        self._licence.setPlaceholderText("not known")
+        self._licence.setPlaceholderText(_("not known"))
         self._commercial = QtWidgets.QComboBox()
         self._commercial.setObjectName("nss_own_commercial")
         shrinkable(self._commercial)
         for value, title in own.COMMERCIAL:
             self._commercial.addItem(title, value)
         for label, widget in (
-            ("&File:", self._choose),
-            ("&Tool:", self._tool),
-            ("&Name:", self._title),
-            ("L&icence:", self._licence),
-            ("Commercial &use:", self._commercial),
+            (_("&File:"), self._choose),
+            (_("&Tool:"), self._tool),
+            (_("&Name:"), self._title),
+            (_("L&icence:"), self._licence),
+            (_("Commercial &use:"), self._commercial),
         ):
             form.addRow(label, widget)
         return form
@@ -148,7 +148,7 @@ class OwnWindow(QtWidgets.QDialog):
     # Following the desk
 
     @guarded
-    def _poll(self, *_: object) -> None:
+    def _poll(self, *ignored: object) -> None:
         view = self._desk.poll()
         before, self._view = self._view, view
         if view == before:
@@ -194,9 +194,9 @@ class OwnWindow(QtWidgets.QDialog):
     # What is clicked
 
     @guarded
-    def _choose_clicked(self, *_: object) -> None:
+    def _choose_clicked(self, *ignored: object) -> None:
         name, _kind = QtWidgets.QFileDialog.getOpenFileName(
-            self, "A model of your own", "", "ONNX models (*.onnx);;All files (*)"
+            self, _("A model of your own"), "", _("ONNX models (*.onnx);;All files (*)")
         )
         if name:
             self._file = str(name)
@@ -205,12 +205,12 @@ class OwnWindow(QtWidgets.QDialog):
             self._other()
 
     @guarded
-    def _other(self, *_: object) -> None:
+    def _other(self, *ignored: object) -> None:
         self._desk.forget()
         self._poll()
 
     @guarded
-    def _cancel_clicked(self, *_: object) -> None:
+    def _cancel_clicked(self, *ignored: object) -> None:
         self._desk.cancel()
         self._poll()
 

@@ -14,11 +14,11 @@ from krita import Krita
 
 from . import receipts, spaces
 from .qt import owned
-from .vendored import errors, placement, receipt
+from .vendored import _, errors, placement, receipt
 
 # Krita's blending mode that puts a layer behind everything that lies below it in its group.
 _BEHIND = "behind"
-_MASK_NAME = "Transparency mask"
+_MASK_NAME = _("Transparency mask")
 # What is a new layer comes in one step; where the user's layer leaves its place that is another.
 UNDO_STEPS = {placement.Placement.REPLACE: 2, placement.Placement.GROUP: 2}
 
@@ -143,8 +143,11 @@ def _leave(source: Any) -> None:
     """Take a layer out whose place the result has."""
     if not source.remove():
         raise errors.CouldNotBeDone(
-            f"Krita did not take the layer “{source.name()}” out; the result lies above it. Undo "
-            "takes the result back."
+            _(
+                "Krita did not take the layer “{name}” out; the result lies above it. Undo "
+                "takes the result back.",
+                name=source.name(),
+            )
         )
 
 
@@ -207,5 +210,5 @@ def _insert(
     if not insert():
         receipts.detach(document, labelled)
         raise errors.CouldNotBeDone(
-            f"Krita did not take “{labelled.name()}”. The document was not changed."
+            _("Krita did not take “{name}”. The document was not changed.", name=labelled.name())
         )

@@ -8,7 +8,7 @@ from typing import Any
 from .consent_box import ConsentBox
 from .parts import let_shrink, wrapped
 from .qt import QtWidgets, Signal
-from .vendored import wire
+from .vendored import _, wire
 
 
 class PlanBox(QtWidgets.QFrame):
@@ -22,7 +22,7 @@ class PlanBox(QtWidgets.QFrame):
         """``set_values`` is called with the choice of another model."""
         super().__init__()
         self.setFrameShape(QtWidgets.QFrame.Shape.StyledPanel)
-        self.setAccessibleName("Plan")
+        self.setAccessibleName(_("Plan"))
         column = QtWidgets.QVBoxLayout(self)
         column.setContentsMargins(6, 4, 6, 4)
         column.setSpacing(4)
@@ -33,10 +33,12 @@ class PlanBox(QtWidgets.QFrame):
         self._insist = QtWidgets.QPushButton()
         self._insist.setObjectName("nss_insist")
         self._insist.setToolTip(
-            "<p>Runs the real model although it would exceed a limit; the receipt tells it.</p>"
+            "<p>"
+            + _("Runs the real model although it would exceed a limit; the receipt tells it.")
+            + "</p>"
         )
         let_shrink(self._insist)
-        self._insist.clicked.connect(lambda *_: self.insisted.emit())
+        self._insist.clicked.connect(lambda *ignored: self.insisted.emit())
         for widget in (self._layer, self._text, self._consent, self._insist):
             column.addWidget(widget)
         self.show_text("")

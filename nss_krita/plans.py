@@ -106,7 +106,7 @@ class Plans(QtCore.QObject):
         return [question for question in wanted if self._answer(question) is None]
 
     @guarded
-    def _ask(self, *_: object) -> None:
+    def _ask(self, *ignored: object) -> None:
         self._planner.ask(self._unanswered())
 
     @guarded

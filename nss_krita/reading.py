@@ -7,7 +7,7 @@ from typing import Any
 from . import placing, spaces
 from .placing import Area
 from .qt import QtCore, owned
-from .vendored import errors, host, placement, toolbox
+from .vendored import _, errors, host, placement, toolbox
 
 Placement = placement.Placement
 
@@ -26,8 +26,10 @@ def area_of(document: Any, node: Any) -> Area:
     """
     kind, name = node.type(), node.name()
     if kind not in _READABLE:
-        what = "a mask" if kind.endswith("mask") else "a layer without pixels of its own"
-        raise errors.BadInput(f"“{name}” is {what}. Select a layer with pixels and try again.")
+        what = _("a mask") if kind.endswith("mask") else _("a layer without pixels of its own")
+        raise errors.BadInput(
+            _("“{name}” is {what}. Select a layer with pixels and try again.", name=name, what=what)
+        )
     canvas = QtCore.QRect(0, 0, document.width(), document.height())
     bounds = canvas if kind == "filllayer" else node.bounds()
     pixel_size = max(4, spaces.of_node(node).pixel_size, spaces.MIDDLE.pixel_size)
@@ -35,12 +37,17 @@ def area_of(document: Any, node: Any) -> Area:
         bounds = bounds.intersected(canvas)
     if bounds.isEmpty():
         raise errors.BadInput(
-            f"The layer “{name}” is empty. Select a layer with pixels and try again."
+            _("The layer “{name}” is empty. Select a layer with pixels and try again.", name=name)
         )
     if bounds.width() * bounds.height() * pixel_size > _SIZE_LIMIT:
         raise errors.BadInput(
-            f"The layer “{name}” has {bounds.width()} × {bounds.height()} pixels, which is too "
-            "large to be worked on at once. Crop it or scale it down."
+            _(
+                "The layer “{name}” has {width} × {height} pixels, which is too large to be "
+                "worked on at once. Crop it or scale it down.",
+                name=name,
+                width=bounds.width(),
+                height=bounds.height(),
+            )
         )
     return Area(bounds.x(), bounds.y(), bounds.width(), bounds.height())
 
@@ -58,8 +65,13 @@ def task_area(document: Any, node: Any, task: host.Task) -> Area:
     width, height = task.tool.result_size(task.parameters, area.width, area.height)
     if width * height * spaces.MIDDLE.pixel_size > _SIZE_LIMIT:
         raise errors.BadInput(
-            f"The result of “{node.name()}” would have {width} × {height} pixels, which is too "
-            "large to be made at once. Crop the layer or scale it down."
+            _(
+                "The result of “{name}” would have {width} × {height} pixels, which is too "
+                "large to be made at once. Crop the layer or scale it down.",
+                name=node.name(),
+                width=width,
+                height=height,
+            )
         )
     return area
 
@@ -78,8 +90,11 @@ def worked_size(document: Any, area: Area, task: host.Task) -> tuple[int, int]:
     if selection is None:
         if task.tool.selects is toolbox.Selects.NEEDED:
             raise errors.BadInput(
-                f"{task.tool.title} needs a selection, and nothing is selected. Select what it is "
-                "to work on."
+                _(
+                    "{tool} needs a selection, and nothing is selected. Select what it is to "
+                    "work on.",
+                    tool=task.tool.title,
+                )
             )
         return area.width, area.height
     box = QtCore.QRect(selection.x(), selection.y(), selection.width(), selection.height())
@@ -107,11 +122,11 @@ def work_of(document: Any, node: Any, task: host.Task) -> tuple[Area, tuple[int,
 
 def about(node: Any, area: Area, where: str, layers: int) -> str:
     """What a plan is about: the layer, how much of it, and where the result will go."""
-    text = f"“{node.name()}”, {area.width} × {area.height}"
+    text = _("“{name}”, {width} × {height}", name=node.name(), width=area.width, height=area.height)
     if layers > 1:
-        text += f", one of {layers} selected layers"
+        text += ", " + _("one of {count} selected layers", count=layers)
     if node.animated():
-        text += ", its current frame"
+        text += ", " + _("its current frame")
     return f"{text} → {where}" if where else text
 
 
@@ -125,8 +140,11 @@ def pixels_of(node: Any, area: Area, where: Placement = Placement.NEW) -> bytes:
     data = bytes(read(*area.rectangle))
     if data.count(0) == len(data):
         raise errors.BadInput(
-            f"The layer “{node.name()}” is empty where it would be read. Select a layer with "
-            "pixels there and try again."
+            _(
+                "The layer “{name}” is empty where it would be read. Select a layer with "
+                "pixels there and try again.",
+                name=node.name(),
+            )
         )
     return data
 
@@ -145,9 +163,12 @@ def strokes_above(node: Any) -> Any:
     above = placing.neighbour(node, 1)
     if above is None or above.type() not in _READABLE:
         raise errors.BadInput(
-            f"Colour strokes are wanted from the layer above “{node.name()}”, and there is none. "
-            "Add a layer there, paint on it with the colours you want, select “"
-            f"{node.name()}” again, and try again."
+            _(
+                "Colour strokes are wanted from the layer above “{name}”, and there is none. "
+                "Add a layer there, paint on it with the colours you want, select “{name}” "
+                "again, and try again.",
+                name=node.name(),
+            )
         )
     return above
 
@@ -166,8 +187,12 @@ def check_parents(node: Any) -> None:
         above = parent.parentNode()
         if above is not None and parent.locked():
             raise errors.BadInput(
-                f"The group “{parent.name()}” around the layer “{node.name()}” is locked, so no "
-                "result can be added there. Unlock the group and try again."
+                _(
+                    "The group “{name}” around the layer “{node_name}” is locked, so no result "
+                    "can be added there. Unlock the group and try again.",
+                    name=parent.name(),
+                    node_name=node.name(),
+                )
             )
         parent = above
 
@@ -176,26 +201,33 @@ def check_placement(document: Any, node: Any, task: host.Task) -> None:
     """``BadInput`` when the layer cannot make place as the task wants it."""
     if task.placement is Placement.NEW:
         return
-    name, otherwise = node.name(), "choose “New layer”, and try again."
+    name, otherwise = node.name(), _("Or choose “New layer”, and try again.")
     if node.locked():
-        raise errors.BadInput(f"The layer “{name}” is locked. Unlock it, or {otherwise}")
+        locked = _("The layer “{name}” is locked. Unlock it.", name=name)
+        raise errors.BadInput(f"{locked} {otherwise}")
     if task.placement is not Placement.REPLACE:
         return
     if node.type() != "paintlayer":
-        raise errors.BadInput(
-            f"“{name}” is no paint layer, and only those can be replaced. Convert it, or "
-            f"{otherwise}"
+        other = _(
+            "“{name}” is no paint layer, and only those can be replaced. Convert it.", name=name
         )
+        raise errors.BadInput(f"{other} {otherwise}")
     if node.animated():
         raise errors.BadInput(
-            f"“{name}” is animated, and the result is one frame, which cannot replace all. "
-            f"{otherwise[0].upper()}{otherwise[1:]}"
+            _(
+                "“{name}” is animated, and the result is one frame, which cannot replace all. "
+                "Choose “New layer”, and try again.",
+                name=name,
+            )
         )
     space = spaces.of_node(node)
     if result_space(document, space, task) != space:
         raise errors.BadInput(
-            f"The result has colour, which the grey layer “{name}” cannot hold. "
-            f"{otherwise[0].upper()}{otherwise[1:]}"
+            _(
+                "The result has colour, which the grey layer “{name}” cannot hold. Choose “New "
+                "layer”, and try again.",
+                name=name,
+            )
         )
 
 
@@ -226,25 +258,25 @@ def opens_document(document: Any, space: spaces.Space, task: host.Task) -> bool:
 def destination(document: Any, node: Any, task: host.Task) -> str:
     """Where the result will go, in a few words; empty for a layer above the source."""
     if task.outcome is toolbox.Returns.TEXT:
-        return "words in this panel"
+        return _("words in this panel")
     if task.outcome is toolbox.Returns.SELECTION:
-        return "a selection"
+        return _("a selection")
     if task.outcome is toolbox.Returns.SCALED:
         area = task_area(document, node, task)
         width, height = task.tool.result_size(task.parameters, area.width, area.height)
-        return f"a new picture of {width} × {height}"
+        return _("a new picture of {width} × {height}", width=width, height=height)
     if opens_document(document, space_of(document, node, task), task):
-        return "a new picture in colour, as this one is grey"
+        return _("a new picture in colour, as this one is grey")
     if task.placement is Placement.MASK:
-        return "a transparency mask on it"
+        return _("a transparency mask on it")
     if task.placement is Placement.REPLACE:
-        return "in its place"
+        return _("in its place")
     if task.placement is Placement.GROUP:
-        return "a group with it"
+        return _("a group with it")
     if task.outcome is toolbox.Returns.MASK:
-        return "a layer with a transparency mask"
+        return _("a layer with a transparency mask")
     if task.outcome is not toolbox.Returns.BELOW:
         return ""
     if placing.neighbour(node, -1) is not None:
-        return "a layer below it"
-    return "a layer in the mode Behind, as Krita puts nothing under the lowest one"
+        return _("a layer below it")
+    return _("a layer in the mode Behind, as Krita puts nothing under the lowest one")

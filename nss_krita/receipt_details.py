@@ -8,7 +8,7 @@ from . import receipts
 from .log import guarded
 from .parts import lines_high
 from .qt import QtCore, QtWidgets
-from .vendored import receipt, words
+from .vendored import _, receipt, words
 
 _LINES, _WORDS_LINES = 10, 6
 
@@ -20,16 +20,16 @@ class ReceiptDetails(QtWidgets.QWidget):
         super().__init__()
         self._words = QtWidgets.QPlainTextEdit()
         self._words.setObjectName("nss_words")
-        self._words.setAccessibleName("Words that were found")
+        self._words.setAccessibleName(_("Words that were found"))
         self._words.setReadOnly(True)
         self._words.setTabChangesFocus(True)
         self._words.setFixedHeight(lines_high(self._words, _WORDS_LINES))
-        self._copy = QtWidgets.QPushButton("Copy words")
+        self._copy = QtWidgets.QPushButton(_("Copy words"))
         self._copy.setObjectName("nss_copy")
         self._copy.clicked.connect(self._copy_words)
         self._fields = QtWidgets.QTreeWidget()
         self._fields.setObjectName("nss_receipt_details")
-        self._fields.setAccessibleName("All fields of the receipt")
+        self._fields.setAccessibleName(_("All fields of the receipt"))
         self._fields.setHeaderHidden(True)
         self._fields.setColumnCount(2)
         self._fields.setRootIsDecorated(False)
@@ -65,7 +65,7 @@ class ReceiptDetails(QtWidgets.QWidget):
         self._fields.resizeColumnToContents(0)
 
     @guarded
-    def _copy_words(self, *_: object) -> None:
+    def _copy_words(self, *ignored: object) -> None:
         QtWidgets.QApplication.clipboard().setText(self._words.toPlainText())
 
 

@@ -9,10 +9,10 @@ from .log import guarded
 from .parts import let_shrink, wrapped
 from .qt import QtCore, QtWidgets, Signal
 from .receipt_details import ReceiptDetails
-from .vendored import receipt, wire
+from .vendored import _, receipt, wire
 
 _MOST_ROWS = 5
-_GONE = "The layer that it was made from is not there any more, or not known."
+_GONE = _("The layer that it was made from is not there any more, or not known.")
 
 
 class ReceiptsBox(QtWidgets.QGroupBox):
@@ -24,7 +24,7 @@ class ReceiptsBox(QtWidgets.QGroupBox):
     real_wanted = Signal(object)
 
     def __init__(self) -> None:
-        super().__init__("History of this picture")
+        super().__init__(_("History of this picture"))
         # None: they have to be looked at anew.
         self._shown: tuple[str, ...] | None = None
         self._own_of: tuple[object, ...] = ()
@@ -32,7 +32,7 @@ class ReceiptsBox(QtWidgets.QGroupBox):
         self._own = wrapped("nss_layer_receipt")
         self._list = QtWidgets.QListWidget()
         self._list.setObjectName("nss_receipts")
-        self._list.setAccessibleName("Receipts of this picture, the newest first")
+        self._list.setAccessibleName(_("Receipts of this picture, the newest first"))
         self._list.setTextElideMode(QtCore.Qt.TextElideMode.ElideRight)
         self._list.setHorizontalScrollBarPolicy(QtCore.Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self._list.currentRowChanged.connect(self._show_details)
@@ -47,23 +47,27 @@ class ReceiptsBox(QtWidgets.QGroupBox):
 
     def _build_buttons(self) -> Any:
         self._layer = self._button(
-            "layer", "Select Layer", "Selects the layer that this receipt is about."
+            "layer", _("Select Layer"), _("Selects the layer that this receipt is about.")
         )
         self._again = self._button(
             "again",
-            "Run Again",
-            "The same tool with the same parameters on the layer that it was made from, with the "
-            "selection as it is now. The result is another layer.",
+            _("Run Again"),
+            _(
+                "The same tool with the same parameters on the layer that it was made from, with "
+                "the selection as it is now. The result is another layer."
+            ),
         )
         self._real = self._button(
             "real",
-            "Retry with the Real Model",
-            "The same once more by a real model; where none can run yet, the plan says what it "
-            "takes.",
+            _("Retry with the Real Model"),
+            _(
+                "The same once more by a real model; where none can run yet, the plan says what it "
+                "takes."
+            ),
         )
-        self._layer.clicked.connect(lambda *_: self.layer_wanted.emit(self._picked()))
-        self._again.clicked.connect(lambda *_: self.again.emit(self._picked()))
-        self._real.clicked.connect(lambda *_: self.real_wanted.emit(self._picked()))
+        self._layer.clicked.connect(lambda *ignored: self.layer_wanted.emit(self._picked()))
+        self._again.clicked.connect(lambda *ignored: self.again.emit(self._picked()))
+        self._real.clicked.connect(lambda *ignored: self.real_wanted.emit(self._picked()))
         box = QtWidgets.QWidget()
         grid = QtWidgets.QGridLayout(box)
         grid.setContentsMargins(0, 0, 0, 0)
@@ -120,10 +124,11 @@ class ReceiptsBox(QtWidgets.QGroupBox):
             return
         self._own_of = place
         label = receipts.of_layer(document, node)
-        text = "no receipt."
+        text: str = _("no receipt.")
         if label is not None:
-            changed = "" if receipts.untouched(node, label) else " Changed since."
-            text = receipt.sentence(label.receipt) + changed
+            text = receipt.sentence(label.receipt)
+            if not receipts.untouched(node, label):
+                text += " " + _("Changed since.")
         self._own.setText(f"“{node.name()}”: {text}")
 
     def pick(self, wanted: receipt.Receipt) -> Any:

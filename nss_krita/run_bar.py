@@ -7,6 +7,7 @@ from typing import Any
 from .parts import wrapped
 from .qt import QtWidgets, Signal
 from .runner import Step
+from .vendored import _
 
 _STEPS = 1000
 
@@ -21,18 +22,18 @@ class RunBar(QtWidgets.QWidget):
         super().__init__()
         self._bar = QtWidgets.QProgressBar()
         self._bar.setObjectName("nss_progress")
-        self._bar.setAccessibleName("Progress")
+        self._bar.setAccessibleName(_("Progress"))
         self._bar.setTextVisible(False)
         self._bar.setMaximumHeight(self.fontMetrics().height() // 2 + 2)
         self._status = wrapped("nss_status")
         self._status.setVisible(False)
-        self._apply = QtWidgets.QPushButton("Apply")
+        self._apply = QtWidgets.QPushButton(_("Apply"))
         self._apply.setObjectName("nss_apply")
         self._apply.setAutoDefault(True)
-        self._apply.clicked.connect(lambda *_: self.wanted.emit())
-        self._cancel = QtWidgets.QPushButton("Cancel")
+        self._apply.clicked.connect(lambda *ignored: self.wanted.emit())
+        self._cancel = QtWidgets.QPushButton(_("Cancel"))
         self._cancel.setObjectName("nss_cancel")
-        self._cancel.setToolTip("<p>Stops the run; the picture stays as it is.</p>")
+        self._cancel.setToolTip("<p>" + _("Stops the run; the picture stays as it is.") + "</p>")
         self._cancel.clicked.connect(self._cancel_clicked)
         row = QtWidgets.QHBoxLayout()
         row.addWidget(self._apply, 1)
@@ -75,6 +76,6 @@ class RunBar(QtWidgets.QWidget):
         """Have Return begin it."""
         self._apply.setFocus(reason)
 
-    def _cancel_clicked(self, *_: object) -> None:
-        self.say("Cancelling …")
+    def _cancel_clicked(self, *ignored: object) -> None:
+        self.say(_("Cancelling …"))
         self.unwanted.emit()

@@ -9,12 +9,16 @@ from .form import shrinkable
 from .limits_box import LimitsBox
 from .placing import UNDO_STEPS
 from .qt import QtCore, QtWidgets, Signal
-from .vendored import placement, settings, toolbox, wire
+from .vendored import _, placement, settings, toolbox, wire
 
 _PATHS = (
-    ("auto", "Automatic", "The real model where this machine can run it in reasonable time."),
-    (wire.REAL, "Real model only", "The real model, or a sentence that says why it cannot run."),
-    (wire.CLASSICAL, "Classical only", "Never a model: a classical algorithm."),
+    ("auto", _("Automatic"), _("The real model where this machine can run it in reasonable time.")),
+    (
+        wire.REAL,
+        _("Real model only"),
+        _("The real model, or a sentence that says why it cannot run."),
+    ),
+    (wire.CLASSICAL, _("Classical only"), _("Never a model: a classical algorithm.")),
 )
 _TIP = QtCore.Qt.ItemDataRole.ToolTipRole
 
@@ -29,21 +33,21 @@ class RunOptions(QtWidgets.QWidget):
         # What was chosen for each kind of result.
         self._wanted: dict[toolbox.Returns, str] = {}
         self._outcome: toolbox.Returns | None = None
-        self._path = _choice("nss_path", "Made by")
+        self._path = _choice("nss_path", _("Made by"))
         for value, title, help_text in _PATHS:
             self._path.addItem(title, value)
             self._path.setItemData(self._path.count() - 1, help_text, _TIP)
-        self._path.currentIndexChanged.connect(lambda *_: self.changed.emit())
-        self._placement = _choice("nss_placement", "Result as")
+        self._path.currentIndexChanged.connect(lambda *ignored: self.changed.emit())
+        self._placement = _choice("nss_placement", _("Result as"))
         self._placement.currentIndexChanged.connect(self._placed)
-        self._placement_label = QtWidgets.QLabel("Result as:")
+        self._placement_label = QtWidgets.QLabel(_("Result as:"))
         self._placement_label.setBuddy(self._placement)
         self._limits = LimitsBox(file)
         self._limits.changed.connect(self.changed)
         form = QtWidgets.QFormLayout(self)
         form.setContentsMargins(0, 0, 0, 0)
         form.setFieldGrowthPolicy(QtWidgets.QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
-        form.addRow("Made by:", self._path)
+        form.addRow(_("Made by:"), self._path)
         form.addRow(self._placement_label, self._placement)
         form.addRow(self._limits)
 
@@ -87,7 +91,7 @@ class RunOptions(QtWidgets.QWidget):
         """The settings as they are now, which another host may have changed; shows them."""
         return self._limits.look()
 
-    def _placed(self, *_: object) -> None:
+    def _placed(self, *ignored: object) -> None:
         if self._outcome is not None:
             self._wanted[self._outcome] = str(self._placement.currentData())
         self._explain()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from .log import LOG, explain, guarded
 from .qt import QtCore, Signal
-from .vendored import client, errors, host, lane, paths, receipt, wire
+from .vendored import _, client, errors, host, lane, ngettext, paths, receipt, wire
 
 if TYPE_CHECKING:
     from . import layers
@@ -136,10 +136,17 @@ class Runner(QtCore.QObject):
         except errors.Cancelled:
             self._end(Outcome(self._cancelled(), False))
         except Exception as error:
-            done = f"{_count(self._layers_done)} done, then: " if self._layers_done else ""
+            said = explain(error)
+            if self._layers_done:
+                said = ngettext(
+                    "{count} layer done, then: {said}",
+                    "{count} layers done, then: {said}",
+                    self._layers_done,
+                    said=said,
+                )
             impossible = isinstance(error, errors.RealPathImpossible)
             order = self._order if impossible else None
-            self._end(Outcome(done + explain(error), True, impossible=order))
+            self._end(Outcome(said, True, impossible=order))
         else:
             if self._stopped:
                 self._close_flow()
@@ -164,14 +171,20 @@ class Runner(QtCore.QObject):
 
     def _cancelled(self) -> str:
         if self._layers_done:
-            return f"Cancelled after {_count(self._layers_done)}."
-        return "Cancelled; the document was not changed."
+            return ngettext(
+                "Cancelled after {count} layer.",
+                "Cancelled after {count} layers.",
+                self._layers_done,
+            )
+        return _("Cancelled; the document was not changed.")
 
     @staticmethod
     def _success(receipts: tuple[receipt.Receipt, ...]) -> Outcome:
         sentence = receipt.sentence(receipts[-1])
         if len(receipts) > 1:
-            sentence = f"{_count(len(receipts))} done. The last one: {sentence}"
+            sentence = _(
+                "{count} layers done. The last one: {text}", count=len(receipts), text=sentence
+            )
         return Outcome(sentence, False, receipts)
 
     def _end(self, outcome: Outcome) -> None:
@@ -192,13 +205,18 @@ class Runner(QtCore.QObject):
         if not self.busy:
             return
         if isinstance(event, wire.Queued):
-            self.progressed.emit(Step(f"Waiting: {event.place} before this one.", None))
+            self.progressed.emit(
+                Step(_("Waiting: {place} before this one.", place=event.place), None)
+            )
         elif isinstance(event, wire.Progress):
             whole = self._layers
             words = event.sentence()
             words = words[:1].upper() + words[1:]
             if whole > 1:
-                words = f"Layer {self._layers_done + 1} of {whole} · {words}"
+                number = self._layers_done + 1
+                words = _(
+                    "Layer {number} of {whole} · {words}", number=number, whole=whole, words=words
+                )
             self.progressed.emit(Step(words, self._share(event)))
 
     def _share(self, event: wire.Progress) -> float | None:
@@ -208,7 +226,3 @@ class Runner(QtCore.QObject):
         # A download comes before the first layer, and is no part of it.
         done = 0.0 if self._layers > 1 and event.unit == "bytes" else event.done / event.total
         return (self._layers_done + min(1.0, done)) / self._layers
-
-
-def _count(layers: int) -> str:
-    return "1 layer" if layers == 1 else f"{layers} layers"

@@ -12,6 +12,7 @@ from . import vendored
 from .log import guarded
 from .parts import wrapped
 from .qt import QtCore, QtWidgets, Signal
+from .vendored import _
 
 if TYPE_CHECKING:
     from shared_core.bridge.setup import guide
@@ -44,7 +45,7 @@ class SetupBox(QtWidgets.QGroupBox):
         self._bar.setTextVisible(False)
         self._bar.setMaximumHeight(10)
         self._buttons = QtWidgets.QGridLayout()
-        self._show_log = QtWidgets.QCheckBox("Show the log")
+        self._show_log = QtWidgets.QCheckBox(_("Show the log"))
         self._show_log.setObjectName("nss_setup_show_log")
         self._show_log.toggled.connect(self._log_toggled)
         self._log = QtWidgets.QPlainTextEdit()
@@ -84,7 +85,7 @@ class SetupBox(QtWidgets.QGroupBox):
         self._timer.stop()
 
     @guarded
-    def _poll(self, *_: object) -> None:
+    def _poll(self, *ignored: object) -> None:
         view = self._guide.poll()
         before, self._view = self._view, view
         if view == before:
@@ -116,14 +117,17 @@ class SetupBox(QtWidgets.QGroupBox):
             old.deleteLater()
         actions = view.actions
         if view.usable and view.share is None:
-            actions = (*actions, guide.Action("close", "Close", "Hides this; nothing changes."))
+            actions = (
+                *actions,
+                guide.Action("close", _("Close"), _("Hides this; nothing changes.")),
+            )
         for place, action in enumerate(actions):
             button = QtWidgets.QPushButton(action.label)
             button.setObjectName(f"nss_setup_{action.id}")
             button.setToolTip(f"<p>{action.help}</p>")
             policy = QtWidgets.QSizePolicy.Policy
             button.setSizePolicy(policy.Ignored, policy.Fixed)
-            button.clicked.connect(lambda *_, chosen=action: self._clicked(chosen))
+            button.clicked.connect(lambda *ignored, chosen=action: self._clicked(chosen))
             # The first one across, the others beside each other.
             if place == 0:
                 self._buttons.addWidget(button, 0, 0, 1, 2)

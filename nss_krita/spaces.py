@@ -11,7 +11,7 @@ from typing import Any
 
 from krita import Krita
 
-from .vendored import errors, wire
+from .vendored import _, errors, wire
 
 _CHANNELS = {"RGBA": 4, "GRAYA": 2, "CMYKA": 5, "LABA": 4, "XYZA": 4, "YCBCRA": 4}
 _BYTES = {"U8": 1, "U16": 2, "F16": 2, "F32": 4}
@@ -40,8 +40,12 @@ class Space:
             return _CHANNELS[self.model.upper()] * _BYTES[self.depth]
         except KeyError:
             raise errors.BadInput(
-                f"Layers in the colour space {self.model} {self.depth} cannot be read. Convert "
-                "the layer to RGB (Layer ▸ Convert) and try again."
+                _(
+                    "Layers in the colour space {model} {depth} cannot be read. Convert the "
+                    "layer to RGB (Layer ▸ Convert) and try again.",
+                    model=self.model,
+                    depth=self.depth,
+                )
             ) from None
 
     @property
@@ -102,12 +106,17 @@ class Temporary:
         if self._document is None or of_document(self._document) != space:
             self._close()
             raise errors.CouldNotBeDone(
-                f"Krita cannot make a document in {space.model} {space.depth} with the profile "
-                f"“{space.profile}”. Convert the layer to sRGB (Layer ▸ Convert) and try again."
+                _(
+                    "Krita cannot make a document in {model} {depth} with the profile "
+                    "“{profile}”. Convert the layer to sRGB (Layer ▸ Convert) and try again.",
+                    model=space.model,
+                    depth=space.depth,
+                    profile=space.profile,
+                )
             )
         return self._document
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, *ignored: object) -> None:
         self._close()
 
     def _close(self) -> None:
@@ -132,8 +141,12 @@ def convert(data: bytes, width: int, height: int, source: Space, target: Space) 
             document.waitForDone()
             if not done or of_node(layer) != target:
                 raise errors.CouldNotBeDone(
-                    f"Krita cannot convert from “{source.profile}” to “{target.profile}”. Convert "
-                    "the layer to sRGB (Layer ▸ Convert) and try again."
+                    _(
+                        "Krita cannot convert from “{profile}” to “{target_profile}”. Convert "
+                        "the layer to sRGB (Layer ▸ Convert) and try again.",
+                        profile=source.profile,
+                        target_profile=target.profile,
+                    )
                 )
             return bytes(layer.pixelData(0, 0, width, height))
         finally:

@@ -10,7 +10,7 @@ from . import signs
 from .log import LOG, guarded
 from .qt import QtCore, QtGui, QtWidgets, Signal
 from .signs import Sign
-from .vendored import toolbox, wire
+from .vendored import _, toolbox, wire
 
 _WAITING = "…"
 # What the titles may take of a narrow list; the plans' first word is to be seen in any case.
@@ -37,7 +37,7 @@ class ToolList(QtWidgets.QTreeWidget):
     def __init__(self) -> None:
         super().__init__()
         self.setObjectName("nss_tool")
-        self.setAccessibleName("Tools, each with its plan for the active layer")
+        self.setAccessibleName(_("Tools, each with its plan for the active layer"))
         self.setColumnCount(2)
         self.setHeaderHidden(True)
         self.setRootIsDecorated(False)
@@ -80,7 +80,7 @@ class ToolList(QtWidgets.QTreeWidget):
 
     def show_reason(self, tool_id: str, sentence: str, able: bool = False) -> None:
         """Why there is no plan; ``able``: the layer itself could be used."""
-        words = f"not possible · {sentence}"
+        words = _("not possible · {sentence}", sentence=sentence)
         self._show(tool_id, Shown(Sign.IMPOSSIBLE, words, sentence, able))
 
     def show_waiting(self, tool_id: str) -> None:
@@ -122,7 +122,7 @@ class ToolList(QtWidgets.QTreeWidget):
         self._share()
 
     @guarded
-    def _chosen(self, *_: object) -> None:
+    def _chosen(self, *ignored: object) -> None:
         self.picked.emit()
 
     def _show(self, tool_id: str, shown: Shown) -> None:

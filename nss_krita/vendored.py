@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         export,
         host,
         lane,
+        language,
         logs,
         paths,
         placement,
@@ -28,10 +29,15 @@ if TYPE_CHECKING:
         wire,
         words,
     )
+    from shared_core.bridge.language import _, ngettext
     from shared_core.bridge.setup import environment
 
 _OWN = f"{__package__}.bridge"
 _BRIDGE = _OWN if find_spec(_OWN) is not None else "shared_core.bridge"
+
+if not TYPE_CHECKING:
+    language = import_module(f"{_BRIDGE}.language")
+    _, ngettext = language._, language.ngettext
 
 
 def __getattr__(name: str) -> Any:
@@ -68,6 +74,7 @@ def diagnostics() -> Any:
 
 
 __all__ = [
+    "_",
     "again",
     "arena",
     "client",
@@ -79,7 +86,9 @@ __all__ = [
     "guide",
     "host",
     "lane",
+    "language",
     "logs",
+    "ngettext",
     "paths",
     "placement",
     "receipt",

@@ -42,7 +42,7 @@ class Windows(QtCore.QObject):
         if self._own is None:
             from .own_window import OwnWindow
 
-            own, _ = shop_own()
+            own, _views = shop_own()
             desk = own.Desk(self._paths, NAME, placing.version(), self._counter().look)
             self._own = OwnWindow(desk, self._where.window().qwindow())
         self._own.come_up()

@@ -25,7 +25,7 @@ SOURCES = [
     for name in subprocess.run(
         ["git", "ls-files", "*.py"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout.split()
-    if name.startswith(("shared_core", "gimp_plugin"))
+    if name.startswith(words.SOURCES)
 ]
 
 

@@ -14,11 +14,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from shared_core.bridge.language import _
+
 Floats = NDArray[np.float32]
 Bytes = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
 
-NAME = "saliency and GrabCut"
+NAME = _("saliency and GrabCut")
 
 _SALIENCY_SIDE = 240
 _LEVELS = 12

@@ -11,12 +11,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from shared_core.bridge.language import _
+
 from . import membrane
 
 Floats = NDArray[np.float32]
 Bools = NDArray[np.bool_]
 
-NAME = "Navier-Stokes inpainting and a smooth film"
+NAME = _("Navier-Stokes inpainting and a smooth film")
 MARGIN = 16
 """Pixels around a hole that are enough for it."""
 

@@ -163,13 +163,13 @@ class Plan:
         92 MB".
         """
         if self.path in BY_MODEL:
-            word = "your model" if self.path == BYO else REAL
+            word = _("your model") if self.path == BYO else _("real")
             parts = [word, self.title, provider_title(self.provider or "")]
         else:
             why = "" if self.reason in (FITS, AS_CHOSEN) else self.reason
-            parts = [self.path or "not possible", why]
+            parts = [_("classical") if self.path else _("not possible"), why]
         if self.seconds is not None and (self.path in BY_MODEL or not parts[1]):
-            parts.append(f"about {duration(self.seconds)}")
+            parts.append(_("about {time}", time=duration(self.seconds)))
         return " · ".join(part for part in parts if part)
 
 

@@ -184,7 +184,8 @@ def _print_list(
             else _("of no model")
         )
         day = datetime.fromtimestamp(one.since, timezone.utc).date()
-        print(f"{size(one.bytes)} {of}: {'coming in' if one.busy else f'unfinished since {day}'}")
+        how = _("coming in") if one.busy else _("unfinished since {day}", day=day)
+        print(f"{size(one.bytes)} {of}: {how}")
     used = sum(entry.disk_bytes for entry in entries) + sum(strangers.values())
     used += sum(one.bytes for one in leftovers)
     free = shutil.disk_usage(_existing(store.root)).free
@@ -208,14 +209,21 @@ def _print_table(entries: Sequence[inventory.Entry]) -> None:
     console = Console() if sys.stdout.isatty() else Console(width=_WIDE)
     wide = console.width >= _WIDE_ENOUGH
     table = Table(box=None, pad_edge=False, header_style="bold")
-    heads = (
-        *("model", "for", "tier", "size", "on disk", "state", "last used", "commercial"),
-        "licence",
-    )
-    shown = [head for head in heads if wide or head not in ("for", "tier", _("on disk"), "licence")]
+    heads = {
+        "model": _("model"),
+        "for": _("for"),
+        "tier": _("tier"),
+        "size": _("size"),
+        "on disk": _("on disk"),
+        "state": _("state"),
+        "last used": _("last used"),
+        "commercial": _("commercial"),
+        "licence": _("licence"),
+    }
+    shown = [head for head in heads if wide or head not in ("for", "tier", "on disk", "licence")]
     for head in shown:
-        justify: Literal["left", "right"] = "right" if head in ("size", _("on disk")) else "left"
-        table.add_column(head, no_wrap=head != "licence", overflow="fold", justify=justify)
+        justify: Literal["left", "right"] = "right" if head in ("size", "on disk") else "left"
+        table.add_column(heads[head], no_wrap=head != "licence", overflow="fold", justify=justify)
     tool = ""
     for entry in sorted(entries, key=lambda one: (one.card.tool, one.card.rank, one.card.id)):
         card, state = entry.card, entry.state
@@ -232,7 +240,7 @@ def _print_table(entries: Sequence[inventory.Entry]) -> None:
             "size": size(card.file_bytes),
             "on disk": size(entry.disk_bytes) if entry.disk_bytes else "",
             "state": here,
-            "last used": state.used or ("never" if entry.disk_bytes else ""),
+            "last used": state.used or (_("never") if entry.disk_bytes else ""),
             "commercial": card.commercial_use.value,
             "licence": card.licence,
         }

@@ -26,7 +26,9 @@ def register(sub: Any) -> None:
 def add_limits(sub: Any) -> None:
     """Add the options that stand in for settings to a command's parser."""
     for name, words in LIMITS.items():
-        sub.add_argument(f"--{name}", metavar=words, help=f"in place of the setting {name}")
+        sub.add_argument(
+            f"--{name}", metavar=words, help=_("in place of the setting {name}", name=name)
+        )
     sub.add_argument(
         "--commercial",
         action=argparse.BooleanOptionalAction,

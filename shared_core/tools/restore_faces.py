@@ -318,8 +318,8 @@ def _check_likeness(before: Pixels, after: Pixels) -> None:
     unlike = _difference(old, new)
     # As if the output had been 0..1 where -1..1 is due, or 0..255, or blue first.
     others = {
-        "in another range": min(_difference(old, 2 * new - 1), _difference(old, new * 2 / 255)),
-        "with red and blue exchanged": _difference(old, new[..., ::-1]),
+        _("in another range"): min(_difference(old, 2 * new - 1), _difference(old, new * 2 / 255)),
+        _("with red and blue exchanged"): _difference(old, new[..., ::-1]),
     }
     for what, other in others.items():
         if unlike > _UNLIKE and other < unlike / 2:

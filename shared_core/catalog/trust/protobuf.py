@@ -28,7 +28,7 @@ class Malformed(Exception):
     """The file is not what it should be: ``text`` says so, ``advice`` what the user can do."""
 
     def __init__(
-        self, text: str, advice: str = "download it again, or have it exported again"
+        self, text: str, advice: str = _("download it again, or have it exported again")
     ) -> None:
         super().__init__(text)
         self.advice = advice
