@@ -125,11 +125,11 @@ def literals(node: ast.expr, file: Path) -> Iterator[str]:
         return
     if isinstance(node, ast.JoinedStr):
         text = "".join(str(v.value) for v in node.values if isinstance(v, ast.Constant))
-        text = re.sub(r"<[^>]*>", "", text)
     elif isinstance(node, ast.Constant) and isinstance(node.value, str):
         text = node.value
     else:
         return
+    text = re.sub(r"<[^>]*>", "", text)
     if not all(_NAMES.fullmatch(word) for word in text.split()) or (
         " " in text.strip() and re.search("[a-z]{2}", text)
     ):
