@@ -21,7 +21,7 @@ from .run_options import RunOptions
 from .runner import Outcome, Runner
 from .starter import Starter
 from .tool_list import ToolList
-from .vendored import environment, host, paths, toolbox, wire, words
+from .vendored import _, environment, host, paths, toolbox, wire, words
 from .whereabouts import Glimpse, Whereabouts, glimpse
 from .windows import Windows
 

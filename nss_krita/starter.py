@@ -7,7 +7,7 @@ from typing import Any
 
 from . import layers, receipts
 from .runner import Runner
-from .vendored import again, host, paths, settings
+from .vendored import _, again, host, paths, settings
 from .whereabouts import Whereabouts
 
 
@@ -30,7 +30,7 @@ class Starter:
         """Run a tool on the selected layers, or on others of the picture."""
         document = self._where.document()
         if document is None:
-            self._tell("No picture is open. Open one and try again.")
+            self._tell(_("No picture is open. Open one and try again."))
             return False
         chosen = self._where.nodes() if nodes is None else nodes
         place = layers.KritaHost(document, chosen, self._paths, self._where.window())
@@ -43,6 +43,8 @@ class Starter:
         """Run again what made a result, on the layer that it was made from."""
         source = self._where.node(label.source)
         if source is None:
-            self._tell("The layer that it was made from is not there any more. Undo its deletion.")
+            self._tell(
+                _("The layer that it was made from is not there any more. Undo its deletion.")
+            )
             return False
         return self.start(again.order_again(label.receipt, kept, path), [source])

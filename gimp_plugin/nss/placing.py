@@ -159,7 +159,7 @@ class Placer:
     def note(self, layer: Any, label: receipt.Receipt) -> None:
         """The receipt of a result in words, kept by the image; no pixel is touched."""
         if not parasites.attach_note(self._image, layer, label):
-            raise _refused("the note")
+            raise _refused(_("the note"))
 
     @staticmethod
     def layer_type(image: Any, alpha: bool) -> Any:
