@@ -201,17 +201,24 @@ def check_placement(document: Any, node: Any, task: host.Task) -> None:
     """``BadInput`` when the layer cannot make place as the task wants it."""
     if task.placement is Placement.NEW:
         return
-    name, otherwise = node.name(), _("Or choose “New layer”, and try again.")
+    name = node.name()
     if node.locked():
-        locked = _("The layer “{name}” is locked. Unlock it.", name=name)
-        raise errors.BadInput(f"{locked} {otherwise}")
+        raise errors.BadInput(
+            _(
+                "The layer “{name}” is locked. Unlock it, or choose “New layer”, and try again.",
+                name=name,
+            )
+        )
     if task.placement is not Placement.REPLACE:
         return
     if node.type() != "paintlayer":
-        other = _(
-            "“{name}” is no paint layer, and only those can be replaced. Convert it.", name=name
+        raise errors.BadInput(
+            _(
+                "“{name}” is no paint layer, and only those can be replaced. Convert it, or choose "
+                "“New layer”, and try again.",
+                name=name,
+            )
         )
-        raise errors.BadInput(f"{other} {otherwise}")
     if node.animated():
         raise errors.BadInput(
             _(
