@@ -134,7 +134,7 @@ def test_a_restricted_model_and_the_one_instead(desk: Desk) -> None:
     other = desk.widget("consent_other")
     assert not other.isVisible() and not desk.widget("consent_facts").isVisible()
     desk.widget("consent").setChecked(True)
-    assert other.isVisible() and other.text().startswith("Use RestoreFormer++\ninstead (")
+    assert other.isVisible() and other.text().startswith("Use RestoreFormer++ instead\n(")
     assert desk.widget("consent_facts").isVisible()
     other.click()
     wait(desk.dock.settled)
