@@ -152,7 +152,7 @@ def _speed(
                 f"{middle([run['ready'] + sum(run['seconds']) for run in all_runs]):.2f}",
             )
         )
-    faster = all(float(a) < float(b) for a, b in zip(rows[1][2:], rows[0][2:], strict=True))
+    faster = all(float(rows[1][column]) < float(rows[0][column]) for column in (2, 4))
     network = middle([run["network"] for run in peers])
     return Table(
         f"{way[0].upper()}{way[1:]}: seconds, medians of {REPEATS}",
