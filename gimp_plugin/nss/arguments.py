@@ -10,10 +10,11 @@ import gi
 gi.require_version("Gimp", "3.0")
 
 from gi.repository import Gimp, GObject  # noqa: E402
-from vendored import _, host, settings, toolbox, wire  # noqa: E402
+from vendored import _, host, placement, settings, toolbox, wire  # noqa: E402
 
 FLAGS = GObject.ParamFlags.READWRITE
 PATH, CONSENT, COMMERCIAL = "path", "consent", "commercial-only"
+PLACEMENT = "placement"
 _PATH_TITLES = (_("Automatic"), _("Real model only"), _("Classical only"))
 
 
@@ -27,10 +28,28 @@ def automatic(parameter: toolbox.Parameter) -> str:
     return f"{name_of(parameter)}-auto"
 
 
+def placements(tool: toolbox.Tool) -> tuple[placement.Choice, ...]:
+    """Where a tool's results may go, whatever its parameters; where it is one there is no choice.
+
+    What does not fit the parameters is refused when it is run.
+    """
+    # A cut-out takes the form that is chosen.
+    masked = tool.returns is toolbox.Returns.MASK
+    outcomes = (toolbox.Returns.MASK, toolbox.Returns.PIXELS) if masked else (tool.returns,)
+    found = {one.placement: one for outcome in outcomes for one in placement.choices(outcome)}
+    return tuple(found[one] for one in placement.Placement if one in found)
+
+
 def declare(procedure: Any, tool: toolbox.Tool) -> None:
     """Add the arguments and return values of a tool's procedure."""
     for parameter in tool.parameters:
         _add(procedure, parameter)
+    places = placements(tool)
+    if len(places) > 1:
+        told = " ".join(f"{one.title}: {one.help}" for one in places)
+        names = [one.placement.value for one in places]
+        choice = _choice(names, [one.title for one in places])
+        procedure.add_choice_argument(PLACEMENT, "_Result", told, choice, names[0], FLAGS)
     procedure.add_choice_argument(
         PATH,
         _("_Made by"),
@@ -79,13 +98,8 @@ def order_of(tool: toolbox.Tool, config: Any, consent: str, kept: settings.Setti
         consent,
         limits=kept.limits,
         commercial_only=kept.commercial_only or bool(config.get_property(COMMERCIAL)),
+        placement=str(config.get_property(PLACEMENT) if len(placements(tool)) > 1 else "new"),
     )
-
-
-def task_of(order: host.Order) -> host.Task:
-    """The tool and its parameters that an order names; ``UsageError`` when one is wrong."""
-    tool = toolbox.tool(order.tool)
-    return host.Task(tool, tool.parse(order.parameters))
 
 
 def filled(values: Any, *results: str | bool) -> Any:

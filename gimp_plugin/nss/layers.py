@@ -27,9 +27,21 @@ from crossing import (  # noqa: E402
 from gi.repository import Gegl, Gimp  # noqa: E402
 from parasites import label_of  # noqa: E402
 from placing import Kept, Native, Placer  # noqa: E402
-from vendored import _, arena, errors, host, paths, receipt, toolbox, wire, words  # noqa: E402
+from vendored import (  # noqa: E402
+    _,
+    arena,
+    errors,
+    host,
+    paths,
+    placement,
+    receipt,
+    toolbox,
+    wire,
+    words,
+)
 
 Returns = toolbox.Returns
+Placement = placement.Placement
 _NO_LAYER = "Canvas"
 
 
@@ -88,6 +100,13 @@ class GimpHost:
                 width=area.width,
                 height=area.height,
             )
+        told = {
+            Placement.MASK: _("The result is a layer mask on it."),
+            Placement.REPLACE: _("The result takes its place."),
+            Placement.GROUP: _("The result is a new layer, in a new group with it."),
+        }
+        if task.placement in told:
+            return told[task.placement]
         return {
             Returns.PIXELS: _("The result is a new layer above it."),
             Returns.MASK: _("The result is a new layer with a layer mask above it."),
@@ -139,6 +158,7 @@ class GimpHost:
                 raise _empty(drawable.get_name())
             if beside and not self.opens_new_image(task):
                 check_parents(drawable)
+                check_placement(drawable, task.placement)
             if task.selection and not task.tool.canvas:
                 self._check_selection(drawable)
         return self._drawables
@@ -229,7 +249,8 @@ class GimpHost:
         if not self.opens_new_image(source.private.task):
             if layer is not None:
                 check_parents(layer)
-            self._placer.add(layer, source, data, matte, label)
+                check_placement(layer, result.placement)
+            self._placer.add(layer, source, data, matte, label, result.placement)
             return
         below = files.read(source.pixels) if result.outcome is Returns.BELOW else None
         size = result.pixels.width, result.pixels.height
@@ -349,6 +370,25 @@ def check_parents(layer: Any) -> None:
                 )
             )
         parent = parent.get_parent()
+
+
+def check_placement(layer: Any, placed: placement.Placement) -> None:
+    """``BadInput`` when the layer cannot make place as the user wants it."""
+    name, otherwise = layer.get_name(), "choose “New layer”, and try again."
+    if placed is Placement.MASK and layer.get_mask() is not None:
+        raise errors.BadInput(
+            f"“{name}” has a layer mask already. Apply or delete it, or {otherwise}"
+        )
+    if placed is not Placement.REPLACE:
+        return
+    if layer.get_lock_content():
+        raise errors.BadInput(f"The layer “{name}” is locked. Unlock it, or {otherwise}")
+    plain = type(layer) is Gimp.Layer and not layer.is_group()
+    if not plain or layer.is_text_layer():
+        raise errors.BadInput(
+            f"“{name}” is no plain layer, and only those can be replaced. Merge it to one, or "
+            f"{otherwise}"
+        )
 
 
 def _without_hidden(data: bytes, layer: Any, area: Area, crossing: Crossing) -> bytes:

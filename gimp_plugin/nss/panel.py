@@ -14,13 +14,13 @@ gi.require_version("Gimp", "3.0")
 gi.require_version("GimpUi", "3.0")
 gi.require_version("Gtk", "3.0")
 
-from arguments import COMMERCIAL, PATH, automatic, name_of, task_of  # noqa: E402
+from arguments import COMMERCIAL, PATH, PLACEMENT, automatic, name_of, placements  # noqa: E402
 from consent_box import ConsentBox, wrapped  # noqa: E402
 from copier import put_into_clipboard  # noqa: E402
 from gi.repository import GimpUi, GLib, Gtk  # noqa: E402
 from layers import GimpHost  # noqa: E402
 from limits import Limits  # noqa: E402
-from vendored import _, client, errors, host, settings, toolbox, wire  # noqa: E402
+from vendored import _, client, errors, host, placement, settings, toolbox, wire  # noqa: E402
 
 _DEBOUNCE_MS = 200
 _WIDTH = 460
@@ -150,9 +150,19 @@ class ToolDialog:
     def _newest_task(self) -> host.Task:
         """The task as it is set now; the defaults where something cannot be used."""
         try:
-            return task_of(self._order())
+            return host.task_of(self._order())
         except errors.UsageError:
             return host.Task(self._tool, self._tool.parse({}))
+
+    def _settle_placement(self) -> None:
+        """What does not fit a cut-out's form any more goes back to the default."""
+        if len(placements(self._tool)) == 1:
+            return
+        order = self._order()
+        outcome = self._tool.outcome(self._tool.parse(order.parameters))
+        fitting = [one.value for one in placement.fitting(outcome)]
+        if order.placement not in fitting:
+            self._config.set_property(PLACEMENT, fitting[0])
 
     def _pixels(self, layer: Any) -> int:
         area = self._place.source_area(layer, self._task)
@@ -172,6 +182,7 @@ class ToolDialog:
                 self._dialog.set_sensitive(name, True, config, automatic(parameter), True)
             names.append(name)
         # A screen may be lower than the parameters are high.
+        names += [PLACEMENT] * (len(placements(tool)) > 1)
         box = self._dialog.fill_box("nss-parameters", [*names, PATH, COMMERCIAL])
         scrolled = self._dialog.fill_scrolled_window("nss-scrolled", "nss-parameters")
         scrolled.set_policy(Gtk.PolicyType.NEVER, Gtk.PolicyType.AUTOMATIC)
@@ -214,6 +225,8 @@ class ToolDialog:
 
     def _ask(self) -> bool:
         self._timer = 0
+        with contextlib.suppress(errors.UsageError):
+            self._settle_placement()
         self._task = self._newest_task()
         self._where.set_text(self._layers_line())
         size = self._place.worked_size(self._largest, self._task)

@@ -25,9 +25,10 @@ from crossing import (  # noqa: E402
     pixels,
 )
 from gi.repository import Gegl, Gimp  # noqa: E402
-from vendored import _, arena, errors, host, receipt, toolbox, wire  # noqa: E402
+from vendored import _, arena, errors, host, placement, receipt, toolbox, wire  # noqa: E402
 
 Returns = toolbox.Returns
+Placement = placement.Placement
 
 
 @dataclass(frozen=True)
@@ -61,25 +62,47 @@ class Placer:
         self._combine = Gimp.ChannelOps.REPLACE
 
     def add(
-        self, layer: Any, source: host.Source, data: bytes, matte: bytes, label: receipt.Receipt
+        self,
+        layer: Any,
+        source: host.Source,
+        data: bytes,
+        matte: bytes,
+        label: receipt.Receipt,
+        placed: placement.Placement = Placement.NEW,
     ) -> None:
-        """The result as a new layer at the source; finished before the image gets it."""
+        """The result among the layers, at the source; finished before the image gets it.
+
+        One undo step, whatever the placement.
+        """
         native: Native = source.private
         image = self._image
-        made = self._layer(image, layer, source, native.area.size, label)
+        if placed is Placement.REPLACE:
+            made = self._copy(layer, source, label)
+        else:
+            made = self._layer(image, layer, source, native.area.size, label)
         made.set_offsets(native.area.x, native.area.y)
         _fill(made, native, data)
-        done = self._mask(layer, made, source, matte)
-        parent, position = self._position(layer, native)
+        done = placed is Placement.REPLACE or self._mask(layer, made, source, matte)
         image.undo_group_start()
         try:
-            done = image.insert_layer(made, parent, position) and done
-            done = parasites.attach(made, label) and done
+            if placed is Placement.MASK:
+                labelled = layer
+                done = _move_mask(made, layer) and done
+            else:
+                labelled = made
+                parent, position = self._position(layer, native, placed)
+                done = image.insert_layer(made, parent, position) and done
+            if placed is Placement.REPLACE:
+                done = image.remove_layer(layer) and done
+                done = image.set_selected_layers([made]) and done
+            done = parasites.attach(labelled, label) and done
             done = metadata.update(image) and done
         finally:
             image.undo_group_end()
+        if placed is Placement.MASK:
+            made.delete()
         if not done:
-            raise _refused(_("the new layer “{name}”", name=made.get_name()))
+            raise _refused(_("the result of “{name}”", name=source.name))
 
     def open(
         self,
@@ -188,16 +211,43 @@ class Placer:
         name = receipt.layer_name(source.name, tool.title, label)
         return Gimp.Layer.new(image, name, *size, kind, 100, Gimp.LayerMode.NORMAL)
 
-    def _position(self, layer: Any, native: Native) -> tuple[Any, int]:
-        """Parent and position of the new layer."""
+    def _copy(self, layer: Any, source: host.Source, label: receipt.Receipt) -> Any:
+        """A layer like the source, with its mode, opacity and masks, for the result."""
+        made = layer.copy()
+        made.set_name(receipt.layer_name(source.name, source.private.task.tool.title, label))
+        if made.get_filters():
+            # The result was made from what is seen, with them.
+            made.merge_filters()
+        if source.private.task.outcome is not source.private.task.tool.returns:
+            # A cut-out.
+            made.add_alpha()
+        return made
+
+    def _position(self, layer: Any, native: Native, placed: placement.Placement) -> tuple[Any, int]:
+        """Parent and position of the new layer; the group for both is made here."""
         if layer is None:
             return None, 0
         strokes = native.strokes
-        if strokes is not None and strokes.is_valid() and strokes.get_image() is not None:
-            # Above the strokes, so that they are not seen, and read again by the next run.
-            layer = strokes
-        position = self._image.get_item_position(layer)
-        return layer.get_parent(), position + (native.task.outcome is Returns.BELOW)
+        if strokes is not None and not (strokes.is_valid() and strokes.get_image() is not None):
+            strokes = None
+        under = native.task.outcome is Returns.BELOW
+        if placed is Placement.GROUP:
+            return self._group(layer, strokes), int(under)
+        # Above the strokes, so that they are not seen, and read again by the next run.
+        beside = layer if strokes is None else strokes
+        return beside.get_parent(), self._image.get_item_position(beside) + under
+
+    def _group(self, layer: Any, strokes: Any) -> Any:
+        """A new group in the place of a layer, with it, and with the strokes, inside."""
+        image = self._image
+        made = Gimp.GroupLayer.new(image, layer.get_name())
+        # What is blended with the layers below goes on being so.
+        made.set_mode(Gimp.LayerMode.PASS_THROUGH)
+        image.insert_layer(made, layer.get_parent(), image.get_item_position(layer))
+        for one in (layer, strokes):
+            if one is not None:
+                image.reorder_item(one, made, 0)
+        return made
 
     def _mask(self, layer: Any, made: Any, source: host.Source, matte: bytes) -> bool:
         """Give the result its layer mask: what the source's own mask hides stays hidden."""
@@ -238,6 +288,18 @@ def _add_mask(made: Any, data: bytes, name: str) -> bool:
     buffer.set(Gegl.Rectangle.new(0, 0, *area.size), name, data)
     buffer.flush()
     return bool(made.add_mask(mask) and made.set_edit_mask(False))
+
+
+def _move_mask(made: Any, layer: Any) -> bool:
+    """Give a layer the mask of another one of its size; painting stays on the layer."""
+    mask = layer.create_mask(Gimp.AddMaskType.WHITE)
+    area = Gegl.Rectangle.new(0, 0, layer.get_width(), layer.get_height())
+    name = own_format(mask)
+    buffer = mask.get_buffer()
+    held = made.get_mask().get_buffer().get(area, 1.0, name, Gegl.AbyssPolicy.NONE)
+    buffer.set(area, name, bytes(held))
+    buffer.flush()
+    return bool(layer.add_mask(mask) and layer.set_edit_mask(False))
 
 
 def _fill(made: Any, native: Native, data: bytes) -> None:

@@ -33,6 +33,7 @@ from PIL import Image
 
 from shared_core.algorithms import blur, dct_denoise, deconvolution, noise
 from shared_core.bridge import labels, toolbox
+from shared_core.bridge.toolbox import Returns
 
 pytestmark = [pytest.mark.hosts, pytest.mark.timeout(600)]
 
@@ -116,6 +117,8 @@ def test_procedures(main: Run) -> None:
         notes = main.found["procedures"][tool.id]
         given = {"path", "consent", "commercial-only", "run-mode", "image", "drawables"}
         given |= {parameter.id for parameter in tool.parameters}
+        if tool.returns in (Returns.PIXELS, Returns.MASK, Returns.BELOW):
+            given.add("placement")
         given |= {f"{parameter.id}-auto" for parameter in tool.parameters if parameter.auto}
         assert set(notes["arguments"]) == given
         assert notes["values"] == ["receipts", "images", "text"]
@@ -200,6 +203,45 @@ def test_receipts_survive_the_file(main: Run, stage: Stage) -> None:
 def test_a_result_of_a_result(main: Run) -> None:
     notes = main.found["again"]
     assert notes["receipts"][0]["source"] == main.found["deblur-real"]["receipts"][0]
+
+
+def test_placements(main: Run) -> None:
+    """A mask on the layer, a group with it, and in its place with all that it had."""
+    notes = main.found["placements"]
+    for name in ("mask", "group", "replace"):
+        assert notes[name]["status"] == "success", notes[name]
+    # Depth and name of every layer, and a hash of its pixels.
+    before, masked = notes["before"], notes["mask"]
+    assert masked["tree"] == before
+    assert masked["layer"] == [masked["receipts"][0], True]
+    grouped = [row[:2] for row in notes["group"]["tree"]]
+    assert grouped[:2] == [[0, "Group"], [1, "Photo"]] and grouped[3:] == [
+        [2, "Photo"],
+        [0, "Background"],
+    ]
+    assert grouped[2][0] == 2 and grouped[2][1].startswith("Photo · Denoise · classical")
+    assert notes["group"]["mode"] and notes["group"]["tree"][3][2] == before[1][2]
+    replaced = notes["replace"]
+    assert len(replaced["tree"]) == len(grouped) and replaced["tree"][3][2] != before[1][2]
+    name, *kept = replaced["layer"]
+    assert name.startswith("Photo · Denoise · classical") and kept == [True, True, [5, 7]]
+    assert replaced["chosen"] == [name]
+    assert replaced["carries"] == replaced["receipts"][0]
+    assert replaced["carries"]["source"] == masked["receipts"][0]
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("unfit", "cannot be placed as 'mask'"),
+        ("masked", "“Photo” has a layer mask already"),
+        ("locked", "is locked. Unlock it"),
+        ("text", "“Text” is no plain layer"),
+    ],
+)
+def test_placements_that_do_not_fit(main: Run, name: str, words: str) -> None:
+    notes = main.found["placements"][name]
+    assert notes["status"] == "calling-error" and words in notes["message"], notes
 
 
 SOURCE_TYPES = "http://cv.iptc.org/newscodes/digitalsourcetype/"

@@ -111,6 +111,46 @@ def exports() -> None:
         procedure.run(config)
 
 
+def placements() -> None:
+    image = new_image("srgb8")
+    add_layer(image, "srgb8", "Background")
+    group = Gimp.GroupLayer.new(image, "Group")
+    image.insert_layer(group, None, 0)
+    photo = add_layer(image, "srgb8", "Photo", group)
+    photo.set_offsets(5, 7)
+    photo.set_opacity(60)
+    photo.set_mode(Gimp.LayerMode.MULTIPLY)
+    notes = NOTES["placements"] = {}
+    fast = {"path": "classical", "strength_auto": False, "strength": 20.0}
+
+    def place(name: str, layer: Any, tool: str = "denoise", **given: Any) -> None:
+        made = call(tool, image, [layer], **given)
+        made["tree"] = tree(image)
+        made["chosen"] = [one.get_name() for one in image.get_selected_layers()]
+        notes[name] = made
+
+    cut = {"path": "classical"}
+    notes["before"] = tree(image)
+    place("unfit", photo, "remove-background", placement="mask", result="cut", **cut)
+    place("mask", photo, "remove-background", placement="mask", **cut)
+    notes["mask"]["layer"] = [parasite(photo), photo.get_mask() is not None]
+    place("masked", photo, "remove-background", placement="mask", **cut)
+    place("group", photo, placement="group", **fast)
+    inner = photo.get_parent()
+    notes["group"]["mode"] = inner.get_mode() == Gimp.LayerMode.PASS_THROUGH
+    place("replace", photo, placement="replace", **fast)
+    (made,) = [one for one in inner.get_children() if one.get_opacity() == 60]
+    notes["replace"]["layer"] = [made.get_name(), made.get_mode() == Gimp.LayerMode.MULTIPLY]
+    notes["replace"]["layer"] += [made.get_mask() is not None, list(made.get_offsets())[1:]]
+    notes["replace"]["carries"] = parasite(made)
+    made.set_lock_content(True)
+    place("locked", made, placement="replace", **fast)
+    font = Gimp.context_get_font()
+    text = Gimp.TextLayer.new(image, "Text", font, 30, Gimp.Unit.pixel())
+    image.insert_layer(text, None, 0)
+    place("text", text, placement="replace", **fast)
+
+
 def formats() -> None:
     for kind in FORMATS:
         image = new_image(kind)
@@ -212,7 +252,7 @@ def dump_rgb(layer: Any, name: str) -> str:
     return f"{name}.raw"
 
 
-for part in (registered, tools, exports, formats, layers, indexed_and_text):
+for part in (registered, tools, exports, placements, formats, layers, indexed_and_text):
     part()
 NOTES["done"] = True
 NOTES["version"] = Gimp.version()
