@@ -78,7 +78,7 @@ def show_receipts(
 
     found = receipts.of_image(image)
     if mode != Gimp.RunMode.NONINTERACTIVE:
-        receipts.show(found)
+        receipts.show(image)
     return filled(_end(procedure, Gimp.PDBStatusType.SUCCESS), receipts.to_json(found))
 
 

@@ -9,10 +9,10 @@ import gi
 gi.require_version("GimpUi", "3.0")
 gi.require_version("Gtk", "3.0")
 
-import receipts  # noqa: E402
 from consent_box import wrapped  # noqa: E402
 from copier import Copier  # noqa: E402
 from gi.repository import GimpUi, Gtk  # noqa: E402
+from history_box import HistoryBox  # noqa: E402
 from models_box import ModelsBox, say  # noqa: E402
 from own_box import OwnBox  # noqa: E402
 from settings_box import SettingsBox  # noqa: E402
@@ -35,7 +35,6 @@ class PanelWindow:
     def __init__(self, image: Any, version: str) -> None:
         places = paths.paths()
         counter, _views = shop()
-        self._image = image
         self._dialog = GimpUi.Dialog(title="NSS", role="nss-panel")
         copy = self._dialog.add_button(_("Copy Diagno_stics"), _COPY)
         copy.set_tooltip_text(
@@ -49,12 +48,12 @@ class PanelWindow:
         own, _views = shop_own()
         self._own = OwnBox(own.Desk(places, "GIMP", version, followed.look), self._dialog)
         self._settings = SettingsBox(places.settings, self._models.look)
-        self._receipts = Gtk.Box(orientation=Gtk.Orientation.VERTICAL)
+        self._history = HistoryBox(image)
         self._pages = Gtk.Notebook()
         for page, title in (
             (self._models.widget, _("Models")),
             (self._own.widget, _("Your Own")),
-            (self._receipts, _("Receipts")),
+            (self._history.widget, _("Receipts")),
             (self._settings.widget, _("Settings")),
         ):
             self._pages.append_page(page, Gtk.Label(label=title))
@@ -67,7 +66,6 @@ class PanelWindow:
         content.pack_start(self._said, False, False, 0)
         self._dialog.connect("focus-in-event", self._back)
         self._pages.show()
-        self._receipts.show()
         self._settings.widget.show_all()
 
     def run(self) -> None:
@@ -78,6 +76,7 @@ class PanelWindow:
             while self._dialog.run() == _COPY:
                 self._copier.copy()
         finally:
+            self._history.cancel()
             self._copier.stop()
             self._models.end()
             self._own.end()
@@ -92,16 +91,7 @@ class PanelWindow:
 
     def _turned(self, ignored: Any, page: Any, place: int) -> None:
         """The image may have other layers than when the page was seen last."""
-        if page is self._receipts:
-            for old in page.get_children():
-                old.destroy()
-            found = receipts.of_image(self._image) if _there(self._image) else []
-            page.pack_start(receipts.box(found), True, True, 0)
-            page.show_all()
+        if page is self._history.widget:
+            self._history.look()
         elif page is self._settings.widget:
             self._settings.look()
-
-
-def _there(image: Any) -> bool:
-    """Whether the image is still open."""
-    return image is not None and bool(image.is_valid())

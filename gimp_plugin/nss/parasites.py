@@ -14,6 +14,8 @@ from vendored import errors, receipt  # noqa: E402
 RECEIPT = "nss-receipt"
 # Receipts of what is no layer are kept by the image: prefix, tool, and the layer's tattoo.
 PREFIX = "nss-"
+# The tattoo of the layer that a result was made from: GIMP keeps it, also in files.
+_SOURCE = "nss-source"
 
 
 def label_of(item: Any, name: str = RECEIPT) -> receipt.Receipt | None:
@@ -34,6 +36,17 @@ def text_of(item: Any, name: str) -> bytes | None:
 def attach(item: Any, label: receipt.Receipt, name: str = RECEIPT) -> bool:
     """Have a layer or image carry a receipt; saved with it, and undone with what comes with it."""
     return attach_text(item, name, receipt.to_json(label))
+
+
+def attach_source(item: Any, layer: Any) -> bool:
+    """Have a result know the layer that it was made from."""
+    return attach_text(item, _SOURCE, str(layer.get_tattoo()))
+
+
+def source_tattoo(item: Any) -> int:
+    """The tattoo of the layer that a result was made from; 0 where it is not known."""
+    text = text_of(item, _SOURCE) or b""
+    return int(text) if text.isdigit() else 0
 
 
 def attach_text(item: Any, name: str, text: str) -> bool:

@@ -96,6 +96,8 @@ class Placer:
                 done = image.remove_layer(layer) and done
                 done = image.set_selected_layers([made]) and done
             done = parasites.attach(labelled, label) and done
+            if layer is not None:
+                done = parasites.attach_source(labelled, layer) and done
             done = metadata.update(image) and done
         finally:
             image.undo_group_end()

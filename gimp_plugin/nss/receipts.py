@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,21 +10,24 @@ import gi
 
 gi.require_version("Gimp", "3.0")
 
-from parasites import PREFIX, RECEIPT, label_of  # noqa: E402
+from parasites import PREFIX, label_of, source_tattoo  # noqa: E402
 from vendored import _, receipt  # noqa: E402
 
-_WIDTH, _HEIGHT, _LIST_HEIGHT = 560, 520, 140
-_WRAP_WIDTH = 240
-# Pango's WRAP_WORD_CHAR.
-_BY_WORD = 2
+_WIDTH, _HEIGHT = 560, 560
 
 
 @dataclass(frozen=True)
 class Labelled:
-    """A layer's name and a receipt: of the layer itself, or of what was found out about it."""
+    """A layer's name and a receipt: of the layer itself, or of what was found out about it.
+
+    ``item`` is that layer, None where it was deleted; ``source`` is the tattoo of the layer that
+    the result was made from, 0 where it is not known.
+    """
 
     layer: str
     receipt: receipt.Receipt
+    item: Any
+    source: int
 
 
 def of_image(image: Any) -> list[Labelled]:
@@ -32,15 +35,20 @@ def of_image(image: Any) -> list[Labelled]:
 
     The image keeps those of results that are no layers, each under the tattoo of its layer.
     """
-    layers = list(_all(image.get_layers()))
-    found = [(layer.get_name(), label_of(layer)) for layer in layers]
-    names = {layer.get_tattoo(): layer.get_name() for layer in layers}
+    found = []
+    layers = _by_tattoo(image)
+    for layer in layers.values():
+        if (label := label_of(layer)) is not None:
+            found.append(Labelled(layer.get_name(), label, layer, source_tattoo(layer)))
     for name in sorted(image.get_parasite_list()):
-        if name.startswith(PREFIX) and name != RECEIPT:
-            tattoo = name.rpartition("-")[2]
-            layer = names.get(int(tattoo)) if tattoo.isdigit() else None
-            found.append((layer or _("a deleted layer"), label_of(image, name)))
-    return [Labelled(name, label) for name, label in found if label is not None]
+        if not name.startswith(PREFIX) or (label := label_of(image, name)) is None:
+            continue
+        ending = name.rpartition("-")[2]
+        tattoo = int(ending) if ending.isdigit() else 0
+        layer = layers.get(tattoo)
+        title = layer.get_name() if layer is not None else _("a deleted layer")
+        found.append(Labelled(title, label, layer, tattoo))
+    return found
 
 
 def visible(image: Any) -> list[receipt.Receipt]:
@@ -61,85 +69,33 @@ def to_json(found: list[Labelled]) -> str:
     )
 
 
-def show(found: list[Labelled]) -> None:
-    """A dialog with the receipts."""
+def source_of(image: Any, one: Labelled) -> Any:
+    """The layer that a result was made from; None where it is gone or not known."""
+    return _by_tattoo(image).get(one.source)
+
+
+def show(image: Any) -> None:
+    """A dialog with the receipts of an image."""
     gi.require_version("GimpUi", "3.0")
     gi.require_version("Gtk", "3.0")
     from gi.repository import GimpUi, Gtk
 
     GimpUi.init("nss-receipts")
+    from history_box import HistoryBox
+
     dialog = GimpUi.Dialog(title="NSS: " + _("Receipts"), role="nss-receipts")
-    dialog.add_button(_("_Close"), Gtk.ResponseType.CLOSE)
-    dialog.set_default_size(_WIDTH, _HEIGHT if found else -1)
-    dialog.get_content_area().pack_start(box(found), True, True, 0)
-    dialog.show_all()
+    dialog.add_button(_("C_lose"), Gtk.ResponseType.CLOSE)
+    history = HistoryBox(image)
+    dialog.set_default_size(_WIDTH, _HEIGHT if of_image(image) else -1)
+    dialog.get_content_area().pack_start(history.widget, True, True, 0)
+    dialog.show()
     dialog.run()
+    history.cancel()
     dialog.destroy()
 
 
-def box(found: list[Labelled]) -> Any:
-    """A sentence for each layer, and all fields of the chosen one."""
-    gi.require_version("Gtk", "3.0")
-    from gi.repository import Gtk
-
-    column = Gtk.Box(orientation=Gtk.Orientation.VERTICAL, spacing=12, border_width=12)
-    if not found:
-        text = _("No layer of this image has a receipt: none is a result of NSS.")
-        column.pack_start(Gtk.Label(label=text, xalign=0, wrap=True), False, False, 0)
-        return column
-    details = Gtk.TreeStore(str, str)
-    rows = _list(Gtk, found, details)
-    rows.set_size_request(-1, _LIST_HEIGHT)
-    column.pack_start(rows, False, True, 0)
-    column.pack_start(_details(Gtk, details), True, True, 0)
-    return column
-
-
-def _list(gtk: Any, found: list[Labelled], details: Any) -> Any:
-    rows = gtk.ListBox()
-    for one in found:
-        line = gtk.Label(label=f"{one.layer}\n{receipt.sentence(one.receipt)}", xalign=0, wrap=True)
-        line.set_margin_top(4)
-        line.set_margin_bottom(4)
-        line.set_margin_start(6)
-        rows.add(line)
-
-    def chosen(ignored: object, row: Any) -> None:
-        details.clear()
-        if row is not None:
-            _add_fields(details, None, receipt.to_dict(found[row.get_index()].receipt))
-
-    rows.connect("row-selected", chosen)
-    rows.select_row(rows.get_row_at_index(0))
-    return _scrolled(gtk, rows)
-
-
-def _details(gtk: Any, details: Any) -> Any:
-    tree = gtk.TreeView(model=details, headers_visible=False)
-    for number in range(2):
-        cell = gtk.CellRendererText(wrap_mode=_BY_WORD, wrap_width=_WRAP_WIDTH)
-        tree.append_column(gtk.TreeViewColumn("", cell, text=number))
-    details.connect("row-inserted", lambda *ignored: tree.expand_all())
-    tree.expand_all()
-    return _scrolled(gtk, tree)
-
-
-def _scrolled(gtk: Any, child: Any) -> Any:
-    scrolled = gtk.ScrolledWindow(shadow_type=gtk.ShadowType.IN)
-    scrolled.add(child)
-    return scrolled
-
-
-def _add_fields(store: Any, parent: Any, fields: Mapping[str, Any]) -> None:
-    for name, found in fields.items():
-        if found is None or found == {}:
-            continue
-        pairs = name == "labels" and isinstance(found, list)
-        value = {str(label): score for label, score in found} if pairs else found
-        nested = isinstance(value, dict)
-        row = store.append(parent, [name.replace("_", " "), "" if nested else str(value)])
-        if nested:
-            _add_fields(store, row, value)
+def _by_tattoo(image: Any) -> dict[int, Any]:
+    return {layer.get_tattoo(): layer for layer in _all(image.get_layers())}
 
 
 def _all(layers: Any, only_visible: bool = False) -> Iterator[Any]:

@@ -18,6 +18,7 @@ language.choose(language.of_environment())
 
 if TYPE_CHECKING or find_spec("bridge") is None:
     from shared_core.bridge import (
+        again,
         arena,
         client,
         consent,
@@ -37,6 +38,7 @@ if TYPE_CHECKING or find_spec("bridge") is None:
     from shared_core.bridge.setup import environment
 else:
     from bridge import (
+        again,
         arena,
         client,
         consent,
@@ -80,6 +82,7 @@ def diagnostics() -> Any:
 
 __all__ = [
     "_",
+    "again",
     "arena",
     "client",
     "consent",

@@ -261,9 +261,9 @@ def test_export_with_label(main: Run, exported: dict[str, Any], name: str) -> No
     notes = main.found["exports"]
     said = notes["said"][name]
     assert said["status"] == "success", said
-    generated, denoised, photo = notes["receipts"]
+    denoised, generated, photo = notes["receipts"]
     assert photo is None
-    visible = [generated, denoised] if name.startswith("shown") else [denoised]
+    visible = [denoised, generated] if name.startswith("shown") else [denoised]
     assert said["receipts"] == labels.read(main.out / name) == visible
     kind = "algorithmicMedia" if name.startswith("shown") else "algorithmicallyEnhanced"
     assert exported[name]["XMP-iptcExt:DigitalSourceType"] == SOURCE_TYPES + kind
@@ -583,8 +583,8 @@ def test_window(stage: Stage) -> None:
             nss = [stage.python, "-m", "shared_core.cli"]
             settings = options["profile"].home / "nss" / "config" / "settings.json"
             limits_and_the_real_one_anyway(inside, out, nss, settings)
+            report_and_history(inside, out)
             words_a_picture_and_a_new_image(inside, out)
-            diagnostics_are_copied(inside, out)
             (out / "stop").touch()
 
 
@@ -644,8 +644,9 @@ print(Gtk.Clipboard.get(Gdk.SELECTION_CLIPBOARD).wait_for_text() or "")
 """
 
 
-def diagnostics_are_copied(inside: Any, out: Path) -> None:
-    """The panel's button puts the report into the clipboard, without names or places."""
+def report_and_history(inside: Any, out: Path) -> None:
+    """The panel copies a report without names or places; a receipt runs again from its list."""
+    before = await_state(out, lambda _: True)
     open_tool(inside, "Panel", "^NSS$")
     inside.also(["xdotool", "key", "alt+s"])
     deadline = time.monotonic() + 20
@@ -658,5 +659,16 @@ def diagnostics_are_copied(inside: Any, out: Path) -> None:
     assert "in GIMP 3." in text and "scunet-real-psnr: installed" in text, text
     assert "onnxruntime 1." in text
     assert "/home" not in text and "Photo" not in text, text
+    inside.also(["xdotool", "key", "ctrl+Page_Down", "ctrl+Page_Down"])
+    time.sleep(1)
+    inside.screenshot(out / "history.png")
+    inside.also(["xdotool", "key", "alt+g"])
+    after = await_state(out, lambda state: len(state["layers"]) == len(before["layers"]) + 1)
+    made = [one for one in after["receipts"] if one and one not in before["receipts"]]
+    again = next(one for one in before["receipts"] if one)
+    assert len(made) == 1 and made[0]["tool"] == again["tool"] == "denoise"
+    assert made[0]["parameters"] == again["parameters"] and made[0]["path"] == again["path"]
+    time.sleep(1)
+    inside.screenshot(out / "history-after.png")
     inside.also(["xdotool", "key", "alt+l"])
     time.sleep(1)

@@ -1,0 +1,228 @@
+"""The history of an image: its receipts, all fields of one, and what can be done with it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from typing import Any
+
+import gi
+
+gi.require_version("Gimp", "3.0")
+gi.require_version("Gtk", "3.0")
+
+import receipts  # noqa: E402
+from consent_box import wrapped  # noqa: E402
+from faults import explain  # noqa: E402
+from gi.repository import Gimp, Gtk, Pango  # noqa: E402
+from layers import GimpHost  # noqa: E402
+from vendored import again, client, errors, host, paths, receipt, settings, wire  # noqa: E402
+
+_SPACING = 6
+_LIST_HEIGHT = 140
+_WRAP_WIDTH = 240
+_NOTHING = "No layer of this image has a receipt: none is a result of NSS."
+_GONE = "The layer that it was made from is not there any more, or not known."
+_LAYER, _AGAIN, _REAL = "layer", "again", "real"
+_ACTIONS = (
+    (_LAYER, "S_elect Layer", "Selects the layer that this receipt is about."),
+    (
+        _AGAIN,
+        "Run A_gain",
+        "The same tool with the same parameters on the layer that it was made from, with the "
+        "selection as it is now. The result is another layer.",
+    ),
+    (
+        _REAL,
+        "_Retry with the Real Model",
+        "The same once more by a real model; where none can run yet, it is told what it takes.",
+    ),
+)
+
+
+class HistoryBox:
+    """One image's receipts; ``widget`` goes into a window. ``image`` may be None."""
+
+    def __init__(self, image: Any) -> None:
+        self._image = image
+        self._found: list[receipts.Labelled] = []
+        self._running = self._cancelled = False
+        self.widget = Gtk.Box(
+            orientation=Gtk.Orientation.VERTICAL, spacing=_SPACING, border_width=12
+        )
+        self._none = wrapped(_NOTHING)
+        self._rows = Gtk.ListBox()
+        self._rows.get_accessible().set_name("Receipts of this image")
+        self._rows.connect("row-selected", self._picked)
+        self._list = _scrolled(self._rows)
+        self._list.set_size_request(-1, _LIST_HEIGHT)
+        self._details = Gtk.TreeStore(str, str)
+        self._tree = self._build_details()
+        self._buttons = {name: self._button(name, title, text) for name, title, text in _ACTIONS}
+        row = Gtk.Box(spacing=_SPACING)
+        for button in self._buttons.values():
+            row.pack_start(button, True, True, 0)
+        self._bar = Gtk.ProgressBar(show_text=True, ellipsize=Pango.EllipsizeMode.END)
+        self._stop = Gtk.Button.new_with_mnemonic("_Cancel")
+        self._stop.connect("clicked", lambda *_: self.cancel())
+        self._work = Gtk.Box(spacing=_SPACING)
+        self._work.pack_start(self._bar, True, True, 0)
+        self._work.pack_start(self._stop, False, False, 0)
+        self._said = wrapped("")
+        self._said.set_selectable(True)
+        for part, grows in (
+            (self._none, False),
+            (self._list, False),
+            (row, False),
+            (self._work, False),
+            (self._said, False),
+            (self._tree, True),
+        ):
+            self.widget.pack_start(part, grows, True, 0)
+        self._row = row
+        self.widget.show_all()
+        self.look()
+
+    def look(self) -> None:
+        """Show the receipts as they are now; the image may have other layers than before."""
+        if self._running:
+            return
+        there = self._image is not None and bool(self._image.is_valid())
+        self._found = receipts.of_image(self._image) if there else []
+        for old in self._rows.get_children():
+            old.destroy()
+        for one in self._found:
+            text = f"{one.layer}\n{receipt.sentence(one.receipt)}"
+            line = Gtk.Label(label=text, xalign=0, wrap=True, margin=4, margin_start=6)
+            self._rows.add(line)
+        self._rows.show_all()
+        self._none.set_visible(not self._found)
+        for part in (self._list, self._row, self._tree):
+            part.set_visible(bool(self._found))
+        self._work.hide()
+        self._said.set_visible(bool(self._said.get_text()))
+        self._rows.select_row(self._rows.get_row_at_index(0))
+
+    def cancel(self) -> None:
+        """End what is being done; also before the window is closed."""
+        self._cancelled = True
+
+    # A watcher of the run, which lets the window live meanwhile
+
+    def progress(self, event: wire.Progress | wire.Queued) -> None:
+        """How far the run has come."""
+        if isinstance(event, wire.Queued):
+            self._bar.set_text(f"Waiting behind {event.place} other job(s)")
+            return
+        self._bar.set_text(event.sentence())
+        if event.total > 1:
+            self._bar.set_fraction(event.done / event.total)
+        else:
+            self._bar.pulse()
+
+    def cancelled(self) -> bool:
+        """Whether the user has had enough of it; asked many times a second."""
+        while Gtk.events_pending():
+            Gtk.main_iteration_do(False)
+        return self._cancelled
+
+    # What it consists of
+
+    def _build_details(self) -> Any:
+        tree = Gtk.TreeView(model=self._details, headers_visible=False)
+        tree.get_accessible().set_name("All fields of the chosen receipt")
+        for number in range(2):
+            cell = Gtk.CellRendererText(wrap_mode=Pango.WrapMode.WORD_CHAR, wrap_width=_WRAP_WIDTH)
+            tree.append_column(Gtk.TreeViewColumn("", cell, text=number))
+        self._details.connect("row-inserted", lambda *_: tree.expand_all())
+        return _scrolled(tree)
+
+    def _button(self, name: str, title: str, text: str) -> Any:
+        button = Gtk.Button.new_with_mnemonic(title)
+        button.set_tooltip_text(text)
+        button.connect("clicked", lambda *_: self._clicked(name))
+        return button
+
+    # What is picked and clicked
+
+    def _chosen(self) -> receipts.Labelled | None:
+        row = self._rows.get_selected_row()
+        return self._found[row.get_index()] if row is not None else None
+
+    def _picked(self, *_: object) -> None:
+        self._details.clear()
+        one = self._chosen()
+        if one is None:
+            return
+        _add_fields(self._details, None, receipt.to_dict(one.receipt))
+        source = receipts.source_of(self._image, one)
+        self._buttons[_LAYER].set_sensitive(one.item is not None)
+        for name in (_AGAIN, _REAL):
+            button = self._buttons[name]
+            button.set_sensitive(source is not None)
+            text = next(text for action, _, text in _ACTIONS if action == name)
+            button.set_tooltip_text(text if source is not None else _GONE)
+        self._buttons[_REAL].set_visible(one.receipt.path == wire.CLASSICAL)
+
+    def _clicked(self, name: str) -> None:
+        one = self._chosen()
+        if one is None or self._running:
+            return
+        try:
+            if name == _LAYER:
+                self._image.set_selected_layers([one.item])
+                Gimp.displays_flush()
+                return
+            said = self._once_more(one, wire.REAL if name == _REAL else None)
+        except errors.Cancelled:
+            said = "Cancelled; the image was not changed."
+        except Exception as error:
+            said = explain(error)
+        self._said.set_text(said)
+        self.look()
+
+    def _once_more(self, one: receipts.Labelled, path: str | None) -> str:
+        """Run what made a result again; the sentence about the new one."""
+        source = receipts.source_of(self._image, one)
+        if source is None:
+            raise errors.BadInput(f"{_GONE} Undo its deletion and try again.")
+        places = paths.paths()
+        order = again.order_again(one.receipt, settings.load(places.settings), path)
+        place = GimpHost(self._image, [source], places)
+        self._running, self._cancelled = True, False
+        self._show_work()
+        try:
+            with contextlib.closing(client.Client(places, place.name, place.version)) as worker:
+                made = host.run_here(host.apply_tool(place, order), worker, self)
+        finally:
+            self._running = False
+            for opened in place.opened:
+                Gimp.Display.new(opened)
+            Gimp.displays_flush()
+            self._row.set_sensitive(True)
+        return receipt.sentence(made[-1])
+
+    def _show_work(self) -> None:
+        self._bar.set_text("Looking at this machine …")
+        self._bar.set_fraction(0.0)
+        self._row.set_sensitive(False)
+        self._said.hide()
+        self._work.show()
+
+
+def _scrolled(child: Any) -> Any:
+    scrolled = Gtk.ScrolledWindow(shadow_type=Gtk.ShadowType.IN)
+    scrolled.add(child)
+    return scrolled
+
+
+def _add_fields(store: Any, parent: Any, fields: Mapping[str, Any]) -> None:
+    for name, found in fields.items():
+        if found is None or found == {}:
+            continue
+        pairs = name == "labels" and isinstance(found, list)
+        value = {str(label): score for label, score in found} if pairs else found
+        nested = isinstance(value, dict)
+        row = store.append(parent, [name.replace("_", " "), "" if nested else str(value)])
+        if nested:
+            _add_fields(store, row, value)
