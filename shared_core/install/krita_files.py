@@ -121,6 +121,12 @@ def manual(language: str = ENGLISH) -> str:
             "names it. The work is done by a program of its own beside Krita; if the panel says "
             "that it is not set up, press <b>Set Up</b> there.</p>"
         ),
+        _(
+            "<p><b>Export with Label…</b> in the menu writes a PNG, TIFF or JPEG with the receipts "
+            "of all visible layers in it. <b>Copy Diagnostics</b> makes the text for a report of a "
+            "fault; what to do when something does not work is told by the page "
+            "docs/troubleshooting.md of the project.</p>"
+        ),
     ]
     for tool in toolbox.TOOLS:
         words = (tool.help, _RESULTS[tool.returns], _SELECTIONS[tool.selects])

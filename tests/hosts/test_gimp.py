@@ -164,6 +164,13 @@ def test_result(main: Run, name: str) -> None:
     assert np.abs(out[..., :3] - rgb * 255).max() > 2, "the tool did nothing"
 
 
+def test_from_scheme(main: Run) -> None:
+    """Script-Fu calls a tool by named arguments, as the manual has it."""
+    assert main.found["scheme"] == "success"
+    (label,) = labels.read(main.out / "scheme.xcf")
+    assert label["path"] == "classical" and label["parameters"]["strength"] == 20.0
+
+
 def test_without_a_model(main: Run) -> None:
     """Automatic takes the classical path and says why; real only is an error."""
     refused, done = main.found["real-without-model"], main.found["auto-without-model"]
@@ -605,6 +612,11 @@ def limits_and_the_real_one_anyway(inside: Any, out: Path, nss: list[str], setti
     label = next(one for one in after["receipts"] if one and one["path"] == "real")
     assert label["reason"].startswith("as you chose; SCUNet needs ")
     assert label["reason"].endswith("100 MB can be used")
+    # Once more with the same values, without a dialog.
+    inside.also(["xdotool", "key", "ctrl+f"])
+    repeated = await_state(out, lambda state: len(state["layers"]) == len(before) + 2)
+    newest = [one for one in repeated["receipts"] if one and one not in after["receipts"]]
+    assert newest[0]["tool"] == "denoise"
 
 
 def words_a_picture_and_a_new_image(inside: Any, out: Path) -> None:

@@ -31,7 +31,7 @@ COPIED = _("The diagnostics are in the clipboard. Read them before you post them
 _FAULTS = 12
 _LOG_LINES = 40
 _LOG_BYTES = 1 << 16
-_LOGS = ("worker.log", "krita.log", "gimp.log")
+_LOGS = ("worker.log", "krita.log", "gimp.log", "setup.log")
 
 
 @dataclass(frozen=True)
