@@ -241,6 +241,8 @@ def exported(found):
     notes["files"]["again.png"] = to_file(doc, Path("/tmp/probe/again.png"))
     notes["document"] = [doc.modified(), doc.fileName(), doc.batchmode()]
     notes["receipts"] = list(receipts_of(doc).values())
+    # Krita may crash in its own list of layers where a document goes in the middle of its work.
+    yield POLL_MS
     close(doc)
     yield 300
 
