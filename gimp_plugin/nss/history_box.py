@@ -196,6 +196,7 @@ class HistoryBox:
                 made = host.run_here(host.apply_tool(place, order), worker, self)
         finally:
             self._running = False
+            Gimp.progress_end()
             for opened in place.opened:
                 Gimp.Display.new(opened)
             Gimp.displays_flush()

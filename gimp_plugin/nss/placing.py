@@ -234,15 +234,16 @@ class Placer:
             strokes = None
         under = native.task.outcome is Returns.BELOW
         if placed is Placement.GROUP:
-            return self._group(layer, strokes), int(under)
+            title = native.task.tool.title
+            return self._group(f"{layer.get_name()} · {title}", layer, strokes), int(under)
         # Above the strokes, so that they are not seen, and read again by the next run.
         beside = layer if strokes is None else strokes
         return beside.get_parent(), self._image.get_item_position(beside) + under
 
-    def _group(self, layer: Any, strokes: Any) -> Any:
+    def _group(self, name: str, layer: Any, strokes: Any) -> Any:
         """A new group in the place of a layer, with it, and with the strokes, inside."""
         image = self._image
-        made = Gimp.GroupLayer.new(image, layer.get_name())
+        made = Gimp.GroupLayer.new(image, name)
         # What is blended with the layers below goes on being so.
         made.set_mode(Gimp.LayerMode.PASS_THROUGH)
         image.insert_layer(made, layer.get_parent(), image.get_item_position(layer))

@@ -222,7 +222,7 @@ def test_placements(main: Run) -> None:
     assert masked["tree"] == before
     assert masked["layer"] == [masked["receipts"][0], True]
     grouped = [row[:2] for row in notes["group"]["tree"]]
-    assert grouped[:2] == [[0, "Group"], [1, "Photo"]] and grouped[3:] == [
+    assert grouped[:2] == [[0, "Group"], [1, "Photo · Denoise"]] and grouped[3:] == [
         [2, "Photo"],
         [0, "Background"],
     ]
