@@ -660,6 +660,8 @@ def report_and_history(inside: Any, out: Path) -> None:
     """The panel copies a report without names or places; a receipt runs again from its list."""
     before = await_state(out, lambda _: True)
     open_tool(inside, "Panel", "^NSS$")
+    inside.also(["xdotool", "key", "ctrl+Page_Down", "ctrl+Page_Down"])
+    time.sleep(1)
     inside.also(["xdotool", "key", "alt+s"])
     deadline = time.monotonic() + 20
     text = ""
@@ -667,12 +669,9 @@ def report_and_history(inside: Any, out: Path) -> None:
         assert time.monotonic() < deadline, text
         time.sleep(0.5)
         text = inside.also(["python3", "-c", READ_CLIPBOARD]).stdout
-    inside.screenshot(out / "diagnostics.png")
     assert "in GIMP 3." in text and "scunet-real-psnr: installed" in text, text
     assert "onnxruntime 1." in text
     assert "/home" not in text and "Photo" not in text, text
-    inside.also(["xdotool", "key", "ctrl+Page_Down", "ctrl+Page_Down"])
-    time.sleep(1)
     inside.screenshot(out / "history.png")
     inside.also(["xdotool", "key", "alt+g"])
     after = await_state(out, lambda state: len(state["layers"]) == len(before["layers"]) + 1)
