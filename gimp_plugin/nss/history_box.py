@@ -16,26 +16,28 @@ from consent_box import wrapped  # noqa: E402
 from faults import explain  # noqa: E402
 from gi.repository import Gimp, Gtk, Pango  # noqa: E402
 from layers import GimpHost  # noqa: E402
-from vendored import again, client, errors, host, paths, receipt, settings, wire  # noqa: E402
+from vendored import _, again, client, errors, host, ngettext, paths, receipt, settings, wire  # noqa: E402
 
 _SPACING = 6
 _LIST_HEIGHT = 140
 _WRAP_WIDTH = 240
-_NOTHING = "No layer of this image has a receipt: none is a result of NSS."
-_GONE = "The layer that it was made from is not there any more, or not known."
+_NOTHING = _("No layer of this image has a receipt: none is a result of NSS.")
+_GONE = _("The layer that it was made from is not there any more, or not known.")
 _LAYER, _AGAIN, _REAL = "layer", "again", "real"
 _ACTIONS = (
-    (_LAYER, "S_elect Layer", "Selects the layer that this receipt is about."),
+    (_LAYER, _("S_elect Layer"), _("Selects the layer that this receipt is about.")),
     (
         _AGAIN,
-        "Run A_gain",
-        "The same tool with the same parameters on the layer that it was made from, with the "
-        "selection as it is now. The result is another layer.",
+        _("Run A_gain"),
+        _(
+            "The same tool with the same parameters on the layer that it was made from, with the "
+            "selection as it is now. The result is another layer."
+        ),
     ),
     (
         _REAL,
-        "_Retry with the Real Model",
-        "The same once more by a real model; where none can run yet, it is told what it takes.",
+        _("_Retry with the Real Model"),
+        _("The same once more by a real model; where none can run yet, it is told what it takes."),
     ),
 )
 
@@ -52,7 +54,7 @@ class HistoryBox:
         )
         self._none = wrapped(_NOTHING)
         self._rows = Gtk.ListBox()
-        self._rows.get_accessible().set_name("Receipts of this image")
+        self._rows.get_accessible().set_name(_("Receipts of this image"))
         self._rows.connect("row-selected", self._picked)
         self._list = _scrolled(self._rows)
         self._list.set_size_request(-1, _LIST_HEIGHT)
@@ -63,8 +65,8 @@ class HistoryBox:
         for button in self._buttons.values():
             row.pack_start(button, True, True, 0)
         self._bar = Gtk.ProgressBar(show_text=True, ellipsize=Pango.EllipsizeMode.END)
-        self._stop = Gtk.Button.new_with_mnemonic("_Cancel")
-        self._stop.connect("clicked", lambda *_: self.cancel())
+        self._stop = Gtk.Button.new_with_mnemonic(_("_Cancel"))
+        self._stop.connect("clicked", lambda *ignored: self.cancel())
         self._work = Gtk.Box(spacing=_SPACING)
         self._work.pack_start(self._bar, True, True, 0)
         self._work.pack_start(self._stop, False, False, 0)
@@ -112,7 +114,13 @@ class HistoryBox:
     def progress(self, event: wire.Progress | wire.Queued) -> None:
         """How far the run has come."""
         if isinstance(event, wire.Queued):
-            self._bar.set_text(f"Waiting behind {event.place} other job(s)")
+            self._bar.set_text(
+                ngettext(
+                    "Waiting behind {count} other job",
+                    "Waiting behind {count} other jobs",
+                    event.place,
+                )
+            )
             return
         self._bar.set_text(event.sentence())
         if event.total > 1:
@@ -130,17 +138,17 @@ class HistoryBox:
 
     def _build_details(self) -> Any:
         tree = Gtk.TreeView(model=self._details, headers_visible=False)
-        tree.get_accessible().set_name("All fields of the chosen receipt")
+        tree.get_accessible().set_name(_("All fields of the chosen receipt"))
         for number in range(2):
             cell = Gtk.CellRendererText(wrap_mode=Pango.WrapMode.WORD_CHAR, wrap_width=_WRAP_WIDTH)
             tree.append_column(Gtk.TreeViewColumn("", cell, text=number))
-        self._details.connect("row-inserted", lambda *_: tree.expand_all())
+        self._details.connect("row-inserted", lambda *ignored: tree.expand_all())
         return _scrolled(tree)
 
     def _button(self, name: str, title: str, text: str) -> Any:
         button = Gtk.Button.new_with_mnemonic(title)
         button.set_tooltip_text(text)
-        button.connect("clicked", lambda *_: self._clicked(name))
+        button.connect("clicked", lambda *ignored: self._clicked(name))
         return button
 
     # What is picked and clicked
@@ -149,7 +157,7 @@ class HistoryBox:
         row = self._rows.get_selected_row()
         return self._found[row.get_index()] if row is not None else None
 
-    def _picked(self, *_: object) -> None:
+    def _picked(self, *ignored: object) -> None:
         self._details.clear()
         one = self._chosen()
         if one is None:
@@ -160,7 +168,7 @@ class HistoryBox:
         for name in (_AGAIN, _REAL):
             button = self._buttons[name]
             button.set_sensitive(source is not None)
-            text = next(text for action, _, text in _ACTIONS if action == name)
+            text = next(text for action, title, text in _ACTIONS if action == name)
             button.set_tooltip_text(text if source is not None else _GONE)
         self._buttons[_REAL].set_visible(one.receipt.path == wire.CLASSICAL)
 
@@ -175,7 +183,7 @@ class HistoryBox:
                 return
             said = self._once_more(one, wire.REAL if name == _REAL else None)
         except errors.Cancelled:
-            said = "Cancelled; the image was not changed."
+            said = _("Cancelled; the image was not changed.")
         except Exception as error:
             said = explain(error)
         self._said.set_text(said)
@@ -185,7 +193,7 @@ class HistoryBox:
         """Run what made a result again; the sentence about the new one."""
         source = receipts.source_of(self._image, one)
         if source is None:
-            raise errors.BadInput(f"{_GONE} Undo its deletion and try again.")
+            raise errors.BadInput(_("{gone} Undo its deletion and try again.", gone=_GONE))
         places = paths.paths()
         order = again.order_again(one.receipt, settings.load(places.settings), path)
         place = GimpHost(self._image, [source], places)
@@ -204,7 +212,7 @@ class HistoryBox:
         return receipt.sentence(made[-1])
 
     def _show_work(self) -> None:
-        self._bar.set_text("Looking at this machine …")
+        self._bar.set_text(_("Looking at this machine …"))
         self._bar.set_fraction(0.0)
         self._row.set_sensitive(False)
         self._said.hide()

@@ -374,20 +374,32 @@ def check_parents(layer: Any) -> None:
 
 def check_placement(layer: Any, placed: placement.Placement) -> None:
     """``BadInput`` when the layer cannot make place as the user wants it."""
-    name, otherwise = layer.get_name(), "choose “New layer”, and try again."
+    name = layer.get_name()
     if placed is Placement.MASK and layer.get_mask() is not None:
         raise errors.BadInput(
-            f"“{name}” has a layer mask already. Apply or delete it, or {otherwise}"
+            _(
+                "“{name}” has a layer mask already. Apply or delete it, or choose “New layer”, and "
+                "try again.",
+                name=name,
+            )
         )
     if placed is not Placement.REPLACE:
         return
     if layer.get_lock_content():
-        raise errors.BadInput(f"The layer “{name}” is locked. Unlock it, or {otherwise}")
+        raise errors.BadInput(
+            _(
+                "The layer “{name}” is locked. Unlock it, or choose “New layer”, and try again.",
+                name=name,
+            )
+        )
     plain = type(layer) is Gimp.Layer and not layer.is_group()
     if not plain or layer.is_text_layer():
         raise errors.BadInput(
-            f"“{name}” is no plain layer, and only those can be replaced. Merge it to one, or "
-            f"{otherwise}"
+            _(
+                "“{name}” is no plain layer, and only those can be replaced. Merge it to one, or "
+                "choose “New layer”, and try again.",
+                name=name,
+            )
         )
 
 
