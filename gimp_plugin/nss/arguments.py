@@ -49,7 +49,7 @@ def declare(procedure: Any, tool: toolbox.Tool) -> None:
         told = " ".join(f"{one.title}: {one.help}" for one in places)
         names = [one.placement.value for one in places]
         choice = _choice(names, [one.title for one in places])
-        procedure.add_choice_argument(PLACEMENT, "_Placed as", told, choice, names[0], FLAGS)
+        procedure.add_choice_argument(PLACEMENT, _("_Placed as"), told, choice, names[0], FLAGS)
     procedure.add_choice_argument(
         PATH,
         _("_Made by"),
