@@ -23,7 +23,7 @@ _NAMESPACES = {
 }
 _END = "</metadata>"
 # What the image said of itself before the first result, so that an export can begin with that.
-_BEFORE = "nss-source-type"
+_BEFORE = "iptc-source-type-before-nss"
 # A JPEG holds 64 kB of XMP in one piece.
 _MOST = 40_000
 
