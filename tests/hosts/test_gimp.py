@@ -660,8 +660,6 @@ def report_and_history(inside: Any, out: Path) -> None:
     """The panel copies a report without names or places; a receipt runs again from its list."""
     before = await_state(out, lambda _: True)
     open_tool(inside, "Panel", "^NSS$")
-    inside.also(["xdotool", "key", "ctrl+Page_Down", "ctrl+Page_Down"])
-    time.sleep(1)
     inside.also(["xdotool", "key", "alt+s"])
     deadline = time.monotonic() + 20
     text = ""
@@ -672,6 +670,9 @@ def report_and_history(inside: Any, out: Path) -> None:
     assert "in GIMP 3." in text and "scunet-real-psnr: installed" in text, text
     assert "onnxruntime 1." in text
     assert "/home" not in text and "Photo" not in text, text
+    inside.also(["xdotool", "key", "alt+l"])
+    time.sleep(1)
+    open_tool(inside, "Receipts")
     inside.screenshot(out / "history.png")
     inside.also(["xdotool", "key", "alt+g"])
     after = await_state(out, lambda state: len(state["layers"]) == len(before["layers"]) + 1)
