@@ -1,6 +1,8 @@
 """Shows two pictures, and notes again and again what becomes of them, the plug-in and the worker.
 
-Each part of the notes says since when it is so, by the clock that the test reads as well.
+Each part of the notes says since when it is so, by the clock that the test reads as well. Pixels
+are read only when the file `pixels` asks for them: GIMP ends a script that reads a layer in the
+moment in which an undo takes it away.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ def picture(image: Any) -> dict[str, Any] | None:
     if not image.is_valid():
         return None
     return {
-        "layers": tree(image),
+        "layers": [layer.get_name() for layer in image.get_layers()],
         "receipts": [parasite(layer) for layer in image.get_layers()],
         "dirty": image.is_dirty(),
     }
@@ -41,10 +43,14 @@ def look() -> dict[str, Any]:
     }
 
 
+pixels: dict[str, Any] = {}
 since: dict[str, float] = {}
 before: dict[str, Any] = {}
 while not (OUT / "stop").exists():
-    now = look()
+    if (OUT / "pixels").exists():
+        pixels = {name: tree(image) for name, image in images.items() if image.is_valid()}
+        (OUT / "pixels").unlink()
+    now = {**look(), "pixels": pixels}
     since |= {part: time.monotonic() for part in now if now[part] != before.get(part, ...)}
     before = now
     (OUT / "state.part").write_text(json.dumps({**now, "since": since}), "utf-8")
