@@ -122,10 +122,9 @@ def test_a_worker_that_stops_in_the_middle_of_a_message_is_given_up(listener, mo
 
     threading.Thread(target=serve, daemon=True).start()
     client = Client(where, "test", "0", "/bin/false")
-    began = time.monotonic()
+    # It would wait for ever.
     with pytest.raises(WorkerLost):
         client.ask(wire.TryAgain(), wire.Done)
-    assert time.monotonic() - began < 15
     given_up.set()
 
 
