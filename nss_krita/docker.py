@@ -11,6 +11,7 @@ from . import placing, reading, receipts
 from .form import ToolForm
 from .log import guarded
 from .machine_line import MachineLine
+from .parts import align
 from .plan_box import PlanBox
 from .planner import Planner
 from .plans import Plans, Told
@@ -265,6 +266,7 @@ class NssPanel(QtWidgets.QWidget):
         chosen = self._tool.currentData()
         for tool_id, form in self._forms.items():
             form.setVisible(tool_id == chosen)
+        align(self._forms[chosen].layout(), self._options.layout())
         # The plan of another tool would be read as this one's.
         self._plan.show_text("…")
         self._settings_changed()

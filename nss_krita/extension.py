@@ -62,7 +62,7 @@ class NssExtension(Extension):
             action.setToolTip(tool.help)
             self._opens(action, window, methodcaller("open_tool", tool.id))
             tools[tool.id] = action
-        self._greys(menu, tools, window)
+        self._greys(menu, tools, window.qwindow())
         action = window.createAction(EXPORT_ID, f"{export.TITLE}…", f"filter/{MENU_ID}")
         action.setToolTip(export.HELP)
         main_window = window.qwindow()
@@ -143,7 +143,7 @@ class NssExtension(Extension):
         action.triggered.connect(opens)
         self._kept.append(action)
 
-    def _greys(self, menu: Any, tools: dict[str, Any], window: Any) -> None:
+    def _greys(self, menu: Any, tools: dict[str, Any], main_window: Any) -> None:
         """Grey what the active layer does not allow, for as long as the menu is open.
 
         A shortcut works at any time: the panel then says what is in the way.
@@ -154,7 +154,7 @@ class NssExtension(Extension):
             try:
                 from . import fitness
 
-                for tool_id, reason in fitness.reasons(window).items():
+                for tool_id, reason in fitness.reasons(main_window).items():
                     tools[tool_id].setEnabled(False)
                     tools[tool_id].setToolTip(reason)
                     greyed.append(tool_id)

@@ -31,6 +31,16 @@ def lines_high(widget: Any, lines: int) -> int:
     return int(lines * widget.fontMetrics().lineSpacing() + 12)
 
 
+def align(*forms: Any) -> None:
+    """Give the labels of forms that stand below each other one width, so that fields line up."""
+    role = QtWidgets.QFormLayout.ItemRole.LabelRole
+    items = [form.itemAt(row, role) for form in forms for row in range(form.rowCount())]
+    labels = [item.widget() for item in items if item is not None]
+    widest = max((label.sizeHint().width() for label in labels), default=0)
+    for label in labels:
+        label.setMinimumWidth(widest)
+
+
 class Fold(QtWidgets.QToolButton):
     """One line with an arrow, cut short where it is too long, that shows and hides ``body``."""
 

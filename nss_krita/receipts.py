@@ -25,9 +25,9 @@ class Labelled:
     """A result and its receipt.
 
     ``uuid`` and ``layer`` are those of the result layer, or of the layer that words or a selection
-    were made from; ``kind`` is LAYER, WORDS or SELECTION. ``pixels`` and ``size`` are those of the
-    untouched result layer. ``source`` is the id of the layer that it was made from, "" where that
-    is not known or has gone.
+    were made from; ``kind`` is LAYER, WORDS or SELECTION. ``pixels``, ``size`` and ``corner`` are
+    those of the untouched result layer. ``source`` is the id of the layer that it was made from, ""
+    where that is not known or has gone.
     """
 
     kind: str
@@ -36,6 +36,7 @@ class Labelled:
     receipt: receipt.Receipt
     pixels: str
     size: tuple[int, int]
+    corner: tuple[int, int] = (0, 0)
     source: str = ""
 
 
@@ -55,6 +56,7 @@ def attach(document: Any, node: Any, label: receipt.Receipt, source: str = "") -
         "receipt": receipt.to_dict(label),
         "pixels": fingerprint(node),
         "size": [area.width(), area.height()],
+        "corner": [area.x(), area.y()],
         "source": source,
     }
     _write(document, LAYER + node.uniqueId().toString(), label, wrapper)
@@ -144,6 +146,7 @@ def read(document: Any, key: str) -> Labelled | None:
     wrapper = _wrapper(document, key)
     try:
         width, height = wrapper.get("size", (0, 0))
+        x, y = wrapper.get("corner", (0, 0))
         return Labelled(
             kind=kind,
             uuid=uuid,
@@ -151,6 +154,7 @@ def read(document: Any, key: str) -> Labelled | None:
             receipt=receipt.from_dict(wrapper["receipt"]),
             pixels=str(wrapper.get("pixels", "")),
             size=(int(width), int(height)),
+            corner=(int(x), int(y)),
             source=str(wrapper.get("source", "")) if kind == LAYER else uuid,
         )
     except (ValueError, TypeError, KeyError, errors.NssError):
@@ -165,6 +169,12 @@ def of_document(document: Any) -> list[Labelled]:
     )
 
 
+def _same_mask(mask: Any, label: Labelled) -> bool:
+    """As above: the bounds of a mask are others once it lies on a layer."""
+    data = bytes(mask.pixelData(*label.corner, *label.size))
+    return hashlib.sha256(data).hexdigest() == label.pixels
+
+
 def _masks(node: Any) -> list[Any]:
     return [child for child in owned(node.childNodes()) if child.type().endswith("mask")]
 
@@ -173,7 +183,9 @@ def untouched(node: Any, label: Labelled) -> bool:
     """Whether the pixels of a layer, or of the mask on it, are those the receipt speaks of."""
     for mask in _masks(node):
         if mask.uniqueId().toString() == label.uuid:
-            node = mask
+            return _same_mask(mask, label)
+    if node.type().endswith("mask"):
+        return _same_mask(node, label)
     area = node.bounds()
     same_size = label.size == (area.width(), area.height())
     return same_size and fingerprint(node) == label.pixels

@@ -471,6 +471,17 @@ def install(qt_major: int) -> types.ModuleType:
             document.active = document.active or document.root.children[-1]
             self.view = View(document)
 
+    class Passing:
+        """The wrapper of a window that createActions gets; Krita deletes it afterwards."""
+
+        def __init__(self, window: Any) -> None:
+            self.window, self.gone = window, False
+
+        def __getattr__(self, name: str) -> Any:
+            if self.gone:
+                raise RuntimeError("wrapped C/C++ object of type Window has been deleted")
+            return getattr(self.window, name)
+
     class Notifier(QtCore.QObject):
         applicationClosing = QtCore.pyqtSignal()
 
@@ -531,7 +542,9 @@ def install(qt_major: int) -> types.ModuleType:
                 window.main.addDockWidget(QtCore.Qt.DockWidgetArea.RightDockWidgetArea, docker)
             window.main.show()
             for extension in self.extensions:
-                extension.createActions(window)
+                passed = Passing(window)
+                extension.createActions(passed)
+                passed.gone = True
             return window
 
     class Extension(QtCore.QObject):

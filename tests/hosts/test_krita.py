@@ -456,6 +456,13 @@ def test_export_with_label(main: Any, stage: Stage) -> None:
     assert not list(out.glob(".nss-*"))
 
 
+def test_menu_greys_what_the_layer_does_not_allow(main: Any) -> None:
+    """With the reason, while the menu is open."""
+    reason = main[0]["greyed"].pop("nss_remove_object")
+    assert "nothing is selected" in reason
+    assert main[0]["greyed"] == {} and main[0]["grey_after"] == []
+
+
 def test_receipts_survive_the_file(main: Any, stage: Stage) -> None:
     """Saved and loaded, shown again, and read from the .kra without Krita."""
     found, _, profile = main
@@ -615,6 +622,7 @@ def test_placements(main: Any, where: str) -> None:
     assert notes["placed"] == notes["redone"] == background + wanted
     assert notes["names"] == [next(name for _, name, _ in wanted if " · " in name)]
     assert notes["steps"] == steps and notes["same"]
+    assert "Changed since" not in notes["own"], notes["own"]
     assert notes["undone"] == [*background, [0, "Photo", "paintlayer"]]
 
 

@@ -261,6 +261,10 @@ def test_narrow(desk: Desk, tool: str) -> None:
     most = max(230, 28 * desk.dock.fontMetrics().averageCharWidth())
     for part in (desk.dock._scroll.widget(), desk.dock._footer):
         assert part.minimumSizeHint().width() <= most, tool
+    fields = [desk.widget("path"), *desk.widget(f"form_{tool}")._fields.values()]
+    left = {f.mapTo(desk.dock, QtCore.QPoint(0, 0)).x() for f in fields if f.isVisible()}
+    # Texts of several lines, and what a narrow panel wraps, begin near the margin.
+    assert len({place for place in left if place > 40}) <= 1, left
     rows = desk.widget("tool")
     for width in (140, 230, 500):
         rows.resize(width, rows.height())

@@ -197,6 +197,11 @@ def menu_entries(found):
         for widget in QtWidgets.QApplication.topLevelWidgets():
             if isinstance(widget, QtWidgets.QDialog) and widget.isVisible():
                 widget.close()
+    # The signals of the menu's opening and closing, as a menu that is shown would wait for a click.
+    top.menu().aboutToShow.emit()
+    found["greyed"] = {a.objectName(): a.toolTip() for a in entries if not a.isEnabled()}
+    top.menu().aboutToHide.emit()
+    found["grey_after"] = [a.objectName() for a in entries if not a.isEnabled()]
     Panel().frame.setVisible(True)
     close(doc)
     yield 300
@@ -469,6 +474,7 @@ def placements(found):
         yield from run_tool(tool, "classical", {}, notes)
         notes["placed"] = tree(doc)
         notes["names"] = [one.name() for one in labelled(doc)]
+        notes["own"] = Panel().layer_receipt.text()
         steps = 0
         while tree(doc) != before and steps < 4:
             steps += 1
