@@ -19,6 +19,7 @@ from typing import Any
 import psutil
 
 from shared_core.bridge.errors import Cancelled, from_code
+from shared_core.bridge.language import unpacked
 from shared_core.bridge.launch import scrubbed
 from shared_core.byo import examine
 from shared_core.catalog.trust import (
@@ -75,7 +76,7 @@ def call(
         how = signal.Signals(-status).name if status < 0 else f"code {status}"
         memory = status in (-signal.SIGABRT, -signal.SIGKILL)
         raise confined.Ended(what, f"it was ended by {how}", memory)
-    event = json.loads(body)
+    event = unpacked(json.loads(body))
     if event["event"] == "done":
         reply: dict[str, Any] = event["reply"]
         return reply

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from shared_core.bridge.language import unpacked
 from shared_core.catalog import cards
 from shared_core.catalog.cards import Card
 from shared_core.catalog.manifest import NAME
@@ -105,7 +106,7 @@ class Shop(World):
 def outcome(said: str) -> dict[str, Any]:
     """The last event that a download process reported."""
     lines = said.strip().splitlines()
-    last: dict[str, Any] = json.loads(lines[-1]) if lines else {}
+    last: dict[str, Any] = unpacked(json.loads(lines[-1])) if lines else {}
     return last
 
 

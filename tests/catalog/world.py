@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from shared_core.bridge.language import unpacked
 from shared_core.bridge.paths import paths
 from shared_core.catalog import cards
 from shared_core.catalog.cards import Card
@@ -93,7 +94,7 @@ def plain_environment() -> dict[str, str]:
 def finish(child: subprocess.Popen[str]) -> tuple[list[Event], int]:
     """All events and the exit status; the child's stdin stays open until it ends by itself."""
     assert child.stdout is not None and child.stdin is not None and child.stderr is not None
-    events = [json.loads(line) for line in child.stdout]
+    events = [unpacked(json.loads(line)) for line in child.stdout]
     errors = child.stderr.read()
     status = child.wait(30)
     child.stdin.close()
