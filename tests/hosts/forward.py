@@ -100,9 +100,9 @@ def section(figures: Figures, editor: Editor) -> str:
         lines.append("\n".join(f"- failed: `{test}`" for test in figures.failed))
     if figures.cancels:
         heads = " | ".join(figures.cancels)
-        rule = "|".join(["--:"] * (len(figures.cancels) + 1))
+        rule = "|".join([":--", *["--:"] * len(figures.cancels)])
         row = " | ".join(f"{seconds:.2f} s" for seconds in figures.cancels.values())
-        lines.append(f"| *Cancel* while … | {heads} |\n|:{rule[1:]}|\n| free after | {row} |")
+        lines.append(f"| *Cancel* while … | {heads} |\n|{rule}|\n| free after | {row} |")
     return "\n\n".join(lines)
 
 
