@@ -76,7 +76,7 @@ Place = tuple[int, int, int, int]
 def kept(editor: str, root: str, scene: str, theme: str) -> bool:
     """Whether a picture stays in the repository: one of the whole window is large."""
     if "-" in theme:
-        return scene in ("result", "dialog", "docker", "consent")
+        return scene in ("dialog", "docker", "consent")
     if scene in WHOLE_WINDOW:
         return root == "debian13" and theme == "dark"
     return root == "debian13" or (scene not in ("models", "settings"))
