@@ -689,7 +689,7 @@ PHASES = ("reading", "starting", "waiting", "tiles", "stuck", "writing", "classi
 @pytest.fixture(scope="module")
 def killed(stage: Stage) -> tuple[Any, Any, Profile]:
     slow = contract_models.Variant.SLOW
-    found, done, profile = stage.run("kill", seconds=1.5, **{contract_models.NAFNET: slow})
+    found, done, profile = stage.run("kill", seconds=4.0, **{contract_models.NAFNET: slow})
     assert "error" not in found, found["error"]
     assert found.get("done"), done.stderr[-3000:]
     return found, done, profile

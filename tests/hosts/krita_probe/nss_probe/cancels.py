@@ -124,7 +124,7 @@ def every_phase(found):
     # A tile takes seconds; the first run also fetches and tries the model.
     yield from begin(doc, layer)
     yield tiles
-    yield 700
+    yield 200
     yield from cancelled(doc, notes_of("tiles"), before)
 
     # The worker has only just been told.
