@@ -13,7 +13,6 @@ import threading
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from statistics import median
 from typing import Any, TypeVar
 
 from shared_core.bridge import wire
@@ -196,8 +195,11 @@ class Journal:
     def speed(self, what: str) -> float | None:
         """Median of the newest measurements of ``what``, in seconds."""
         with self._lock:
-            known = self._speeds.get(what)
-        return median(known) if known else None
+            known = sorted(self._speeds.get(what, ()))
+        if not known:
+            return None
+        # ``statistics`` brings decimal and fractions along, which a worker at rest need not hold.
+        return (known[len(known) // 2] + known[(len(known) - 1) // 2]) / 2
 
 
 def _built(cls: type[T], items: object) -> list[T]:
