@@ -257,7 +257,6 @@ for part in (
     tools,
     exports,
     placements,
-    from_scheme,
     formats,
     layers,
     indexed_and_text,
