@@ -138,5 +138,6 @@ def paragraph(line: consent.Line) -> str:
     if line.warning:
         text = f"<b>{text}</b>"
     if line.link:
-        text += f' <a href="{html.escape(line.link)}">{_("Read it")}</a>'
+        read = _("Read it")
+        text += f' <a href="{html.escape(line.link)}">{read}</a>'
     return f'<p style="margin:0 0 3px 0">{text}</p>'

@@ -338,7 +338,7 @@ class NssPanel(QtWidgets.QWidget):
         chosen = self._tool.currentData()
         orders = {tool.id: self._order(tool.id) for tool in toolbox.TOOLS}
         about = self._plans.look(document, node, seen, orders, chosen)
-        name = f"“{seen.name}”"
+        name = _("“{name}”", name=seen.name)
         self._plan.show_layer(reading.about(node, *about, seen.layers) if about else name)
         self._enable(True)
 

@@ -129,7 +129,7 @@ class ReceiptsBox(QtWidgets.QGroupBox):
             text = receipt.sentence(label.receipt)
             if not receipts.untouched(node, label):
                 text += " " + _("Changed since.")
-        self._own.setText(f"“{node.name()}”: {text}")
+        self._own.setText(_("“{name}”: {text}", name=node.name(), text=text))
 
     def pick(self, wanted: receipt.Receipt) -> Any:
         """Show all of one receipt; the widgets with its words, to be brought into sight."""

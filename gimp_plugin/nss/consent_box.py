@@ -94,5 +94,6 @@ def markup(line: consent.Line) -> str:
     if line.warning:
         text = f"<b>{text}</b>"
     if line.link:
-        text += f' <a href="{GLib.markup_escape_text(line.link)}">{_("Read it")}</a>'
+        read = _("Read it")
+        text += f' <a href="{GLib.markup_escape_text(line.link)}">{read}</a>'
     return text

@@ -243,7 +243,7 @@ class ToolDialog:
         if layer is None:
             return destination
         size = f"{layer.get_width()} × {layer.get_height()}"
-        what = f"“{layer.get_name()}”, {size}."
+        what = _("“{name}”, {size}.", name=layer.get_name(), size=size)
         if len(self._layers) > 1:
             what = _(
                 "{count} layers, each for itself; the largest {size}.",

@@ -180,8 +180,9 @@ def _shares(work: Work) -> dict[str, float]:
 def _steps(work: Work) -> str:
     settings = _settings(work)
     how = matting.NAME if settings.detail else _("linear interpolation")
-    colours = f", {matting.COLOURS_NAME}" if settings.clean else ""
-    return _("enlarged by {how}{colours}", how=how, colours=colours)
+    if settings.clean:
+        return _("enlarged by {how}, {colours}", how=how, colours=matting.COLOURS_NAME)
+    return _("enlarged by {how}", how=how)
 
 
 def _region(work: Work) -> Box:

@@ -115,13 +115,13 @@ LOOKING = _("Looking at this machine …")
 FOR_ALL = (
     Action(
         IMPORT,
-        "_Import…",
+        _("_Import…"),
         _("Takes over models from a folder, such as a USB stick; they are known by their SHA-256."),
         "folder",
     ),
     Action(
         EXPORT,
-        "_Export…",
+        _("_Export…"),
         _("Copies all models that are here, for a machine without network."),
         "fill",
     ),
@@ -129,7 +129,7 @@ FOR_ALL = (
     Action(VERIFY, _("Verify _All"), _("Reads every file and compares its SHA-256.")),
     Action(
         MOVE,
-        "M_ove…",
+        _("M_ove…"),
         _("Keeps all models in another folder from now on, for instance on a larger disk."),
         "fill",
     ),
