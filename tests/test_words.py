@@ -150,3 +150,12 @@ def test_no_function_uses_the_mark_s_name_for_something_else():
                 kinds = {type(n.ctx) for n in nodes if isinstance(n, ast.Name) and n.id == "_"}
                 kinds |= {ast.Store for n in nodes if isinstance(n, ast.arg) and n.arg == "_"}
                 assert kinds != {ast.Load, ast.Store}, f"{file}:{function.lineno}"
+
+
+def test_no_mark_is_inside_a_formatted_string():
+    """Where those who extract the texts do not see it."""
+    for file in SOURCES:
+        for text in ast.walk(ast.parse(file.read_text("utf-8"))):
+            if isinstance(text, ast.JoinedStr):
+                marks = [n for n in ast.walk(text) if isinstance(n, ast.Name) and n.id == "_"]
+                assert not marks, f"{file}:{text.lineno}"
