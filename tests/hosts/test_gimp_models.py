@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from gimp_pictures import HEIGHT, WIDTH
 from gimp_stage import Stage, a_stage, contract_models
 from test_gimp import await_window
+
+from shared_core.bridge import settings
+from tests.fakes.contracts import strangers
 
 pytestmark = [pytest.mark.hosts, pytest.mark.timeout(600)]
 NAFNET, SCUNET = contract_models.NAFNET, contract_models.SCUNET
 SPEED = 1_500_000
 PADDING = 6_000_000
+Shoot = Callable[[str], None]
+# Of the fields, with the keyboard, from that of the commercial use.
+TO_ORDER = 4
+MINE = strangers.enhancer(strangers.Contract(high=255.0, order="BGR", opaque=True))
 
 
 @pytest.fixture(scope="module")
@@ -50,17 +60,99 @@ class Keys:
         time.sleep(1)
         self.press("Return")
 
+    def type(self, text: str) -> None:
+        self._inside.also(["xdotool", "type", "--delay", "40", text])
+        time.sleep(0.7)
+
+    def into_the_list(self) -> None:
+        """Click on a row, so that what is typed looks for another."""
+        told = self._inside.also(
+            ["xdotool", "getactivewindow", "getwindowgeometry", "--shell"]
+        ).stdout
+        place = dict(line.split("=") for line in told.split())
+        at = str(int(place["X"]) + 120), str(int(place["Y"]) + 170)
+        self._inside.also(["xdotool", "mousemove", *at, "click", "1"])
+        time.sleep(1)
+
+    def pick(self, path: str) -> None:
+        """In a dialog of files: a path begins with a stroke, and a place to type it opens."""
+        time.sleep(1.5)
+        self.type(path)
+        self.press("Return")
+        time.sleep(1)
+
+    def look(self) -> None:
+        """Have the model be looked at, and wait for the end of the process that does it."""
+
+        def looking() -> bool:
+            return self._inside.also(["pgrep", "-f", "shared_core.byo.examine"]).returncode == 0
+
+        self._inside.also(["xdotool", "key", "alt+k"])
+        wait_for(looking)
+        wait_for(lambda: not looking(), 120)
+        time.sleep(2)
+
     def here(self, model: str) -> bool:
         return bool(list((self._models / model).glob("*.onnx")))
 
+    def card(self, model: str) -> str:
+        file = self._models / model / "card.toml"
+        return file.read_text("utf-8") if file.is_file() else ""
+
     def parts(self) -> int:
         return sum(one.stat().st_size for one in (self._models / ".staging").glob("*.part"))
+
+
+def bring_one(keys: Keys, shoot: Shoot) -> None:
+    """A model of one's own that does not fit, and one that is corrected and added."""
+    keys.press("alt+y")
+    keys.press("alt+t", "Down", "Down")
+    keys.press("alt+f")
+    keys.pick("/own/twice.onnx")
+    keys.look()
+    shoot("own-misfit")
+    keys.press("alt+f")
+    keys.pick("/own/mine.onnx")
+    keys.press("alt+n")
+    keys.type("My denoiser")
+    keys.look()
+    shoot("own-seen")
+    keys.press("alt+u", *["Tab"] * TO_ORDER, "Down")
+    shoot("own-corrected")
+    keys.look()
+    shoot("own-again")
+    keys.press("alt+a")
+    wait_for(lambda: keys.card("own.mine"))
+    time.sleep(2)
+    shoot("own-added")
+
+
+def carry_about(keys: Keys, profile: Any, out: Path) -> None:
+    """Settings, and models that are taken along in a folder and removed."""
+    keys.press("ctrl+Page_Down", "ctrl+Page_Down", "alt+u")
+    file = profile.home / "nss" / "config" / "settings.json"
+    wait_for(lambda: settings.load(file).commercial_only)
+    keys.press("alt+u")
+    wait_for(lambda: not settings.load(file).commercial_only)
+    keys.press("ctrl+Page_Up", "ctrl+Page_Up", "ctrl+Page_Up", "alt+e")
+    keys.pick("/out/stick")
+    wait_for(lambda: list((out / "stick").rglob("*.onnx")))
+    time.sleep(2)
+    keys.into_the_list()
+    keys.choose("NAFNet")
+    keys.press("alt+r", "alt+r")
+    wait_for(lambda: not keys.here(NAFNET))
 
 
 def test_the_panel(stage: Stage) -> None:
     out = stage.folder / "panel-out"
     with stage.mounts("panel", 3.0, {}, padding=PADDING, models=(NAFNET, SCUNET)) as options:
         hub = options.pop("hub")
+        own = stage.folder / "own"
+        own.mkdir()
+        (own / "mine.onnx").write_bytes(MINE)
+        (own / "twice.onnx").write_bytes(strangers.enhancer(strangers.Contract(scale=2)))
+        options["readonly"][own] = "/own"
         hub.fault("scunet_color_real_psnr.onnx", "flip", at=100)
         hub.fault(".onnx", "slow", at=SPEED)
         gimp = ["sh", "-c", 'exec "$@" >/out/gimp.log 2>&1', "sh", stage.editor.gimp, "-s"]
@@ -98,6 +190,12 @@ def test_the_panel(stage: Stage) -> None:
             time.sleep(2)
             inside.screenshot(out / "error.png")
             assert not keys.here(SCUNET)
+
+            def shoot(name: str) -> None:
+                inside.screenshot(out / f"{name}.png")
+
+            bring_one(keys, shoot)
+            carry_about(keys, options["profile"], out)
             keys.press("alt+l")
             wait_for((out / "found.json").exists)
     found = json.loads((out / "found.json").read_text("utf-8"))
@@ -105,6 +203,17 @@ def test_the_panel(stage: Stage) -> None:
     before, after = (
         {one["id"]: one["state"] for one in json.loads(found["runs"][place][1])} for place in (0, 2)
     )
-    assert (before[NAFNET], after[NAFNET]) == ("missing", "installed")
+    assert (before[NAFNET], after[NAFNET], after["own.mine"]) == ("missing", "missing", "installed")
+    own = found["own"]
+    assert own["name"] == "Photo · Denoise · your model My denoiser"
+    model = own["receipt"]["model"]
+    assert (own["receipt"]["path"], model["file"]) == ("byo", "mine.onnx")
+    assert model["sha256"] == hashlib.sha256(MINE).hexdigest()
+    source, result = (
+        np.frombuffer((out / own[name]).read_bytes(), np.uint8).reshape(HEIGHT, WIDTH, 4)
+        for name in ("source", "result")
+    )
+    expected = np.clip(strangers.expected_enhanced(source[..., :3] / 255), 0, 1) * 255
+    assert np.abs(result[..., :3] - expected).max() <= 0.51
     log = (out / "gimp.log").read_text("utf-8", "replace")
     assert "Traceback" not in log and "Gtk-CRITICAL" not in log, log

@@ -1,13 +1,17 @@
-"""Opens a picture and, as the menu does, the panel; notes how the procedure ended."""
+"""Opens a picture and, as the menu does, the panel; notes how the procedure ended.
+
+Where a user's own models may have been added, a tool runs afterwards.
+"""
 
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
-from common import OUT, Gimp, add_layer, new_image
+from common import OUT, Gimp, above, add_layer, call, dump, new_image, parasite
 
 image = new_image("srgb8")
-add_layer(image, "srgb8", "Photo", picture="opaque-srgb8")
+photo = add_layer(image, "srgb8", "Photo", picture="opaque-srgb8")
 image.clean_all()
 Gimp.Display.new(image)
 procedure = Gimp.get_pdb().lookup_procedure("plug-in-nss-panel")
@@ -19,4 +23,13 @@ for mode in (Gimp.RunMode.NONINTERACTIVE, Gimp.RunMode.INTERACTIVE, Gimp.RunMode
     result = procedure.run(config)
     said = result.index(1) if result.length() > 1 else ""
     notes.setdefault("runs", []).append([result.index(0).value_nick, said])
+if Path("/own").is_dir():
+    notes["own"] = call("denoise", image, [photo])
+    made = above(image, photo)
+    notes["own"] |= {
+        "name": made.get_name(),
+        "receipt": parasite(made),
+        "source": dump(photo, "own-source"),
+        "result": dump(made, "own-result"),
+    }
 (OUT / "found.json").write_text(json.dumps(notes), "utf-8")
