@@ -164,6 +164,13 @@ def test_result(main: Run, name: str) -> None:
     assert np.abs(out[..., :3] - rgb * 255).max() > 2, "the tool did nothing"
 
 
+def test_from_scheme(main: Run) -> None:
+    """Script-Fu calls a tool by named arguments, as the manual has it."""
+    assert main.found["scheme"] == "success"
+    (label,) = labels.read(main.out / "scheme.xcf")
+    assert label["path"] == "classical" and label["parameters"]["strength"] == 20.0
+
+
 def test_without_a_model(main: Run) -> None:
     """Automatic takes the classical path and says why; real only is an error."""
     refused, done = main.found["real-without-model"], main.found["auto-without-model"]

@@ -151,6 +151,25 @@ def placements() -> None:
     place("text", text, placement="replace", **fast)
 
 
+SCHEME = """(let* (
+  (image (car (gimp-image-new 32 24 RGB)))
+  (layer (car (gimp-layer-new image "Scheme" 32 24 RGBA-IMAGE 100 LAYER-MODE-NORMAL))))
+  (gimp-image-insert-layer image layer 0 0)
+  (gimp-drawable-fill layer FILL-WHITE)
+  (plug-in-nss-denoise #:run-mode RUN-NONINTERACTIVE #:image image #:drawables (vector layer)
+                       #:strength-auto FALSE #:strength 20.0 #:path "classical")
+  (gimp-file-save RUN-NONINTERACTIVE image "/out/scheme.xcf"))"""
+
+
+def from_scheme() -> None:
+    """As the manual says it, in Script-Fu."""
+    procedure = Gimp.get_pdb().lookup_procedure("plug-in-script-fu-eval")
+    config = procedure.create_config()
+    config.set_property("run-mode", Gimp.RunMode.NONINTERACTIVE)
+    config.set_property("script", SCHEME)
+    NOTES["scheme"] = procedure.run(config).index(0).value_nick
+
+
 def formats() -> None:
     for kind in FORMATS:
         image = new_image(kind)
@@ -257,6 +276,7 @@ for part in (
     tools,
     exports,
     placements,
+    from_scheme,
     formats,
     layers,
     indexed_and_text,
