@@ -14,13 +14,15 @@ gi.require_version("Gtk", "3.0")
 import receipts  # noqa: E402
 from consent_box import wrapped  # noqa: E402
 from faults import explain  # noqa: E402
-from gi.repository import Gimp, Gtk, Pango  # noqa: E402
+from gi.repository import Gimp, GLib, Gtk, Pango  # noqa: E402
 from layers import GimpHost  # noqa: E402
 from vendored import _, again, client, errors, host, ngettext, paths, receipt, settings, wire  # noqa: E402
 
 _SPACING = 6
 _LIST_HEIGHT = 140
-_WRAP_WIDTH = 240
+_WRAP_WIDTH, _LEAST_WIDTH = 240, 120
+# What a scrolled list needs beside its columns.
+_FRAME_WIDTH = 28
 _NOTHING = _("No layer of this image has a receipt: none is a result of NSS.")
 _GONE = _("The layer that it was made from is not there any more, or not known.")
 _LAYER, _AGAIN, _REAL = "layer", "again", "real"
@@ -139,11 +141,23 @@ class HistoryBox:
     def _build_details(self) -> Any:
         tree = Gtk.TreeView(model=self._details, headers_visible=False)
         tree.get_accessible().set_name(_("All fields of the chosen receipt"))
-        for number in range(2):
-            cell = Gtk.CellRendererText(wrap_mode=Pango.WrapMode.WORD_CHAR, wrap_width=_WRAP_WIDTH)
-            tree.append_column(Gtk.TreeViewColumn("", cell, text=number))
+        names = Gtk.TreeViewColumn("", Gtk.CellRendererText(), text=0)
+        value = Gtk.CellRendererText(wrap_mode=Pango.WrapMode.WORD_CHAR, wrap_width=_WRAP_WIDTH)
+        values = Gtk.TreeViewColumn("", value, text=1)
+        tree.append_column(names)
+        tree.append_column(values)
         self._details.connect("row-inserted", lambda *ignored: tree.expand_all())
-        return _scrolled(tree)
+        scrolled = _scrolled(tree)
+
+        def fit(ignored: Any, place: Any) -> None:
+            """Break the values where the window ends."""
+            width = max(_LEAST_WIDTH, place.width - names.get_width() - _FRAME_WIDTH)
+            if width != value.get_property("wrap-width"):
+                value.set_property("wrap-width", width)
+                GLib.idle_add(values.queue_resize)
+
+        scrolled.connect("size-allocate", fit)
+        return scrolled
 
     def _button(self, name: str, title: str, text: str) -> Any:
         button = Gtk.Button.new_with_mnemonic(title)
