@@ -15,6 +15,7 @@ from shared_core.bridge import __version__
 
 from . import downloads
 from .download_kills import DownloadDeaths
+from .guided import Tally as Guided
 from .kills import Deaths, EditorDeaths
 from .messages import MEMORY_MB
 from .messages import Tally as Messages
@@ -65,6 +66,7 @@ class Figures:
     download_deaths: list[DownloadDeaths] = field(default_factory=list)
     strangers: Strangers | None = None
     messages: Messages | None = None
+    guided: Guided | None = None
     soak: Soaked | None = None
 
     def save(self, file: Path) -> None:
@@ -93,6 +95,8 @@ class Figures:
             self.strangers = Strangers(**kept["strangers"])
         if self.messages is None and kept.get("messages"):
             self.messages = Messages(**kept["messages"])
+        if self.guided is None and kept.get("guided"):
+            self.guided = Guided(**kept["guided"])
         if self.soak is None and kept.get("soak"):
             self.soak = Soaked(**kept["soak"])
         self.plans = self.plans or [tuple(row) for row in kept["plans"]]
@@ -107,6 +111,7 @@ class Figures:
             found += deaths.faults
         found += self.strangers.faults if self.strangers else []
         found += self.messages.faults if self.messages else []
+        found += self.guided.wrong if self.guided else []
         found += self.soak.faults if self.soak else []
         return found + [f"{one.name}: {one.wrong}" for one in self.troubles if one.wrong]
 
@@ -147,6 +152,7 @@ def page(figures: Figures) -> str:
         *_download_kills(figures.download_deaths),
         *_strangers(figures.strangers),
         *_messages(figures.messages),
+        *_guided(figures.guided),
         *_soak(figures.soak),
     ]
     if figures.faults:
@@ -456,6 +462,25 @@ def _messages(tally: Messages | None) -> list[str]:
         *_table(("", "count"), rows),
         *_table(("kind of request", "count"), sorted(tally.by_kind.items())),
         *_table(("what the client made of it", "count"), sorted(tally.outcomes.items())),
+    ]
+
+
+def _guided(tally: Guided | None) -> list[str]:
+    if tally is None:
+        return []
+    rows = [
+        ("bodies", f"{tally.bodies} of {tally.wanted}"),
+        ("branches of the decoder that were reached", tally.branches),
+        ("bodies kept, since they reached something new", tally.kept),
+        ("other errors than a refusal, or messages that do not read back", len(tally.wrong)),
+    ]
+    return [
+        "## Messages by coverage",
+        "",
+        "The decoder alone, with bodies that a fuzzer (atheris) changes further wherever one "
+        "reaches something new.",
+        "",
+        *_table(("", "count"), rows),
     ]
 
 

@@ -21,6 +21,7 @@ if not __package__:
 from tests.campaign import (
     download_kills,
     downloads,
+    guided,
     kills,
     messages,
     plans,
@@ -36,7 +37,7 @@ from tests.fakes.contract_models import NAFNET, Variant
 
 PARTS = (
     *("faults", "kills", "surroundings", "plans", "downloads", "download-kills"),
-    *("strangers", "messages", "soak"),
+    *("strangers", "messages", "guided", "soak"),
 )
 KILLS = {kills.RUNNER: 150, kills.SUPERVISOR: 50}
 DOWNLOADS = 500
@@ -79,6 +80,9 @@ def campaign(
     if "messages" in parts:
         count = max(1, round(messages.COUNT * share))
         figures.messages = messages.campaign(folder / "messages", seed, count, _note)
+    if "guided" in parts and guided.HERE:
+        count = max(1, round(guided.COUNT * share))
+        figures.guided = guided.campaign(folder / "guided", seed, count)
     if "faults" in parts:
         with a_stage(folder / "sweep") as stage:
             known = sweep.prepare(stage, cases)

@@ -25,7 +25,7 @@ from shared_core.worker import server
 if sys.platform != "linux":
     pytest.skip("inotify is Linux's", allow_module_level=True)
 
-from . import messages
+from . import guided, messages
 from .forge import KINDS, Forge
 
 COUNT = 6_000
@@ -39,6 +39,22 @@ def test_a_share_of_the_messages(tmp_path: Path) -> None:
     assert min(tally.understood, tally.refused, tally.jobs, tally.frames, tally.handshakes) > 0
     assert set(tally.by_kind) == set(KINDS)
     assert {"WorkerLost", "answer"} <= set(tally.outcomes)
+
+
+@pytest.mark.skipif(not guided.HERE, reason="atheris is not here")
+def test_a_share_of_the_bodies_found_by_coverage(tmp_path: Path) -> None:
+    tally = guided.campaign(tmp_path, 1, 20_000)
+    assert tally.wrong == []
+    assert tally.bodies >= 20_000
+    assert tally.branches > 20
+
+
+def test_a_message_that_does_not_read_back_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    guided.look(b'{"type": "no such message"}')
+    guided.look(wire.encode(wire.Queued(1)))
+    monkeypatch.setattr(wire, "encode", lambda message: b'{"type": "Queued", "place": 2}')
+    with pytest.raises(AssertionError, match="reads back"):
+        guided.look(b'{"type": "Queued", "place": 1}')
 
 
 def test_messages_are_made_from_the_seed_alone() -> None:
