@@ -6,6 +6,7 @@ All reading, colour handling and blending through the selection mask happens her
 from __future__ import annotations
 
 import math
+import threading
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
@@ -134,6 +135,7 @@ class Picture:
         self._mask = mask
         self._to_rgb = cv2.COLOR_RGBA2RGB if raster.order == "rgba" else cv2.COLOR_BGRA2RGB
         self._fill: TransparentFill | None = None
+        self._filling = threading.Lock()
         self.region = self.bounds
         if mask is not None:
             selected = Box(*cv2.boundingRect(mask))
@@ -306,15 +308,16 @@ class Picture:
         return weight
 
     def _transparent_fill(self) -> TransparentFill:
-        if self._fill is None:
-            around = self._filled
+        around = self._filled
 
-            def read(top: int, height: int) -> tuple[Floats, Floats]:
-                strip = Box(around.left, around.top + top, around.width, height)
-                return self._colours(strip), self.alpha(strip)
+        def read(top: int, height: int) -> tuple[Floats, Floats]:
+            strip = Box(around.left, around.top + top, around.width, height)
+            return self._colours(strip), self.alpha(strip)
 
-            self._fill = TransparentFill(around.width, around.height, read)
-        return self._fill
+        with self._filling:
+            if self._fill is None:
+                self._fill = TransparentFill(around.width, around.height, read)
+            return self._fill
 
 
 def _check_arrays(

@@ -45,6 +45,11 @@ def lightness_of(luminance: Floats) -> Floats:
     return _bent(luminance) * np.float32(1.16) - np.float32(0.16)
 
 
+def luminance_of(lightness: Floats) -> Floats:
+    """The inverse of ``lightness_of``."""
+    return _unbent((lightness + np.float32(0.16)) * np.float32(1 / 1.16))
+
+
 def grey(rgb: Floats) -> Floats:
     """The sRGB-encoded grey of the same lightness, float32 (h, w), of ``rgb`` (h, w, 3)."""
     return encode(luminance(rgb))

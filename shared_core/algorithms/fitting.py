@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -37,32 +38,38 @@ class Cover:
         A pixel has the same colour in every part, and only the part costs memory.
         """
         rows, columns = self._picture.shape[:2]
-        above, down = _weights(self._top + top / self.scale, height, self.scale, rows)
-        before, across = _weights(self._left + left / self.scale, width, self.scale, columns)
-        used = self._picture[above : above + down.shape[1], before : before + across.shape[1]]
-        # Fewer operations, and the smaller array between the two, when the rows go first.
-        rows_done = np.tensordot(down, used, axes=(1, 0))
-        made = np.tensordot(across, rows_done, axes=(1, 1))
-        return np.ascontiguousarray(made.transpose(1, 0, 2), np.float32)
+        down = _taps(self._top + top / self.scale, height, self.scale, rows)
+        across = _taps(self._left + left / self.scale, width, self.scale, columns)
+        # The smaller array between the two when the rows go first.
+        before, after = int(across[0].min()), int(across[0].max()) + 1
+        high = _resampled(self._picture[:, before:after], *down)
+        wide = _resampled(cv2.transpose(high), across[0] - before, across[1])
+        return np.asarray(cv2.transpose(wide), np.float32).reshape(height, width, 3)
 
 
-def _weights(start: float, count: int, scale: float, length: int) -> tuple[int, Floats]:
-    """First source pixel and the weights (count, used) of the source for ``count`` pixels.
+def _taps(start: float, count: int, scale: float, length: int) -> tuple[NDArray[np.intp], Floats]:
+    """Source pixels (taps, count) of each of ``count`` pixels, and their weights.
 
     ``start`` is the left edge of the first pixel on the source. Beyond its ends the source goes on
     with its last pixel.
     """
     stretch = max(1.0, 1 / scale)
     at = start + (np.arange(count, dtype=np.float64) + 0.5) / scale - 0.5
-    first = math.floor(at[0] - _RADIUS * stretch)
-    last = math.ceil(at[-1] + _RADIUS * stretch)
-    weights = _cubic((at[:, None] - np.arange(first, last + 1)[None]) / stretch)
-    weights /= weights.sum(axis=1, keepdims=True)
-    before, end = max(0, -first), length - first
-    inside = weights[:, before:end].astype(np.float32)
-    inside[:, 0] += weights[:, :before].sum(axis=1)
-    inside[:, -1] += weights[:, end:].sum(axis=1)
-    return max(0, first), inside
+    taps = np.arange(math.ceil(2 * _RADIUS * stretch))[:, None]
+    places = np.floor(at - _RADIUS * stretch).astype(np.intp) + 1 + taps
+    weights = _cubic((at - places) / stretch)
+    weights /= weights.sum(axis=0)
+    return np.clip(places, 0, length - 1), weights.astype(np.float32)
+
+
+def _resampled(values: Floats, places: NDArray[np.intp], weights: Floats) -> Floats:
+    """Rows that are the weighted sums of the rows of ``values`` at ``places``."""
+    made = np.zeros((places.shape[1], *values.shape[1:]), np.float32)
+    for rows, share in zip(places, weights, strict=True):
+        part = values[rows]
+        part *= share[:, None, None]
+        made += part
+    return made
 
 
 def _cubic(distance: NDArray[Any]) -> NDArray[Any]:

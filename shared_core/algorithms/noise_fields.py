@@ -122,6 +122,18 @@ class Field:
         return np.asarray(made, np.float32).reshape(values.shape)
 
 
+def blurred(values: Floats, sigma: float) -> Floats:
+    """``values`` (height, width) through a Gaussian of ``sigma`` pixels; a wide one shrunk."""
+    height, width = values.shape
+    step = max(1, int(sigma / 4))
+    size = max(1, width // step), max(1, height // step)
+    small = cv2.resize(values, size, interpolation=cv2.INTER_AREA) if step > 1 else values
+    soft = cv2.GaussianBlur(small, (0, 0), sigma / step, borderType=cv2.BORDER_REFLECT_101)
+    if step > 1:
+        soft = cv2.resize(soft, (width, height), interpolation=cv2.INTER_CUBIC)
+    return np.asarray(soft, np.float32).reshape(height, width)
+
+
 def smooth(values: NDArray[Any], low: float, high: float) -> Floats:
     """0 below ``low``, 1 above ``high``, and without a corner between."""
     at = np.clip((values - np.float32(low)) / np.float32(high - low), 0, 1)

@@ -6,10 +6,12 @@ is smooth. The lightness of the picture stays, so that black and white stay blac
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
+
+from .chroma import luminance_of, with_chroma
 
 Floats = NDArray[np.float32]
 Point = tuple[float, float, float]
@@ -50,6 +52,8 @@ PALETTES: dict[str, tuple[Point, ...]] = {
 
 _STEPS = 1024
 _SMOOTHING = 4.0
+# So many that neighbours differ by less than samples of 16 bits.
+_TONES = 1 << 17
 
 
 def palette(name: str, lightness: Floats) -> Floats:
@@ -61,6 +65,22 @@ def palette(name: str, lightness: Floats) -> Floats:
     chroma = table[index]
     chroma += share[..., None] * (table[index + 1] - chroma)
     return chroma
+
+
+def toned(name: str, lightness: Floats, saturation: float = 1.0) -> Floats:
+    """sRGB-encoded colours, float32 (h, w, 3), of ``lightness`` (L* / 100) toned by a palette.
+
+    L* stays within 0.001. ``saturation`` is what the palette's colours are multiplied by.
+    """
+    index = (lightness * np.float32(_TONES - 1) + np.float32(0.5)).astype(np.int32)
+    return _tones(name, saturation).take(index, axis=0, mode="clip")
+
+
+@lru_cache(maxsize=2)
+def _tones(name: str, saturation: float) -> Floats:
+    lightness = np.linspace(0, 1, _TONES, dtype=np.float32)[None]
+    colours = palette(name, lightness) * np.float32(saturation)
+    return np.asarray(with_chroma(luminance_of(lightness), colours)[0], np.float32)
 
 
 @cache

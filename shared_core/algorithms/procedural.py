@@ -137,8 +137,11 @@ def working_size(width: int, height: int, most_pixels: int = MOST_PIXELS) -> tup
 def grained(rgb: Floats, seed: int, place: tuple[int, int], strength: float) -> Floats:
     """``rgb`` with fine grain of this standard deviation, so that no gradient shows steps."""
     random = np.random.Generator(np.random.PCG64([seed, *place]))
-    grain = random.standard_normal(rgb.shape[:2], dtype=np.float32) * np.float32(strength)
-    return np.asarray(rgb + grain[..., None], np.float32)
+    # Evenly spread from -√3 to √3 standard deviations: as good as a bell here, and quick.
+    grain = random.random(rgb.shape[:2], dtype=np.float32)
+    grain -= np.float32(0.5)
+    grain *= np.float32(math.sqrt(12) * strength)
+    return np.asarray(cv2.add(rgb, cv2.merge([grain, grain, grain])), np.float32)
 
 
 def _random(seed: int) -> np.random.Generator:

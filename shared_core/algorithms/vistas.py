@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from .colour_ramps import Ramp
-from .noise_fields import Field, Floats, level, ridges, smooth
+from .noise_fields import Field, Floats, blurred, level, ridges, smooth
 
 
 def clouds(field: Field, colours: Ramp) -> Floats:
@@ -22,7 +22,7 @@ def clouds(field: Field, colours: Ramp) -> Floats:
     heaps = field.noise(0.4, 1.95, (1.5, 1)) + 0.25 * ridges(field.noise(0.12, 2), 2)
     heaps -= 0.3 * (1 - field.down)
     cover = smooth(heaps, -0.1, 1.0)
-    soft = cv2.GaussianBlur(heaps, (0, 0), max(0.6, 0.012 * field.unit))
+    soft = blurred(heaps, max(0.6, 0.012 * field.unit))
     lit = field.light(soft, 0.05, angle=100, rise=50)
     white = 0.58 + 0.42 * smooth(lit, 0.35, 1.25) - 0.12 * smooth(heaps, 0.8, 2.2)
     bright = colours(0.6 + 0.4 * white)

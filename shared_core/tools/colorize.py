@@ -17,8 +17,8 @@ from shared_core.pixels import Box, Picture
 
 from .work import Made, Model, Pixels, Work, asker, network_size
 
-# A strip takes about 60 bytes a pixel beside what is fixed.
-STRIP_PIXELS = 1 << 19
+# A strip takes about 60 bytes a pixel beside what is fixed, on each thread.
+STRIP_PIXELS = 1 << 17
 
 # Strokes are spread on a picture an eighth as large, or as near to that as these limits let.
 _STROKES_SHARE = 8
@@ -31,6 +31,7 @@ _MOST_MEAN_CHROMA = 100.0
 _LEAST_CHROMA = 1.5
 
 ChromaOf = Callable[[Pixels, int], Pixels]
+Recolour = Callable[[Pixels, int], Pixels]
 
 
 def classical(work: Work) -> Made:
@@ -38,7 +39,7 @@ def classical(work: Work) -> Made:
     wanted = work.choice("strokes") == "above"
     field = _spread_strokes(work) if wanted else None
     if field is not None:
-        tiles = _paint(work, _of_field(work, field))
+        tiles = _paint(work, _joined(work, _of_field(work, field)))
         steps = _(
             "{name}, enlarged by {filter}",
             name=colour_strokes.NAME,
@@ -46,7 +47,7 @@ def classical(work: Work) -> Made:
         )
         return Made(tiles, _("classical {steps}", steps=steps), _shares(work))
     name = work.choice("palette")
-    tiles = _paint(work, lambda lightness, top: palettes.palette(name, lightness))
+    tiles = _paint(work, _toned(work, name))
     missing = _(", no stroke was found on the layer above") if wanted else ""
     return Made(
         tiles,
@@ -67,7 +68,7 @@ def real(work: Work, model: Model) -> Made:
     if colours.shape[:2] != (height, width):
         # Some networks give them at a part of the size that they see.
         colours = _high(_wide(colours, width), height)
-    _paint(work, _of_field(work, ChromaField(chroma.lightness(small), colours)))
+    _paint(work, _joined(work, _of_field(work, ChromaField(chroma.lightness(small), colours))))
     step = _("colours enlarged by {name}, lightness of the source kept", name=chroma_field.NAME)
     return Made(1, step, {"side": width} | _shares(work))
 
@@ -116,28 +117,52 @@ def _of_field(work: Work, field: ChromaField) -> ChromaOf:
     return lambda lightness, top: field.strip(lightness, top, height)
 
 
-def _paint(work: Work, chroma_of: ChromaOf) -> int:
-    """Colour the region in strips; how many there were.
+def _toned(work: Work, palette: str) -> Recolour:
+    """Colours by lightness alone, where nothing is kept of the picture's own."""
+    strength, saturation = _shares(work).values()
+    if strength == 1:
+        return lambda rgb, top: palettes.toned(palette, chroma.lightness(rgb), saturation)
+    return _joined(work, lambda lightness, top: palettes.palette(palette, lightness))
+
+
+def _joined(work: Work, chroma_of: ChromaOf) -> Recolour:
+    """The chroma that is given for each lightness, mixed with the picture's own.
 
     ``chroma_of`` gives a* and b* for the lightness (rows, width) of a strip and its first row,
     counted from the region's top.
     """
-    picture = work.picture
     strength, saturation = (np.float32(share) for share in _shares(work).values())
-    strips = list(_strips(work, picture.region))
-    for number, box in enumerate(strips):
-        work.step(number, len(strips))
+
+    def recolour(rgb: Pixels, top: int) -> Pixels:
+        if strength == 0:
+            return rgb
+        luminance = chroma.luminance(rgb)
+        colours = chroma_of(chroma.lightness_of(luminance), top)
+        colours *= saturation
+        if strength < 1:
+            own = chroma.chroma(rgb)
+            colours = own + strength * (colours - own)
+        return chroma.with_chroma(luminance, colours)
+
+    return recolour
+
+
+def _paint(work: Work, recolour: Recolour) -> int:
+    """Colour the region in strips; how many there were.
+
+    ``recolour`` gives the new colours for those of a strip and its first row, counted from the
+    region's top.
+    """
+    picture = work.picture
+
+    def paint(box: Box) -> None:
         rgb = picture.rgb(box)
-        if strength > 0 and picture.touches(box):
-            luminance = chroma.luminance(rgb)
-            colours = chroma_of(chroma.lightness_of(luminance), box.top - picture.region.top)
-            colours *= saturation
-            if strength < 1:
-                own = chroma.chroma(rgb)
-                colours = own + strength * (colours - own)
-            rgb = chroma.with_chroma(luminance, colours)
+        if picture.touches(box):
+            rgb = recolour(rgb, box.top - picture.region.top)
         picture.write(box, rgb)
-    work.step(len(strips), len(strips))
+
+    strips = list(_strips(work, picture.region))
+    work.each(strips, paint)
     return len(strips)
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ from shared_core.bridge.language import _
 from shared_core.bridge.toolbox import Returns, Value
 from shared_core.catalog import contract
 from shared_core.catalog.cards import Card, TileRule
+from shared_core.engine.memory import usable_threads
 from shared_core.engine.tiling import run_tiles
 from shared_core.pixels import Box, Picture
 from shared_core.sheet import Matte, Sheet
@@ -80,6 +82,19 @@ class Work:
         if self.cancelled():
             raise Cancelled(_("Cancelled."))
         self.progress(done, total)
+
+    def each(self, boxes: Sequence[Box], function: Callable[[Box], object]) -> None:
+        """Run ``function`` for all ``boxes``, several at once where there are the processors.
+
+        It may write into its own box alone. Raises ``Cancelled`` and what ``function`` raises.
+        """
+        pool = ThreadPoolExecutor(usable_threads())
+        try:
+            for done, _result in enumerate(pool.map(function, boxes)):
+                self.step(done, len(boxes))
+        finally:
+            pool.shutdown(cancel_futures=True)
+        self.step(len(boxes), len(boxes))
 
     def cut(self, box: Box, rgb: Pixels, matte: Pixels) -> None:
         """A part of a cut-out: its colours (height, width, 3) and its coverage (height, width).

@@ -165,6 +165,19 @@ def test_palettes_are_smooth_and_leave_black_and_white(name: str) -> None:
     assert (np.rint(made[0, [0, -1]] * 65535) == [[0] * 3, [65535] * 3]).all()
 
 
+@pytest.mark.parametrize("saturation", [0.0, 1.0, 2.0])
+@pytest.mark.parametrize("name", palettes.PALETTES)
+def test_toning_by_table_equals_toning_itself(name: str, saturation: float) -> None:
+    lightness = np.random.default_rng(3).random((64, 512), np.float32)
+    lightness[0, :2] = 0, 1
+    colours = palettes.palette(name, lightness) * np.float32(saturation)
+    wanted = chroma.with_chroma(chroma.luminance_of(lightness), colours)
+    made = palettes.toned(name, lightness, saturation)
+    assert np.abs(lab(made)[..., 0] / 100 - lightness).max() < 1e-5
+    # Dark colours are steep: a step of lightness is more than one of the table there.
+    assert np.abs(made - wanted).max() < 2e-4
+
+
 def _hue(name: str, lightness: float) -> tuple[float, float]:
     a, b = palettes.palette(name, np.full((1, 1), lightness, np.float32))[0, 0]
     return float(np.degrees(np.arctan2(b, a)) % 360), float(np.hypot(a, b))
