@@ -131,8 +131,8 @@ class ForegroundColours:
     def add(self, rgb: Floats, matte: Floats, top: int) -> None:
         """Take the rows from ``top``: ``rgb`` float32 (rows, width, 3), ``matte`` (rows, width)."""
         front, back = _power(matte, _SURE_COLOUR), _power(1 - matte, _SURE_COLOUR)
-        planes = (rgb * front[..., None], front, rgb * back[..., None], back)
-        self._sums.add(np.dstack(planes), top)
+        sides = (plane for side in (front, back) for plane in (_weighted(rgb, side), side))
+        self._sums.add(list(sides), top)
 
     def strip(self, rgb: Floats, matte: Floats, top: int) -> Floats:
         """``rgb`` with the foreground's colours where 0 < matte < 1, unchanged elsewhere."""
@@ -189,10 +189,16 @@ def _heavy(array: Floats, radii: tuple[int, ...], weights: tuple[float, ...]) ->
     return total
 
 
+def _weighted(rgb: Floats, weight: Floats) -> Floats:
+    return np.asarray(cv2.multiply(rgb, cv2.merge([weight, weight, weight])), np.float32)
+
+
 def _power(matte: Floats, exponent: int) -> Floats:
-    """``matte`` to the power of ``exponent``; what would be slow denormal numbers is 0."""
-    power = matte**exponent
-    power[power < 1e-20] = 0
+    """``matte`` to a power of 2, ``exponent``; what would be slow denormal numbers is 0."""
+    power = np.where(matte < 1e-20 ** (1 / exponent), np.float32(0), matte)
+    while exponent > 1:
+        power *= power
+        exponent //= 2
     return np.asarray(power, np.float32)
 
 

@@ -6,15 +6,18 @@ are normalised at the border.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from enum import Enum
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
 
-# Rows or columns in one product of matrices: the more, the more zeros are multiplied.
-_BLOCK = 32
+# Rows or columns in one product of matrices. The more, the more zeros are multiplied; and products
+# so large that the library shares them out among threads take many times as long.
+_BLOCK = 16
 
 
 class Kernel(Enum):
@@ -27,42 +30,37 @@ class Kernel(Enum):
 class Resizer:
     """Collects strips of a picture of (height, width) and gives it at another size.
 
-    Every row must be given once, in any order. Holds new height × width × channels floats.
+    Every row must be given once, in any order. Holds new height × new width × channels floats.
     """
 
     def __init__(
         self, size: tuple[int, int], new_size: tuple[int, int], kernel: Kernel, channels: int = 3
     ) -> None:
-        self._height, self._width = size
         self._rows = _weights(size[0], new_size[0], kernel)
-        self._columns = _weights(size[1], new_size[1], kernel)
-        self._tall = np.zeros((new_size[0], size[1] * channels), np.float32)
-        self._channels = channels
+        self._columns = list(_bands(_weights(size[1], new_size[1], kernel)))
+        self._made = np.zeros((channels, *new_size), np.float32)
 
-    def add(self, strip: Floats, top: int) -> None:
-        """Take the rows from ``top``: float32 (rows, width, channels) or, of one, (rows, width)."""
-        for first in range(0, len(strip), _BLOCK):
-            rows = strip[first : first + _BLOCK]
-            part = self._rows[:, top + first : top + first + len(rows)]
-            used = np.flatnonzero(part.any(axis=1))
-            if used.size:
-                made = slice(used[0], used[-1] + 1)
-                self._tall[made] += part[made] @ rows.reshape(len(rows), -1)
+    def add(self, strip: Floats | Sequence[Floats], top: int) -> None:
+        """Take the rows from ``top``: float32 (rows, width, channels) or, of one, (rows, width).
+
+        Several such arrays count as one with all their channels.
+        """
+        parts = [strip] if isinstance(strip, np.ndarray) else list(strip)
+        (height, width), (channels, _, new_width) = parts[0].shape[:2], self._made.shape
+        planes = np.empty((channels, height, width), np.float32)
+        each = [number for channel in range(channels) for number in (channel, channel)]
+        cv2.mixChannels(parts, list(planes), each)
+        narrow = np.empty((channels, height, new_width), np.float32)
+        flat, across = planes.reshape(-1, width), narrow.reshape(-1, new_width)
+        for made, used, weights in self._columns:
+            np.matmul(flat[:, used], weights, out=across[:, made])
+        for made, used, weights in _bands(self._rows[:, top : top + height].T):
+            for plane, part in zip(self._made, narrow, strict=True):
+                plane[used] += weights @ part[made]
 
     def result(self) -> Floats:
         """The resized picture, float32 (new height, new width, channels)."""
-        height, channels = len(self._tall), self._channels
-        across = np.ascontiguousarray(
-            self._tall.reshape(height, self._width, channels).transpose(1, 0, 2)
-        ).reshape(self._width, -1)
-        made = np.empty((len(self._columns), height * channels), np.float32)
-        for first in range(0, len(self._columns), _BLOCK):
-            weights = self._columns[first : first + _BLOCK]
-            used = np.flatnonzero(weights.any(axis=0))
-            columns = slice(used[0], used[-1] + 1)
-            made[first : first + _BLOCK] = weights[:, columns] @ across[columns]
-        picture = made.reshape(-1, height, channels).transpose(1, 0, 2)
-        return np.ascontiguousarray(picture)
+        return np.asarray(cv2.merge(list(self._made))).reshape(*self._made.shape[1:], -1)
 
 
 def resized(picture: Floats, new_size: tuple[int, int], kernel: Kernel) -> Floats:
@@ -77,6 +75,16 @@ def resized(picture: Floats, new_size: tuple[int, int], kernel: Kernel) -> Float
         resizer.add(picture[top : top + 64], top)
     made = resizer.result()
     return made[..., 0] if picture.ndim == 2 else made
+
+
+def _bands(weights: Floats) -> Iterator[tuple[slice, slice, Floats]]:
+    """Pieces of the matrix (to, from): rows, the columns that count there, and these transposed."""
+    for first in range(0, len(weights), _BLOCK):
+        rows = weights[first : first + _BLOCK]
+        used = np.flatnonzero(rows.any(axis=0))
+        if used.size:
+            columns = slice(used[0], used[-1] + 1)
+            yield slice(first, first + len(rows)), columns, np.ascontiguousarray(rows[:, columns].T)
 
 
 def _weights(size: int, new_size: int, kernel: Kernel) -> Floats:

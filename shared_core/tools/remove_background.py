@@ -52,8 +52,8 @@ def classical(work: Work) -> Made:
         work.step(number, 3 * len(strips))
         may = work.picture.alpha(box) > 0
         marked = np.ones_like(may) if work.selection is None else work.selection[box.slices] > 127
-        planes = (work.picture.rgb(box), may, marked)
-        shrinking.add(np.dstack(planes).astype(np.float32), box.top - region.top)
+        masks = may.astype(np.float32), marked.astype(np.float32)
+        shrinking.add([work.picture.rgb(box), *masks], box.top - region.top)
     small = shrinking.result()
     del shrinking
     rgb = np.clip(small[..., :3], 0, 1)
