@@ -22,7 +22,7 @@ from report import Section, aims_table
 # What is measured of the whole, and of single tools on the photographs.
 WHOLE = (
     *("startup", "transport", "quality", "memory", "overhead", "prediction"),
-    *("instant", "scaling", "growth", "transfer", "functions"),
+    *("sessions", "instant", "scaling", "growth", "transfer", "functions"),
 )
 TOOLS = (
     "remove_background",
