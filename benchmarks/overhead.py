@@ -30,7 +30,7 @@ from shared_core.engine.memory import usable_threads
 from shared_core.engine.tiling import run_tiles
 from shared_core.pixels import Box, Picture, Raster
 from shared_core.tools import deblur
-from shared_core.tools.work import Model, Work
+from shared_core.tools.work import Model, Sessions, Work
 
 Floats = NDArray[np.float32]
 AIM_PERCENT = 3.0
@@ -326,6 +326,11 @@ def _breakdown(model: Path, rgba: Any) -> tuple[list[tuple[str, ...]], float, fl
 
     picture = _picture(TimedPicture, rgba)
     session = engine.open_session(model)
+    card = cards.load()[NAFNET]
+
+    def opener(role: str) -> engine.Session:
+        return session
+
     work = TimedWork(
         picture,
         toolbox.tool("deblur").parse({}),
@@ -334,7 +339,7 @@ def _breakdown(model: Path, rgba: Any) -> tuple[list[tuple[str, ...]], float, fl
     )
     began = time.perf_counter()
     picture.begin()
-    deblur.real(work, Model(cards.load()[NAFNET], session))
+    deblur.real(work, Model(card, Sessions(tuple(dict(card.sessions())), opener), model.parent))
     total = time.perf_counter() - began
     network = session.run_seconds
     steps = {

@@ -120,8 +120,23 @@ class Arena:
                     size=file.size,
                 )
             )
-        with mapped(self._paths, file, write=True) as pixels:
-            pixels[:] = view
+        handle = _opened(self._paths, file, write=True)
+        try:
+            # Not through a map: the system then touches every page once more.
+            written = 0
+            while written < file.size:
+                written += os.write(handle, view[written : written + _BLOCK])
+        except OSError as error:
+            raise CouldNotBeDone(
+                _(
+                    "The pixel file {name} cannot be written ({strerror}). Free some space and "
+                    "try again.",
+                    name=file.name,
+                    strerror=error.strerror,
+                )
+            ) from None
+        finally:
+            os.close(handle)
 
     def read(self, file: PixelFile) -> bytes:
         """All bytes of ``file``."""
@@ -137,6 +152,22 @@ def folder_of(paths: Paths, folder: str) -> Path:
 @contextlib.contextmanager
 def mapped(paths: Paths, file: PixelFile, write: bool = False) -> Iterator[mmap.mmap]:
     """``file`` as a memory map, checked first: a plain file of ours, of the right size."""
+    handle = _opened(paths, file, write)
+    try:
+        access = mmap.ACCESS_WRITE if write else mmap.ACCESS_READ
+        pixels = mmap.mmap(handle, file.size, access=access)
+    finally:
+        os.close(handle)
+    try:
+        yield pixels
+    finally:
+        # Where an array still looks into the map, the map closes together with it.
+        with contextlib.suppress(BufferError):
+            pixels.close()
+
+
+def _opened(paths: Paths, file: PixelFile, write: bool) -> int:
+    """A handle of ``file``, checked first: a plain file of ours, of the right size."""
     file.check()
     if not _NAME.fullmatch(file.name):
         raise WireError(f"{file.name!r} is not the name of a pixel file.")
@@ -154,21 +185,12 @@ def mapped(paths: Paths, file: PixelFile, write: bool = False) -> Iterator[mmap.
                 strerror=error.strerror,
             )
         ) from None
-    try:
-        info = os.fstat(handle)
-        foreign = hasattr(os, "getuid") and info.st_uid != os.getuid()
-        if foreign or not stat.S_ISREG(info.st_mode) or info.st_size != file.size:
-            raise WireError(f"The pixel file {file.name} is not what was announced.")
-        access = mmap.ACCESS_WRITE if write else mmap.ACCESS_READ
-        pixels = mmap.mmap(handle, file.size, access=access)
-    finally:
+    info = os.fstat(handle)
+    foreign = hasattr(os, "getuid") and info.st_uid != os.getuid()
+    if foreign or not stat.S_ISREG(info.st_mode) or info.st_size != file.size:
         os.close(handle)
-    try:
-        yield pixels
-    finally:
-        # Where an array still looks into the map, the map closes together with it.
-        with contextlib.suppress(BufferError):
-            pixels.close()
+        raise WireError(f"The pixel file {file.name} is not what was announced.")
+    return handle
 
 
 def sweep(paths: Paths) -> int:

@@ -176,10 +176,11 @@ class Attempts:
         if not (done["model_runs"] or done["unchanged"]):
             raise RealFailed(_("the model's session did not run"), 0)
         self._journal.refute(model, provider, pixels, plan.tile_divisor)
+        speeds = {f"{model}/{provider}/load": done["load_seconds"]}
         if done["tiles"] and done["tile_shape"]:
             key = f"{model}/{provider}/{done['tile_shape']}"
-            self._journal.note_speed(key, done["run_seconds"] / done["tiles"])
-        self._journal.note_speed(f"{model}/{provider}/load", done["load_seconds"])
+            speeds[key] = done["run_seconds"] / done["tiles"]
+        self._journal.note_speeds(speeds)
         return done
 
     def classical(self, run: Run, plan: wire.Plan) -> tuple[Event, str]:

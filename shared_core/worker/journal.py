@@ -11,6 +11,7 @@ import json
 import os
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -21,6 +22,7 @@ from shared_core.catalog.cards import Card
 
 from .stages import READING, RUNNING, STARTING, words
 
+CPU = "CPUExecutionProvider"
 KEEP_SPEEDS = 9
 KEEP_FAULTS = 64
 T = TypeVar("T")
@@ -102,7 +104,11 @@ class Journal:
             if known:
                 self._speeds[what] = [float(x) for x in known][-KEEP_SPEEDS:]
 
-    def _save(self) -> None:
+    def _save(self, durable: bool = False) -> None:
+        """Write the file; ``durable`` waits for the disk, which takes longer than all the rest.
+
+        What is written survives this process either way, a fall of the whole machine only so.
+        """
         data: dict[str, Any] = {
             "marks": [asdict(m) for m in self._marks.values()],
             "faults": [asdict(f) for f in self._faults],
@@ -113,9 +119,10 @@ class Journal:
         with contextlib.suppress(OSError):
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with part.open("w", encoding="utf-8") as file:
-                json.dump(packed(data), file)
+                file.write(json.dumps(packed(data)))
                 file.flush()
-                os.fsync(file.fileno())
+                if durable:
+                    os.fsync(file.fileno())
             os.replace(part, self._path)
 
     def recover(self) -> list[Fault]:
@@ -139,7 +146,8 @@ class Journal:
         """A real run begins, or enters another stage."""
         with self._lock:
             self._marks[mark.job] = mark
-            self._save()
+            # A driver may take the whole machine along.
+            self._save(durable=mark.blamed and mark.provider != CPU)
 
     def close(self, job: str) -> None:
         """The run is over, in whatever way."""
@@ -188,8 +196,14 @@ class Journal:
 
     def note_speed(self, what: str, seconds: float) -> None:
         """One more measured duration of ``what`` (a model's tile, a tool's megapixel)."""
+        self.note_speeds({what: seconds})
+
+    def note_speeds(self, measured: Mapping[str, float]) -> None:
+        """One more measured duration, in seconds, of each of several things."""
         with self._lock:
-            self._speeds[what] = [*self._speeds.get(what, []), round(seconds, 5)][-KEEP_SPEEDS:]
+            for what, seconds in measured.items():
+                known = self._speeds.get(what, [])
+                self._speeds[what] = [*known, round(seconds, 5)][-KEEP_SPEEDS:]
             self._save()
 
     def speed(self, what: str) -> float | None:
