@@ -6,7 +6,8 @@ He and Sun, 2015). Where it is in doubt, the coverage that a pixel's colour spea
 by inverse variances: the colour's place between the foreground's and the background's around it,
 along their linear discriminant (the colour model of Chuang et al., "A Bayesian approach to digital
 matting", CVPR 2001). Foreground colours: Forte, "Approximate fast foreground colour estimation",
-ICIP 2021, with a kernel of several widths.
+ICIP 2021, with a kernel of several widths. In edges so soft that no sure pixel is near, the colours
+of both sides are mixed ones, and are unmixed by the mean mattes of their sides.
 """
 
 from __future__ import annotations
@@ -39,6 +40,11 @@ _FINE, _COARSE = (2, 6, 18, 54), (1.0, 0.1, 0.01, 0.001)
 # Powers of the matte that say how sure a pixel must be to count for the colours of its side.
 _SURE_MATTE = 16
 _SURE_COLOUR = 8
+# What share of the change around it an edge makes within the reach: less is soft, and from the
+# second on wholly so, an edge that the matte's errors alone cannot have made.
+_STEEP, _SOFT = 0.8, 0.4
+# Least difference of the mean mattes of two sides whose colours are told apart by it.
+_APART = np.float32(0.2)
 # Variance of colours that are flat: rounding to 8 bits and a little noise.
 _FLAT = 3e-4
 # What is nearer than this to 0 or 1 counts as it; it would show as a veil or a hole.
@@ -90,17 +96,20 @@ def refinement(rgb: Floats, matte: Floats, reach: int = 2) -> Refinement:
     is how many pixels an edge of the matte may be off. Takes about 200 bytes a pixel.
     """
     guided = linear_model(rgb, matte, _WINDOW, _EPSILON)
-    front, front_spread = _moments(rgb, _power(matte, _SURE_MATTE))
-    back, back_spread = _moments(rgb, _power(1 - matte, _SURE_MATTE))
+    front, front_spread, most = _moments(rgb, matte, _power(matte, _SURE_MATTE))
+    back, back_spread, least = _moments(rgb, matte, _power(1 - matte, _SURE_MATTE))
     spread = [[front_spread[i][j] + back_spread[i][j] for j in range(3)] for i in range(3)]
     apart = front - back
     direction = solved(spread, apart, np.float32(_FLAT))
     # The squared distance of the two sides' colours in units of their spread.
     certainty = (direction * apart).sum(axis=2)
-    direction /= np.maximum(certainty, np.float32(1e-6))[..., None]
-    offset = -(direction * back).sum(axis=2)
-    kernel = np.ones((2 * reach + 1,) * 2, np.uint8)
-    span = cv2.dilate(matte, kernel) - cv2.erode(matte, kernel)
+    span, around = _span(matte, reach), 3 * reach + 1
+    steep = cv2.dilate(span, _square(around)) / np.maximum(_span(matte, around), np.float32(1e-3))
+    soft = np.clip((_STEEP - steep) / np.float32(_STEEP - _SOFT), 0, 1)
+    # In a soft edge the nearest colours of the two sides are mixed ones.
+    most, least = 1 + soft * (most - 1), soft * least
+    direction *= ((most - least) / np.maximum(certainty, np.float32(1e-6)))[..., None]
+    offset = least - (direction * back).sum(axis=2)
     doubt = cv2.GaussianBlur(span, (0, 0), reach / 2)
     return Refinement(
         matte, guided, np.dstack([direction, offset]), certainty, np.asarray(doubt**2, np.float32)
@@ -125,14 +134,14 @@ class ForegroundColours:
         self._height = height
         scale = max(1.0, max(height, width) / SIDE)
         size = (max(1, round(height / scale)), max(1, round(width / scale)))
-        self._sums = Resizer((height, width), size, Kernel.TRIANGLE, 8)
+        self._sums = Resizer((height, width), size, Kernel.TRIANGLE, 10)
         self._fields: tuple[Floats, Floats] | None = None
 
     def add(self, rgb: Floats, matte: Floats, top: int) -> None:
         """Take the rows from ``top``: ``rgb`` float32 (rows, width, 3), ``matte`` (rows, width)."""
         front, back = _power(matte, _SURE_COLOUR), _power(1 - matte, _SURE_COLOUR)
-        sides = (plane for side in (front, back) for plane in (_weighted(rgb, side), side))
-        self._sums.add(list(sides), top)
+        planes = ((_weighted(rgb, side), matte * side, side) for side in (front, back))
+        self._sums.add([plane for side in planes for plane in side], top)
 
     def strip(self, rgb: Floats, matte: Floats, top: int) -> Floats:
         """``rgb`` with the foreground's colours where 0 < matte < 1, unchanged elsewhere."""
@@ -149,8 +158,11 @@ class ForegroundColours:
     def _both(self) -> tuple[Floats, Floats]:
         if self._fields is None:
             sums = self._sums.result()
-            front, back = _spread_out(sums[..., :4]), _spread_out(sums[..., 4:])
-            self._fields = front, back
+            (front, most), (back, least) = _spread_out(sums[..., :5]), _spread_out(sums[..., 5:])
+            # Where an edge is so soft that no sure pixel is near, both are mixed colours: unmixed.
+            change = (front - back) / np.maximum(most - least, _APART)
+            front, back = front + (1 - most) * change, back - least * change
+            self._fields = np.clip(front, 0, 1), np.clip(back, 0, 1)
         return self._fields
 
     def _enlarged(self, field: Floats, rgb: Floats, top: int) -> Floats:
@@ -159,14 +171,20 @@ class ForegroundColours:
         return np.asarray(cv2.resize(rows, size, interpolation=cv2.INTER_LINEAR), np.float32)
 
 
-def _spread_out(sums: Floats) -> Floats:
-    """Weighted colours and their weights (height, width, 4) as mean colours of the surroundings."""
+def _spread_out(sums: Floats) -> tuple[Floats, Floats]:
+    """Weighted colours, weighted matte and weights (height, width, 5) as surroundings' means."""
     total = _heavy(sums, _FINE, _COARSE)
-    return np.asarray(total[..., :3] / np.maximum(total[..., 3:], np.float32(1e-9)))
+    means = np.asarray(total[..., :4] / np.maximum(total[..., 4:], np.float32(1e-9)), np.float32)
+    return means[..., :3], means[..., 3:]
 
 
-def _moments(rgb: Floats, weight: Floats) -> tuple[Floats, list[list[Floats]]]:
-    """Mean and covariance (upper triangle) of the colours around each pixel, by ``weight``."""
+def _moments(
+    rgb: Floats, matte: Floats, weight: Floats
+) -> tuple[Floats, list[list[Floats]], Floats]:
+    """Mean and covariance (upper triangle) of the colours around each pixel, by ``weight``.
+
+    And the mean of ``matte`` by the same weight.
+    """
     total = np.maximum(_heavy(weight, _NEAR, _FAR), np.float32(1e-9))
     mean = np.asarray(_heavy(rgb * weight[..., None], _NEAR, _FAR) / total[..., None], np.float32)
 
@@ -176,7 +194,8 @@ def _moments(rgb: Floats, weight: Floats) -> tuple[Floats, list[list[Floats]]]:
         product = _heavy(rgb[..., i] * rgb[..., j] * weight, _NEAR, _FAR) / total
         return np.asarray(product - mean[..., i] * mean[..., j])
 
-    return mean, [[covariance(i, j) for j in range(3)] for i in range(3)]
+    coverage = np.asarray(_heavy(matte * weight, _NEAR, _FAR) / total, np.float32)
+    return mean, [[covariance(i, j) for j in range(3)] for i in range(3)], coverage
 
 
 def _heavy(array: Floats, radii: tuple[int, ...], weights: tuple[float, ...]) -> Floats:
@@ -191,6 +210,16 @@ def _heavy(array: Floats, radii: tuple[int, ...], weights: tuple[float, ...]) ->
 
 def _weighted(rgb: Floats, weight: Floats) -> Floats:
     return np.asarray(cv2.multiply(rgb, cv2.merge([weight, weight, weight])), np.float32)
+
+
+def _span(matte: Floats, reach: int) -> Floats:
+    """The range of ``matte`` within ``reach`` pixels."""
+    kernel = _square(reach)
+    return np.asarray(cv2.dilate(matte, kernel) - cv2.erode(matte, kernel), np.float32)
+
+
+def _square(reach: int) -> NDArray[np.uint8]:
+    return np.ones((2 * reach + 1,) * 2, np.uint8)
 
 
 def _power(matte: Floats, exponent: int) -> Floats:

@@ -99,6 +99,32 @@ def test_colours_that_tell_nothing_leave_the_matte_alone() -> None:
     assert np.abs(made - np.clip((soft - 0.02) / 0.96, 0, 1)).mean() < 0.02
 
 
+def _soft_composite() -> tuple[Floats, Floats, Floats]:
+    """Picture, matte and foreground: a ball so far out of focus that its edge is 60 pixels wide."""
+    matte = np.zeros((300, 400), np.float32)
+    cv2.circle(matte, (200, 150), 90, 1.0, -1)
+    matte = cv2.GaussianBlur(matte, (0, 0), 15)
+    rough = np.random.default_rng(5).random((9, 12), np.float32)
+    grain = cv2.resize(rough, (400, 300), interpolation=cv2.INTER_CUBIC)[..., None]
+    front = np.array([1, 0.6, 0.2], np.float32) * (0.7 + 0.3 * grain)
+    back = np.array([0.1, 0.4, 0.9], np.float32) * (0.7 + 0.3 * grain[::-1])
+    mixed = matte[..., None] * front + (1 - matte[..., None]) * back
+    return np.rint(mixed * 255).astype(np.float32) / 255, matte, front
+
+
+def test_a_soft_edge_stays_soft() -> None:
+    picture, matte, _ = _soft_composite()
+    made = refinement(picture, matte).strip(picture, 0, 300)
+    assert np.abs(made - matte)[(matte > 0.02) & (matte < 0.98)].mean() < 0.03
+
+
+def test_the_colours_of_a_soft_edge_are_the_foregrounds() -> None:
+    picture, matte, truth = _soft_composite()
+    made, edge = _foreground(picture, matte), (matte > 0.1) & (matte < 0.9)
+    off = np.abs(made - truth)[edge].mean()
+    assert off < 0.15 * np.abs(picture - truth)[edge].mean()
+
+
 def _foreground(picture: Floats, matte: Floats) -> Floats:
     height, width = matte.shape
     colours = ForegroundColours(height, width)
