@@ -39,6 +39,7 @@ def measure(full: bool) -> list[Section]:
         with job(shop, "denoise", "classical", layer(1)) as ready:
             ready.run()
         worked = supervisor.memory_full_info()
+        crypto = sum(m.rss for m in supervisor.memory_maps() if "libcrypto" in m.path)
     rows = [
         ("an empty Python process, for comparison", *_spread(bare)),
         (f"worker start to its first plan, cold, {COLD} times", *_spread(cold)),
@@ -68,7 +69,8 @@ def measure(full: bool) -> list[Section]:
             f"{planned.rss / 1e6:.1f} MB after plans, {worked.rss / 1e6:.1f} MB after a job",
             max(planned.rss, worked.rss) < SUPERVISOR_AIM,
             f"{worked.uss / 1e6:.1f} MB of it are its own; the rest is Python itself, shared with "
-            "every other Python process.",
+            f"every other Python process, and {crypto / 1e6:.1f} MB of OpenSSL's library, which "
+            "Python loads for the handshake with the editor.",
         ),
     ]
     section = Section(

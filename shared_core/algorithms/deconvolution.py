@@ -86,7 +86,8 @@ def deblur(
     picture = np.ascontiguousarray(rgb, np.float32)
     if amount <= 0 or picture.size == 0:
         return picture.copy()
-    picture = np.nan_to_num(picture, nan=0.0, posinf=1.0, neginf=0.0)
+    if not np.isfinite(picture).all():
+        picture = np.nan_to_num(picture, nan=0.0, posinf=1.0, neginf=0.0)
     if _deconvolves(blur):
         sharp = _deconvolve(picture, blur, noise_sigma)
     else:
@@ -275,6 +276,8 @@ def _unsharp(picture: Floats, noise_sigma: float) -> Floats:
     smooth = cv2.GaussianBlur(luma, (0, 0), _GENTLE_SIGMA, borderType=cv2.BORDER_REFLECT_101)
     detail = luma - smooth
     gate = np.float32(max(3 * noise_sigma, 1.0) / 255)
-    detail = np.sign(detail) * np.clip(np.abs(detail) - gate, 0, 0.06)
-    step = np.float32(strength) * detail.reshape(*picture.shape[:2], 1)
-    return np.asarray(picture + step, np.float32)
+    detail -= np.clip(detail, -gate, gate)
+    np.clip(detail, np.float32(-0.06), np.float32(0.06), out=detail)
+    detail *= np.float32(strength)
+    step = detail.reshape(picture.shape[:2])
+    return np.asarray(cv2.add(picture, cv2.merge([step, step, step])), np.float32)

@@ -72,8 +72,10 @@ def run_tiles(
                 raise Cancelled(_("Cancelled."))
             output = _run_tile(picture, grid, row, column, fn)
             samples = output.reshape(len(output), -1)
-            samples *= _weights(row)[:, None]
-            samples *= _weights(column).repeat(3)
+            for rows, shares in _faded(_weights(row)):
+                samples[rows] *= shares[:, None]
+            for columns, shares in _faded(_weights(column).repeat(3)):
+                samples[:, columns] *= shares
             across = slice(column.start - region.left, column.stop - region.left)
             blended[:, across] += output
             done += 1
@@ -133,6 +135,13 @@ def _weights(span: Span) -> Floats:
     if span.fall and span.fall.length:
         weights = weights * np.clip(1 - (centres - span.fall.start) / span.fall.length, 0, 1)
     return weights.astype(np.float32)
+
+
+def _faded(weights: Floats) -> list[tuple[slice, Floats]]:
+    """The two ends of a tile at which it does not count wholly, and its shares there."""
+    whole = np.flatnonzero(weights == 1)
+    first, last = (whole[0], whole[-1] + 1) if whole.size else (len(weights), len(weights))
+    return [(part, weights[part]) for part in (slice(0, first), slice(last, len(weights)))]
 
 
 def _write_rows(picture: Picture, region: Box, top: int, colours: Floats) -> None:
