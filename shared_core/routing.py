@@ -128,9 +128,9 @@ def decide(facts: Facts, preference: Preference) -> Plan:
 
 
 def best_way(candidate: Candidate, facts: Facts, preference: Preference) -> tuple[Way, str]:
-    """How a model would run if its files were here, and what is too much of it, if anything."""
+    """How a model would run if its files were here, and in words what is too much of it, or ""."""
     way, excess = _lightest(candidate, facts, preference)
-    return way, excess.what if excess else ""
+    return way, excess.sentence if excess else ""
 
 
 @dataclass(frozen=True)
@@ -148,15 +148,11 @@ class _Refusal:
 
 @dataclass(frozen=True)
 class _Excess:
-    """What a way takes too much of, the limit of it, and what would allow it."""
+    """What a way takes too much of and the limit of it, and what would allow it."""
 
-    what: str
-    limit: str
+    sentence: str
     remedy: str
     of_time: bool = False
-
-    def __str__(self) -> str:
-        return _("{what}, {limit}", what=self.what, limit=self.limit)
 
 
 def _try(candidate: Candidate, facts: Facts, preference: Preference) -> Plan | _Refusal:
@@ -169,30 +165,17 @@ def _try(candidate: Candidate, facts: Facts, preference: Preference) -> Plan | _
         excess = _lightest(candidate, facts, preference)[1]
         if excess is None or preference.path == REAL:
             return _Refusal(missing)
-        return _Refusal(
-            _("{missing}, and {excess}", missing=missing, excess=excess),
-            _remedies(excess),
-            over=True,
-        )
+        return _Refusal(joined("; ", [missing, excess.sentence]), _remedies(excess), over=True)
     if preference.path == REAL:
         way, excess = _lightest(candidate, facts, preference)
-        reason = (
-            joined("; ", [AS_CHOSEN, _("{model} {excess}", model=candidate.title, excess=excess)])
-            if excess
-            else AS_CHOSEN
-        )
+        reason = joined("; ", [AS_CHOSEN, excess.sentence]) if excess else AS_CHOSEN
         return _real(candidate, way, reason)
     first = ""
     for way in candidate.ways:
-        excess = _excess(way, facts, preference)
+        excess = _excess(candidate, way, facts, preference)
         if not (way.fault or excess):
-            manner = _manner(way, candidate.ways[0])
-            return _real(
-                candidate,
-                way,
-                _("{manner}, since {first}", manner=manner, first=first) if first else FITS,
-            )
-        first = first or way.fault or _("{model} {excess}", model=candidate.title, excess=excess)
+            return _real(candidate, way, _other_way(way, candidate.ways[0], first))
+        first = first or way.fault or (excess.sentence if excess else "")
     return _refusal(candidate, facts, preference)
 
 
@@ -201,12 +184,8 @@ def _refusal(candidate: Candidate, facts: Facts, preference: Preference) -> _Ref
     reasons: list[str] = []
     found: list[_Excess] = []
     for way, excess in _best_on_each(candidate, facts, preference):
-        if not reasons:
-            reasons.append(way.fault or _("{model} {excess}", model=candidate.title, excess=excess))
-        else:
-            against = way.fault or _("it {excess}", excess=excess)
-            manner = _manner(way, candidate.ways[0])
-            reasons.append(_("{manner} {against}", manner=manner, against=against))
+        against = way.fault or (excess.sentence if excess else "")
+        reasons.append(joined(": ", [_("on the processor"), against]) if reasons else against)
         if excess and not way.fault:
             found.append(excess)
     again = _("Try {model} again", model=candidate.title)
@@ -230,7 +209,7 @@ def _best_on_each(
     """For each provider the first way that its memory allows, or else the smallest."""
     for provider in dict.fromkeys(way.provider for way in candidate.ways):
         found = [
-            (way, _excess(way, facts, preference))
+            (way, _excess(candidate, way, facts, preference))
             for way in candidate.ways
             if way.provider == provider
         ]
@@ -238,42 +217,99 @@ def _best_on_each(
         yield (allowed or found[-1:])[0]
 
 
-def _excess(way: Way, facts: Facts, preference: Preference) -> _Excess | None:
+def _excess(candidate: Candidate, way: Way, facts: Facts, preference: Preference) -> _Excess | None:
     """What this way takes too much of."""
-    smaller = way.tile_divisor > 1
-    for kind, need, room in (
-        (_("memory"), way.peak_bytes, facts.memory),
-        (_("graphics memory"), way.vram_bytes, facts.vram),
-    ):
-        if need is not None and room is not None and need > room.limit:
-            size = megabytes(need)
-            what = (
-                _("needs {size} of {kind} even in smaller tiles", size=size, kind=kind)
-                if smaller
-                else _("needs {size} of {kind}", size=size, kind=kind)
-            )
-            limit = _("{size} can be used", size=megabytes(room.limit))
-            return _Excess(what, limit, _more_room(kind, need, room))
-    budget = preference.budget_seconds
-    if way.seconds is not None and way.seconds > budget:
-        time = duration(way.seconds)
-        what = (
-            _("would take about {time} in smaller tiles", time=time)
-            if smaller
-            else _("would take about {time}", time=time)
-        )
-        limit = _("the limit is {time}", time=duration(budget))
-        return _Excess(what, limit, _more_time(way.seconds), of_time=True)
+    if way.peak_bytes is not None and way.peak_bytes > facts.memory.limit:
+        return _of_memory(candidate.title, way, way.peak_bytes, facts.memory)
+    if way.vram_bytes is not None and facts.vram and way.vram_bytes > facts.vram.limit:
+        return _of_graphics_memory(candidate.title, way, way.vram_bytes, facts.vram)
+    if way.seconds is not None and way.seconds > preference.budget_seconds:
+        return _of_time(candidate.title, way, way.seconds, preference.budget_seconds)
     return None
 
 
-def _more_room(kind: str, need: int, room: Room) -> str:
+def _of_memory(model: str, way: Way, need: int, room: Room) -> _Excess:
+    size, limit = megabytes(need), megabytes(room.limit)
+    if way.tile_divisor > 1:
+        sentence = _(
+            "{model} needs {size} of memory even in smaller tiles, {limit} can be used",
+            model=model,
+            size=size,
+            limit=limit,
+        )
+    else:
+        sentence = _(
+            "{model} needs {size} of memory, {limit} can be used",
+            model=model,
+            size=size,
+            limit=limit,
+        )
+    return _Excess(
+        sentence,
+        _more_room(
+            need,
+            room,
+            _("raise the limit of memory to {size}", size=_round(need)),
+            _("close other programs to free memory"),
+        ),
+    )
+
+
+def _of_graphics_memory(model: str, way: Way, need: int, room: Room) -> _Excess:
+    size, limit = megabytes(need), megabytes(room.limit)
+    if way.tile_divisor > 1:
+        sentence = _(
+            "{model} needs {size} of graphics memory even in smaller tiles, {limit} can be used",
+            model=model,
+            size=size,
+            limit=limit,
+        )
+    else:
+        sentence = _(
+            "{model} needs {size} of graphics memory, {limit} can be used",
+            model=model,
+            size=size,
+            limit=limit,
+        )
+    return _Excess(
+        sentence,
+        _more_room(
+            need,
+            room,
+            _("raise the limit of graphics memory to {size}", size=_round(need)),
+            _("close other programs to free graphics memory"),
+        ),
+    )
+
+
+def _of_time(model: str, way: Way, seconds: float, budget: float) -> _Excess:
+    time, limit = duration(seconds), duration(budget)
+    if way.tile_divisor > 1:
+        sentence = _(
+            "{model} would take about {time} in smaller tiles, the limit is {limit}",
+            model=model,
+            time=time,
+            limit=limit,
+        )
+    else:
+        sentence = _(
+            "{model} would take about {time}, the limit is {limit}",
+            model=model,
+            time=time,
+            limit=limit,
+        )
+    return _Excess(sentence, _more_time(seconds), of_time=True)
+
+
+def _more_room(need: int, room: Room, more: str, close: str) -> str:
     """How the user can allow ``need`` bytes; nothing where this machine does not have them."""
     if need <= room.free:
-        return _(
-            "raise the limit of {kind} to {size}", kind=kind, size=megabytes(_up(need, 100_000_000))
-        )
-    return _("close other programs to free {kind}", kind=kind) if need <= room.total else ""
+        return more
+    return close if need <= room.total else ""
+
+
+def _round(need: int) -> str:
+    return megabytes(_up(need, 100_000_000))
 
 
 def _more_time(seconds: float) -> str:
@@ -306,14 +342,15 @@ def _would_do(candidate: Candidate, facts: Facts, preference: Preference) -> boo
     return excess is None and not way.fault and not candidate.trouble
 
 
-def _manner(way: Way, usual: Way) -> str:
-    """How a way differs from the usual one."""
-    parts = []
-    if way.provider != usual.provider:
-        parts.append(_("on the processor"))
+def _other_way(way: Way, usual: Way, first: str) -> str:
+    """Why a model runs as it does; ``first`` is what speaks against the usual way, if anything."""
+    if not first:
+        return FITS
+    if way.provider == usual.provider:
+        return _("in smaller tiles, since {reason}", reason=first)
     if way.tile_divisor > 1:
-        parts.append(_("in smaller tiles"))
-    return joined(" ", parts)
+        return _("on the processor in smaller tiles, since {reason}", reason=first)
+    return _("on the processor, since {reason}", reason=first)
 
 
 def _real(candidate: Candidate, way: Way, reason: str) -> Plan:

@@ -119,6 +119,6 @@ def _tier(tier: str, offers: Sequence[Offer], tools: Sequence[tuple[str, str]]) 
 def _reason(text: str, tiers: Sequence[Tier], titles: dict[str, str]) -> str:
     heavy = [tool for tool in tiers[-1].tools if tool.against]
     if heavy:
-        against = [joined(" ", [titles[tool.tool], tool.against]) for tool in heavy]
-        text = joined("; ", [text, joined(", ", against)])
+        against = [joined(": ", [titles[tool.tool], tool.against]) for tool in heavy]
+        text = joined("; ", [text, *against])
     return joined("", [text, "."])

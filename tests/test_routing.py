@@ -99,7 +99,7 @@ AUTO_TABLE = [
         "missing and slow",
         plan(replace(MISSING, ways=SLOW.ways)),
         None,
-        "NAFNet is not downloaded, 92 MB, and would take about 3 min, the limit is 60 s",
+        "NAFNet is not downloaded, 92 MB; NAFNet would take about 3 min, the limit is 60 s",
         "raise the time limit to 4 min",
         "",
         None,
@@ -331,7 +331,7 @@ AUTO_TABLE = [
         plan(CARD, vram=room(1, 3, 8), budget=30),
         None,
         "NAFNet needs 2.0 GB of graphics memory even in smaller tiles, 1.0 GB can be used; "
-        "on the processor it would take about 40 s, the limit is 30 s",
+        "on the processor: NAFNet would take about 40 s, the limit is 30 s",
         "raise the limit of graphics memory to 2.0 GB or raise the time limit to 40 s",
         "Run NAFNet anyway",
         None,
@@ -349,7 +349,7 @@ AUTO_TABLE = [
         "it died on the card and is too slow elsewhere",
         plan(one(replace(ON_CARD, fault=DIED), WAY), budget=30),
         None,
-        f"{DIED}; on the processor it would take about 40 s, the limit is 30 s",
+        f"{DIED}; on the processor: NAFNet would take about 40 s, the limit is 30 s",
         "raise the time limit to 40 s",
         "Try NAFNet again",
         None,
@@ -578,5 +578,6 @@ def test_following_the_remedy_helps(candidate, memory, budget):
 def test_the_best_way_for_the_tiers():
     facts = replace(FACTS, memory=room(1.5))
     assert routing.best_way(TILED, facts, Preference()) == (SMALLER, "")
-    assert routing.best_way(SLOW, FACTS, Preference()) == (SLOW.ways[0], "would take about 3 min")
+    too_long = "NAFNet would take about 3 min, the limit is 60 s"
+    assert routing.best_way(SLOW, FACTS, Preference()) == (SLOW.ways[0], too_long)
     assert routing.best_way(replace(TILED, present=False), FACTS, Preference()) == (WAY, "")

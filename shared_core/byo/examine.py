@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from shared_core.bridge import arena, toolbox, wire
 from shared_core.bridge.errors import BadInput, CouldNotBeDone, NssError
-from shared_core.bridge.language import _
+from shared_core.bridge.language import _, joined
 from shared_core.bridge.paths import Paths
 from shared_core.catalog.card import Card, CardFile
 from shared_core.catalog.card_text import card_text
@@ -163,17 +163,22 @@ def _run_full(probe: Probe, understood: Understood) -> tuple[int, float]:
     hole = np.zeros((height, width), bool)
     hole[height // 3 : height // 2, width // 3 : width // 2] = True
     if probe.run(understood.inputs, Shown(picture, hole, 15.0)) is None:
-        what = _("needs too much memory") if probe.out_of_memory else _("does not run")
-        raise CouldNotBeDone(
-            _(
-                "The model {what} at {width} × {height} pixels ({failure}). Correct the side "
-                "of a tile or of what the network sees.",
-                what=what,
+        if probe.out_of_memory:
+            what = _(
+                "The model needs too much memory at {width} × {height} pixels ({failure}).",
                 width=width,
                 height=height,
                 failure=probe.failure,
             )
-        )
+        else:
+            what = _(
+                "The model does not run at {width} × {height} pixels ({failure}).",
+                width=width,
+                height=height,
+                failure=probe.failure,
+            )
+        advice = _("Correct the side of a tile or of what the network sees.")
+        raise CouldNotBeDone(joined(" ", [what, advice]))
     return height * width, probe.last_seconds
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..bridge.errors import CouldNotBeDone
-from ..bridge.language import _
+from ..bridge.language import _, joined
 from ..bridge.locks import locked
 from . import manifest as record
 from .card import Card, CardFile
@@ -186,39 +186,42 @@ class Shelf:
         found, expected = manifest.stamped(file, info), manifest.expected(self.card, file)
         what = ""
         if not stat.S_ISREG(info.st_mode):
-            what = _("is not a file of its own but a link or a folder")
+            what = _(
+                "File {path} of {model} is not a file of its own but a link or a folder.",
+                path=file.path,
+                model=self.card.title,
+            )
         elif info.st_size != file.size:
             what = _(
-                "is not the right one (got {found} bytes, expected {size})",
+                "File {path} of {model} is not the right one (got {found} bytes, expected {size}).",
+                path=file.path,
+                model=self.card.title,
                 found=info.st_size,
                 size=file.size,
             )
         elif not expected:
-            what = _("was never compared with what the hub declares")
+            what = _(
+                "File {path} of {model} was never compared with what the hub declares.",
+                path=file.path,
+                model=self.card.title,
+            )
         elif found and found != expected:
             what = _(
-                "is not the right one (got SHA-256 {found}, expected {expected})",
+                "File {path} of {model} is not the right one (got SHA-256 {found}, expected "
+                "{expected}).",
+                path=file.path,
+                model=self.card.title,
                 found=found,
                 expected=expected,
             )
-        return (
-            _(
-                "File {path} of {model} {what}: {remedy}.",
-                path=file.path,
-                model=self.card.title,
-                what=what,
-                remedy=self.remedy,
-            )
-            if what
-            else ""
-        )
+        return joined(" ", [what, self.remedy]) if what else ""
 
     @property
     def remedy(self) -> str:
-        """What a user can do about a damaged file."""
+        """What a user can do about a damaged file, as a sentence."""
         if self.card.shipped:
-            return _("install NSS again")
-        return _("download it again") if self.card.hosted else _("add the model again")
+            return _("Install NSS again.")
+        return _("Download it again.") if self.card.hosted else _("Add the model again.")
 
     def adopt(
         self, file: CardFile, expected: str, cancelled: Callable[[], bool]

@@ -15,7 +15,7 @@ from enum import Enum
 from pathlib import Path
 
 from ..bridge.errors import Cancelled, CouldNotBeDone, RealPathImpossible
-from ..bridge.language import _
+from ..bridge.language import _, joined
 from ..bridge.locks import locked
 from ..bridge.paths import Paths
 from ..bridge.wire import megabytes
@@ -466,12 +466,10 @@ def _judge(shelf: Shelf, manifest: Manifest) -> ModelState:
         presence, reason = Presence.BAD, fault
     elif absent and card.shipped:
         presence = Presence.BAD
-        reason = _(
-            "Files of {model} are missing from {shipped}: {remedy}.",
-            model=card.title,
-            shipped=card.shipped,
-            remedy=shelf.remedy,
+        missing_files = _(
+            "Files of {model} are missing from {shipped}.", model=card.title, shipped=card.shipped
         )
+        reason = joined(" ", [missing_files, shelf.remedy])
     elif absent and here == 0:
         presence, reason = Presence.MISSING, _away(card)
     elif absent:

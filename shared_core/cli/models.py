@@ -259,13 +259,18 @@ def _lock(options: argparse.Namespace) -> int:
     else:
         for pin in wrong:
             print(pin.sentence())
-        verb = _("are wrong") if options.check else _("were corrected")
+        count, values = len(wanted), len(wrong)
         print(
             _(
-                "{count} cards held against the hub; {wrong} values {verb}.",
-                count=len(wanted),
-                wrong=len(wrong),
-                verb=verb,
+                "{count} cards held against the hub; {wrong} values are wrong.",
+                count=count,
+                wrong=values,
+            )
+            if options.check
+            else _(
+                "{count} cards held against the hub; {wrong} values were corrected.",
+                count=count,
+                wrong=values,
             )
         )
     return BadInput.exit_code if options.check and wrong else 0

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from shared_core.bridge.language import _
+from shared_core.bridge.language import _, joined
 
 from .profile import Adapter
 
@@ -172,18 +172,20 @@ def in_plain_words(message: str) -> str:
 def how_to_get(provider: str, missing: str = "") -> str:
     """What the user can do about a provider that does not work: sentences, or nothing."""
     kind = kind_of(provider)
-    said = _("{missing} could not be loaded. ", missing=missing) if missing else ""
-    if not kind.needs:
-        return said.strip()
-    advice = _("{said}{provider} needs {needs}", said=said, provider=kind.title, needs=kind.needs)
-    if kind.extra:
-        return _(
-            '{advice}: install them with  pip install "{project}[{extra}]".',
-            advice=advice,
-            project=PROJECT,
-            extra=kind.extra,
+    said = [_("{missing} could not be loaded.", missing=missing)] if missing else []
+    if kind.needs and kind.extra:
+        said.append(
+            _(
+                '{provider} needs {needs}: install them with  pip install "{project}[{extra}]".',
+                provider=kind.title,
+                needs=kind.needs,
+                project=PROJECT,
+                extra=kind.extra,
+            )
         )
-    return f"{advice}."
+    elif kind.needs:
+        said.append(_("{provider} needs {needs}.", provider=kind.title, needs=kind.needs))
+    return joined(" ", said)
 
 
 def _provider_libraries(provider: str) -> Iterator[Path]:

@@ -186,19 +186,12 @@ def _tiers(advised: Mapping[str, Any]) -> list[str]:
         )
         lines.append(joined("", ["  ", tier["id"].capitalize(), ": ", joined(", ", told)]))
         for tool in tier["tools"]:
-            took = (
-                ""
-                if tool["seconds"] is None
-                else joined(", ", ["", _("about {time}", time=duration(tool["seconds"]))])
-            )
-            # What it would do all the same is for the user to decide.
-            alone = (
-                joined(", ", ["", _("not by itself: it {against}", against=tool["against"])])
-                if tool["against"]
-                else ""
-            )
-            name = f"    {tool['tool']:<20}{tool['title']}"
-            lines.append(joined("", [name, alone or took]))
+            model = tool["title"]
+            if tool["seconds"] is not None:
+                took = _("about {time}", time=duration(tool["seconds"]))
+                model = joined(", ", [model, took])
+            # What is too much for the limits is for the user to decide.
+            lines.append(joined("", [f"    {tool['tool']:<20}", tool["against"] or model]))
     return [*lines, _in(2, advised["reason"])]
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..bridge.errors import CouldNotBeDone
-from ..bridge.language import _
+from ..bridge.language import _, joined
 from .recipe import Recipe
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def _prompt(
 ) -> Doubles:
     hidden = _run(session, {2: ids[None]}, cancelled)
     if hidden.ndim != 3 or hidden.shape[:2] != (1, ids.size):
-        raise _wrong(session, _("gave a shape {shape} for the prompt", shape=hidden.shape))
+        raise _wrong(session, _("It gave a shape {shape} for the prompt.", shape=hidden.shape))
     return hidden
 
 
@@ -107,7 +107,8 @@ def _latent(
         noise = _run(session, {4: scaled, 3: hidden, 1: np.array([at]), 0: np.array(at)}, cancelled)
         if noise.shape != LATENT:
             raise _wrong(
-                session, _("gave a shape {shape}, not {latent}", shape=noise.shape, latent=LATENT)
+                session,
+                _("It gave a shape {shape}, not {latent}.", shape=noise.shape, latent=LATENT),
             )
         renewed = following * math.sqrt(level**2 - following**2) / level
         latent = latent + (math.sqrt(following**2 - renewed**2) - level) * noise
@@ -123,7 +124,7 @@ def _picture(session: Session, latent: Doubles, cancelled: Callable[[], bool] | 
         raise _wrong(
             session,
             _(
-                "gave a shape {shape}, not {expected}",
+                "It gave a shape {shape}, not {expected}.",
                 shape=decoded.shape,
                 expected=(1, 3, SIDE, SIDE),
             ),
@@ -131,10 +132,11 @@ def _picture(session: Session, latent: Doubles, cancelled: Callable[[], bool] | 
     furthest = float(np.abs(decoded).max())
     if furthest > _FURTHEST:
         raise _wrong(
-            session, _("gave values as far as {furthest:.0f}, not from -1 to 1", furthest=furthest)
+            session,
+            _("It gave values as far as {furthest:.0f}, not from -1 to 1.", furthest=furthest),
         )
     if np.ptp(decoded) < _LEAST_SPAN:
-        raise _wrong(session, _("gave the same value everywhere, which is no picture"))
+        raise _wrong(session, _("It gave the same value everywhere, which is no picture."))
     colours = np.clip(decoded[0].transpose(1, 2, 0) / 2 + 0.5, 0, 1)
     return np.ascontiguousarray(colours, np.float32)
 
@@ -152,7 +154,7 @@ def _run(
             raise _wrong(
                 session,
                 _(
-                    "wants an input {name} of {type} {shape}",
+                    "It wants an input {name} of {type} {shape}.",
                     name=tensor.name,
                     type=tensor.type,
                     shape=tensor.shape,
@@ -161,7 +163,7 @@ def _run(
         feeds[tensor.name] = array.astype(tensor.dtype)
     output = np.asarray(session.run(feeds, cancelled=cancelled)[0], np.float64)
     if not np.isfinite(output).all():
-        raise _wrong(session, _("gave values that are not numbers"))
+        raise _wrong(session, _("It gave values that are not numbers."))
     return output
 
 
@@ -171,12 +173,7 @@ def _fits(tensor: Tensor, array: NDArray[Any]) -> bool:
 
 
 def _wrong(session: Session, what: str) -> CouldNotBeDone:
-    return CouldNotBeDone(
-        _(
-            "The model {name}/{file} {what}. Remove it and download it again, or use the "
-            "classical path.",
-            name=session.path.parent.name,
-            file=session.path.name,
-            what=what,
-        )
-    )
+    path = session.path
+    head = _("The model {name}/{file} cannot be used.", name=path.parent.name, file=path.name)
+    advice = _("Remove it and download it again, or use the classical path.")
+    return CouldNotBeDone(joined(" ", [head, what, advice]))

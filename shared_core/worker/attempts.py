@@ -139,13 +139,15 @@ class Attempts:
         yield Attempt(plan)
         card = self._planner.cards[plan.model or ""]
         provider = plan.provider or CPU
-        why = _("since memory ran out on {provider}", provider=wire.provider_title(provider))
+        full = wire.provider_title(provider)
         if card.tile is not None and not card.tile.fixed:
-            yield Attempt(_halved(plan), why=_("in smaller tiles, {why}", why=why))
+            why = _("in smaller tiles, since memory ran out on {provider}", provider=full)
+            yield Attempt(_halved(plan), why=why)
         if provider != CPU:
             instead = self._planner.plan(question(run.job), CPU)
             if (instead.path, instead.model) == (plan.path, plan.model):
-                yield Attempt(instead, why=_("on the processor, {why}", why=why))
+                why = _("on the processor, since memory ran out on {provider}", provider=full)
+                yield Attempt(instead, why=why)
 
     def _real_once(self, run: Run, attempt: Attempt) -> Event:
         plan = attempt.plan

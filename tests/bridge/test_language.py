@@ -28,13 +28,10 @@ def german(monkeypatch: pytest.MonkeyPatch):
 
 def plan() -> wire.Plan:
     reason = _(
-        "{model} {excess}",
+        "{model} would take about {time}, the limit is {limit}",
         model="NAFNet",
-        excess=_(
-            "{what}, {limit}",
-            what=_("would take about {time}", time=wire.duration(180)),
-            limit=_("the limit is {time}", time=wire.duration(9.5)),
-        ),
+        time=wire.duration(180),
+        limit=wire.duration(9.5),
     )
     return wire.Plan("classical", None, None, reason, 1.5, 1_300_000_000, 0, "soft")
 

@@ -275,7 +275,7 @@ def test_only_what_is_whole_and_right_is_exported(
     with pytest.raises(CouldNotBeDone, match="words cannot be exported"):
         exported(shelves, folder, "words")
     (theirs.root / "words/vocab.json").write_bytes(b"[]" * 500)
-    with pytest.raises(CouldNotBeDone, match="download it again"):
+    with pytest.raises(CouldNotBeDone, match="Download it again"):
         exported(theirs, folder, "words")
     assert not folder.exists()
     (tmp_path / "file").touch()

@@ -241,7 +241,7 @@ def test_a_file_put_there_by_hand_counts_once_the_hub_has_declared_it(shop: Shop
     state = shop.store.check(made)
     assert state.presence is Presence.BAD
     assert "never compared with what the hub declares" in state.reason
-    with pytest.raises(RealPathImpossible, match="download it again"):
+    with pytest.raises(RealPathImpossible, match="Download it again"):
         shop.store.check_before_use(made)
     assert shop.fetch("main")[1] == 0
     assert not shop.hub.downloads(), "its bytes were right, so nothing was transferred"

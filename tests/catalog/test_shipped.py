@@ -89,10 +89,10 @@ def test_a_damaged_file_is_not_used_and_not_fetched(copied: Card, home: Paths):
     store = Store(home)
     state = store.check(copied)
     assert state.presence is Presence.BAD and not state.usable
-    assert "install NSS again" in state.reason and "download" not in state.reason
-    with pytest.raises(RealPathImpossible, match="install NSS again"):
+    assert "Install NSS again" in state.reason and "ownload" not in state.reason
+    with pytest.raises(RealPathImpossible, match="Install NSS again"):
         store.check_before_use(copied)
-    with pytest.raises(CouldNotBeDone, match="install NSS again"):
+    with pytest.raises(CouldNotBeDone, match="Install NSS again"):
         store.download([copied])
 
 
@@ -101,8 +101,8 @@ def test_a_missing_file_is_not_fetched_either(copied: Card, home: Paths):
     (copied.shipped / copied.main_file.path).unlink()
     state = Store(home).state(copied)
     assert state.presence is Presence.BAD
-    assert "install NSS again" in state.reason
-    with pytest.raises(CouldNotBeDone, match="install NSS again"):
+    assert "Install NSS again" in state.reason
+    with pytest.raises(CouldNotBeDone, match="Install NSS again"):
         Store(home).download([copied])
 
 

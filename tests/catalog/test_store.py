@@ -596,7 +596,7 @@ def test_one_flipped_byte_is_found_although_size_and_time_are_the_same(
         world.store.check_before_use(card)
     state = world.store.state(card)
     assert state.presence is Presence.BAD, "and it is remembered without hashing again"
-    assert file.path in state.reason and "download it again" in state.reason
+    assert file.path in state.reason and "Download it again" in state.reason
     installed(world, model)
     assert world.store.check_before_use(card) == world.store.path(card)
 
@@ -696,5 +696,5 @@ def test_a_new_edition_of_a_card_does_not_accept_the_old_file(world: World) -> N
     for edition in (replace(file, size=file.size + 1), replace(file, sha256="0" * 64)):
         fresh = replace(card, files=(edition,))
         assert world.store.state(fresh).presence is Presence.BAD
-        with pytest.raises(RealPathImpossible, match="download it again"):
+        with pytest.raises(RealPathImpossible, match="Download it again"):
             world.store.check_before_use(fresh)

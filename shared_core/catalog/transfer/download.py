@@ -21,7 +21,7 @@ from typing import Any, BinaryIO, TypeVar
 
 from ...bridge import contacts
 from ...bridge.errors import Cancelled, CouldNotBeDone
-from ...bridge.language import _
+from ...bridge.language import _, joined
 from ...bridge.paths import Paths, paths
 from ...bridge.wire import duration, megabytes
 from ..cards import Card, CardFile
@@ -265,20 +265,26 @@ def _with_patience(
             )
         except OfflineModeIsEnabled as error:
             raise CouldNotBeDone(
-                _("{what} because HF_HUB_OFFLINE is set; unset it and try again.", what=what)
+                _(
+                    "{model} cannot be downloaded because HF_HUB_OFFLINE is set; unset it and try "
+                    "again.",
+                    model=card.title,
+                )
             ) from error
         except HfHubHTTPError as error:
             status = error.response.status_code
             if status not in _BUSY:
-                raise CouldNotBeDone(f"{what}: {_refusal(hub, status, card, file)}") from error
+                raise CouldNotBeDone(
+                    joined(": ", [what, _refusal(hub, status, card, file)])
+                ) from error
             fault = error
             wait = max(wait, _asked_wait(hub, error.response))
             if wait > _LONGEST_WAIT:
                 raise CouldNotBeDone(
                     _(
-                        "{what}: the hub is busy (status {status}) and asks to be left alone "
-                        "for {time}; try again then.",
-                        what=what,
+                        "{model} cannot be downloaded: the hub is busy (status {status}) and asks "
+                        "to be left alone for {time}; try again then.",
+                        model=card.title,
                         status=status,
                         time=duration(wait),
                     )
@@ -292,16 +298,18 @@ def _with_patience(
         except httpx2.TooManyRedirects as error:
             raise CouldNotBeDone(
                 _(
-                    "{what}: {endpoint} redirects in a circle; check HF_ENDPOINT and the proxy.",
-                    what=what,
+                    "{model} cannot be downloaded: {endpoint} redirects in a circle; check "
+                    "HF_ENDPOINT and the proxy.",
+                    model=card.title,
                     endpoint=_endpoint(hub),
                 )
             ) from error
         except (httpx2.UnsupportedProtocol, httpx2.InvalidURL) as error:
             raise CouldNotBeDone(
                 _(
-                    "{what}: {endpoint} is no address; correct or unset HF_ENDPOINT.",
-                    what=what,
+                    "{model} cannot be downloaded: {endpoint} is no address; correct or unset "
+                    "HF_ENDPOINT.",
+                    model=card.title,
                     endpoint=_endpoint(hub),
                 )
             ) from error
@@ -315,7 +323,7 @@ def _with_patience(
             )
             if tries == 1 and here() == held:
                 # Nothing has come yet: there is no network, rather than one that comes and goes.
-                raise CouldNotBeDone(f"{what}: {trouble}") from error
+                raise CouldNotBeDone(joined(": ", [what, trouble])) from error
         except (httpx2.HTTPError, httpx2.StreamError, _Trickle, ValueError) as error:
             fault = error
             trouble = _(
@@ -329,7 +337,7 @@ def _with_patience(
         if here() >= most + _STEP_BYTES:
             most, tries, wait = here(), 0, _FIRST_WAIT
         if tries >= _TRIES:
-            raise CouldNotBeDone(f"{what}: {trouble}") from fault
+            raise CouldNotBeDone(joined(": ", [what, trouble])) from fault
         _sleep(wait, cancelled)
 
 
@@ -403,26 +411,38 @@ def _declared(offered: Any) -> str:
 
 def _compare(card: Card, file: CardFile, offered: Any) -> None:
     """Refuse, before anything is transferred, what the hub itself says to be another file."""
-    what = ""
     etag = _declared(offered)
     if offered.commit_hash and offered.commit_hash != card.revision:
-        what = _(
-            "got revision {found}, expected {revision}",
-            found=offered.commit_hash,
-            revision=card.revision,
-        )
-    elif etag and file.sha256 and etag != file.sha256:
-        what = _("got SHA-256 {etag}, expected {sha256}", etag=etag, sha256=file.sha256)
-    elif offered.size is not None and offered.size != file.size:
-        what = _("got {size} bytes, expected {expected}", size=offered.size, expected=file.size)
-    if what:
         raise CouldNotBeDone(
             _(
-                "{model} cannot be downloaded: the hub offers another {path}: {what}; update "
-                "NSS, or check HF_ENDPOINT.",
+                "{model} cannot be downloaded: the hub offers another {path}: got revision "
+                "{found}, expected {revision}; update NSS, or check HF_ENDPOINT.",
                 model=card.title,
                 path=file.path,
-                what=what,
+                found=offered.commit_hash,
+                revision=card.revision,
+            )
+        )
+    if etag and file.sha256 and etag != file.sha256:
+        raise CouldNotBeDone(
+            _(
+                "{model} cannot be downloaded: the hub offers another {path}: got SHA-256 "
+                "{found}, expected {expected}; update NSS, or check HF_ENDPOINT.",
+                model=card.title,
+                path=file.path,
+                found=etag,
+                expected=file.sha256,
+            )
+        )
+    if offered.size is not None and offered.size != file.size:
+        raise CouldNotBeDone(
+            _(
+                "{model} cannot be downloaded: the hub offers another {path}: got {found} bytes, "
+                "expected {expected}; update NSS, or check HF_ENDPOINT.",
+                model=card.title,
+                path=file.path,
+                found=offered.size,
+                expected=file.size,
             )
         )
 

@@ -85,7 +85,7 @@ def test_what_is_told_of_a_model() -> None:
     told = row(MODEL).lines
     assert told[0] == views.Line("NAFNet", warning=True)
     assert told[1].text.startswith("With it, ")
-    assert "for a photo of 12 megapixels: would take about 3 min." in text(told)
+    assert "for a photo of 12 megapixels: NAFNet would take about 3 min," in text(told)
     assert [line.link for line in told if line.text == "Licence: MIT."] == [MODEL.licence_link]
     assert "Commercial use: allowed. MIT allows it." in text(told)
     here = text(row(HERE).lines)
