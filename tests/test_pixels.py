@@ -456,4 +456,18 @@ def test_an_opacity_that_is_none_is_refused(opacity: Any) -> None:
     picture = Picture(source, result, Raster(2, 2, "u8"))
     with pytest.raises(WrongOutput):
         picture.write(picture.bounds, picture.rgb(picture.bounds), opacity)
+    with pytest.raises(WrongOutput):
+        picture.fade(picture.bounds, opacity)
     assert not result.any()
+
+
+@pytest.mark.parametrize("depth", ["u8", "u16", "f32"])
+@pytest.mark.parametrize("opacity", [None, np.linspace(0, 1, 20, dtype="f4").reshape(4, 5)])
+def test_fading_writes_the_pictures_own_colours(depth: Any, opacity: Any) -> None:
+    raster = Raster(5, 4, depth)
+    source = make_source(raster, "opaque", 0)
+    results = np.zeros_like(source), np.zeros_like(source)
+    written, faded = (Picture(source, result, raster) for result in results)
+    written.write(written.bounds, written.rgb(written.bounds), opacity)
+    faded.fade(faded.bounds, opacity)
+    assert results[0].tobytes() == results[1].tobytes()

@@ -73,20 +73,24 @@ class Refinement:
         rows high. ``detail`` in 0..1 mixes from the plain enlargement to the refined matte.
         """
 
-        def enlarged(plane: Floats) -> Floats:
-            rows = rows_of(plane, top, len(rgb), full_height)
-            size = (rgb.shape[1], len(rgb))
-            return np.asarray(cv2.resize(rows, size, interpolation=cv2.INTER_LINEAR), np.float32)
+        def of(plane: Floats) -> Floats:
+            return _enlarged(plane, top, (len(rgb), rgb.shape[1]), full_height)
 
-        plain = enlarged(self.plain)
-        if detail <= 0:
-            return _snapped(plain)
+        plain = of(self.plain)
         matte = np.clip(apply_model(self.guided, rgb, top, full_height), 0, 1)
         spoken = np.clip(apply_model(self.colours, rgb, top, full_height), 0, 1)
-        weight = enlarged(self.doubt) * enlarged(self.certainty)
+        weight = of(self.doubt) * of(self.certainty)
         weight /= 1 + weight
         matte += weight * (spoken - matte)
         return _snapped(plain + np.float32(detail) * (matte - plain))
+
+
+def enlarged(matte: Floats, top: int, size: tuple[int, int], full_height: int) -> Floats:
+    """The rows from ``top``, ``size`` = (rows, width), of ``matte`` enlarged linearly.
+
+    It is what a ``Refinement`` gives with no detail, without a look at the picture.
+    """
+    return _snapped(_enlarged(matte, top, size, full_height))
 
 
 def refinement(rgb: Floats, matte: Floats, reach: int = 2) -> Refinement:
@@ -148,12 +152,12 @@ class ForegroundColours:
         between = (matte > 0) & (matte < 1)
         if not between.any():
             return rgb
-        front, back = (self._enlarged(field, rgb, top) for field in self._both())
-        share = matte[..., None]
+        front, back = (_enlarged(field, top, matte.shape, self._height) for field in self._both())
+        share, between = cv2.merge([matte] * 3), cv2.merge([between.view(np.uint8)] * 3) > 0
         # The least change of both sides' colours that makes them mix to what is seen.
-        colours = front + share * (rgb - share * front - (1 - share) * back)
-        np.clip(colours, 0, 1, out=colours)
-        return np.asarray(np.where(between[..., None], colours, rgb))
+        mixed = back + share * (front - back)
+        colours = front + share * (rgb - mixed)
+        return np.where(between, np.clip(colours, 0, 1), rgb)
 
     def _both(self) -> tuple[Floats, Floats]:
         if self._fields is None:
@@ -165,10 +169,10 @@ class ForegroundColours:
             self._fields = np.clip(front, 0, 1), np.clip(back, 0, 1)
         return self._fields
 
-    def _enlarged(self, field: Floats, rgb: Floats, top: int) -> Floats:
-        rows = rows_of(field, top, len(rgb), self._height)
-        size = (rgb.shape[1], len(rgb))
-        return np.asarray(cv2.resize(rows, size, interpolation=cv2.INTER_LINEAR), np.float32)
+
+def _enlarged(field: Floats, top: int, size: tuple[int, int], full_height: int) -> Floats:
+    rows = rows_of(field, top, size[0], full_height)
+    return np.asarray(cv2.resize(rows, size[::-1], interpolation=cv2.INTER_LINEAR), np.float32)
 
 
 def _spread_out(sums: Floats) -> tuple[Floats, Floats]:

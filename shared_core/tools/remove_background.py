@@ -62,8 +62,7 @@ def classical(work: Work) -> Made:
         # All that is there is finer than a pixel of the reduced size.
         visible, marked = small[..., 3] > 0, small[..., 4] > 0
     found = subject.find_subject(rgb, visible, None if work.selection is None else marked)
-    fitted = matting.refinement(rgb, found.matte, _CLASSICAL_REACH)
-    _cut_out(work, region, fitted, len(strips))
+    _cut_out(work, region, _Fit(rgb, found.matte, _CLASSICAL_REACH), len(strips))
     what = subject.NAME if found.found else _("nothing stood out, so the middle was taken")
     return Made(
         len(strips),
@@ -81,12 +80,14 @@ def real(work: Work, model: Model) -> Made:
     strips = _strips(work, region)
     network, reduced = _network_size(model, region), _reduced(region)
     size = region.height, region.width
-    feed, guide = Resizer(size, network, Kernel.LANCZOS), Resizer(size, reduced, Kernel.TRIANGLE)
+    feed = Resizer(size, network, Kernel.LANCZOS)
+    guide = Resizer(size, reduced, Kernel.TRIANGLE) if _settings(work).detail else None
     for number, box in enumerate(strips):
         work.step(number, 3 * len(strips))
         rgb = work.picture.rgb(box)
         feed.add(rgb, box.top - region.top)
-        guide.add(rgb, box.top - region.top)
+        if guide:
+            guide.add(rgb, box.top - region.top)
     matte = _matte(work, model, np.clip(feed.result(), 0, 1))
     parameters = {"network": f"{network[1]}×{network[0]}", **_shares(work)}
     if matte.max() < _LEAST_COVER:
@@ -95,9 +96,9 @@ def real(work: Work, model: Model) -> Made:
         return Made(1, None, parameters, found={"subject": "none"}, unchanged=reason)
     reach = max(2, math.ceil(_OFF * max(reduced) / max(network)))
     small = np.clip(resized(matte, reduced, Kernel.LANCZOS), 0, 1)
-    fitted = matting.refinement(np.clip(guide.result(), 0, 1), small, reach)
+    fit = _Fit(np.clip(guide.result(), 0, 1) if guide else None, small, reach)
     del feed, guide
-    _cut_out(work, region, fitted, len(strips))
+    _cut_out(work, region, fit, len(strips))
     return Made(1, _("matte {steps}", steps=_steps(work)), parameters, found={"subject": "found"})
 
 
@@ -207,37 +208,57 @@ def _strips(work: Work, region: Box) -> list[Box]:
     ]
 
 
-def _cut_out(work: Work, region: Box, fitted: matting.Refinement, before: int) -> None:
+@dataclass(frozen=True)
+class _Fit:
+    """A matte at the reduced size, the picture there (None where it is not followed), and how far
+    off the matte may be.
+    """
+
+    rgb: Pixels | None
+    matte: Pixels
+    reach: int
+
+
+def _cut_out(work: Work, region: Box, fit: _Fit, before: int) -> None:
     """Write the cut-out of the whole picture; nothing outside ``region`` is in it.
 
     ``before`` is how many steps of as many as these were done.
     """
     picture, settings = work.picture, _settings(work)
     strips = _strips(work, region)
+    refined = None
+    if settings.detail and fit.rgb is not None:
+        refined = matting.refinement(fit.rgb, fit.matte, fit.reach)
     matte = np.empty((region.height, region.width), np.float32)
     colours = matting.ForegroundColours(region.height, region.width) if settings.clean else None
     for number, box in enumerate(strips):
         work.step(before + number, before + 2 * len(strips))
-        rgb, top = picture.rgb(box), box.top - region.top
-        strip = fitted.strip(rgb, top, region.height, settings.detail)
+        rgb, top = picture.rgb(box) if refined or colours else None, box.top - region.top
+        if refined and rgb is not None:
+            strip = refined.strip(rgb, top, region.height, settings.detail)
+        else:
+            strip = matting.enlarged(fit.matte, top, (box.height, box.width), region.height)
         matte[top : top + box.height] = strip
-        if colours:
+        if colours and rgb is not None:
             colours.add(rgb, strip, top)
     for number, box in enumerate(strips):
         work.step(before + len(strips) + number, before + 2 * len(strips))
-        rgb, top = picture.rgb(box), box.top - region.top
+        top = box.top - region.top
         strip = matte[top : top + box.height]
-        if colours:
-            clean = colours.strip(rgb, strip, top)
-            rgb = rgb + np.float32(settings.clean) * (clean - rgb) if settings.clean < 1 else clean
+        rgb = None
+        if colours and ((strip > 0) & (strip < 1)).any():
+            seen = picture.rgb(box)
+            rgb = colours.strip(seen, strip, top)
+            if settings.clean < 1:
+                rgb = seen + np.float32(settings.clean) * (rgb - seen)
         strip = matting.shifted(strip, settings.edge)
         _write(work, box, rgb, np.where(picture.alpha(box) > 0, strip, np.float32(0)))
     for box in _outside(work, region):
-        work.cut(box, picture.rgb(box), np.zeros((box.height, box.width), np.float32))
+        work.cut(box, None, np.zeros((box.height, box.width), np.float32))
     work.step(before + 2 * len(strips), before + 2 * len(strips))
 
 
-def _write(work: Work, box: Box, rgb: Pixels, matte: NDArray[np.float32]) -> None:
+def _write(work: Work, box: Box, rgb: Pixels | None, matte: NDArray[np.float32]) -> None:
     if work.selection is not None:
         matte = matte * (work.selection[box.slices] * np.float32(1 / 255))
     work.cut(box, rgb, matte)
@@ -263,9 +284,9 @@ def _keep_everything(work: Work) -> None:
         work.step(0, 1)
         matte = np.ones((box.height, box.width), np.float32)
         if work.outcome is Returns.SELECTION:
-            _write(work, box, work.picture.rgb(box), matte)
+            _write(work, box, None, matte)
         else:
-            work.cut(box, work.picture.rgb(box), matte)
+            work.cut(box, None, matte)
     work.step(1, 1)
 
 

@@ -96,13 +96,17 @@ class Work:
             pool.shutdown(cancel_futures=True)
         self.step(len(boxes), len(boxes))
 
-    def cut(self, box: Box, rgb: Pixels, matte: Pixels) -> None:
+    def cut(self, box: Box, rgb: Pixels | None, matte: Pixels) -> None:
         """A part of a cut-out: its colours (height, width, 3) and its coverage (height, width).
 
-        Both in 0..1. To be called for every pixel of the picture.
+        Both in 0..1; None for the colours that the picture has. To be called for every pixel of
+        the picture.
         """
         if self.outcome is not Returns.SELECTION:
-            self.picture.write(box, rgb, None if self.matte else matte)
+            if rgb is None:
+                self.picture.fade(box, None if self.matte else matte)
+            else:
+                self.picture.write(box, rgb, None if self.matte else matte)
         if self.matte is not None:
             self.matte.write(box, matte)
 
