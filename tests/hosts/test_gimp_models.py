@@ -1,4 +1,4 @@
-"""The panel in the real GIMP, used with the keyboard alone: consent, cancel, errors, the list."""
+"""The panel in the real GIMP, used with the keyboard alone: all that its models' pages do."""
 
 from __future__ import annotations
 
@@ -48,6 +48,19 @@ class Keys:
     def __init__(self, inside: Any, models: Path) -> None:
         self._inside = inside
         self._models = models
+        self._panel = self._active()
+
+    def _active(self) -> str:
+        return str(self._inside.also(["xdotool", "getactivewindow"]).stdout)
+
+    def _other_window(self, key: str, panel: bool = False) -> bool:
+        """Press a key that has another window come, or the panel's; whether it soon does."""
+        self.press(key)
+        for _ in range(50):
+            if (self._active() == self._panel) is panel:
+                return True
+            time.sleep(0.1)
+        return False
 
     def press(self, *keys: str) -> None:
         for key in keys:
@@ -74,11 +87,20 @@ class Keys:
         self._inside.also(["xdotool", "mousemove", *at, "click", "1"])
         time.sleep(1)
 
-    def pick(self, path: str) -> None:
-        """In a dialog of files: a path begins with a stroke, and a place to type it opens."""
-        time.sleep(1.5)
-        self.type(path)
-        self.press("Return")
+    def pick(self, button: str, path: str) -> None:
+        """In the dialog of files that a button opens, once it can be pressed.
+
+        A path begins with a stroke, and a place to type it opens.
+        """
+        wait_for(lambda: self._other_window(button))
+        # It reads each folder that is named, and complains of what is typed meanwhile.
+        for name in path.split("/")[:-1]:
+            time.sleep(1)
+            self.type(f"{name}/")
+        time.sleep(1)
+        self.type(path.rpartition("/")[2])
+        # The first may have it show the folder that is named.
+        wait_for(lambda: self._other_window("Return", panel=True))
         time.sleep(1)
 
     def look(self) -> None:
@@ -99,6 +121,19 @@ class Keys:
         file = self._models / model / "card.toml"
         return file.read_text("utf-8") if file.is_file() else ""
 
+    def verified(self, model: str) -> dict[str, Any]:
+        """What was found out about a model's files: their hashes, and how its trial ended."""
+        file = self._models / model / ".verified.json"
+        return dict(json.loads(file.read_text("utf-8"))) if file.is_file() else {}
+
+    def damage(self, model: str) -> str:
+        """Change one bit in the middle of a model's file; the SHA-256 that it has then."""
+        [file] = (self._models / model).glob("*.onnx")
+        data = bytearray(file.read_bytes())
+        data[len(data) // 2] ^= 1
+        file.write_bytes(data)
+        return hashlib.sha256(data).hexdigest()
+
     def parts(self) -> int:
         return sum(one.stat().st_size for one in (self._models / ".staging").glob("*.part"))
 
@@ -107,12 +142,10 @@ def bring_one(keys: Keys, shoot: Shoot) -> None:
     """A model of one's own that does not fit, and one that is corrected and added."""
     keys.press("alt+y")
     keys.press("alt+t", "Down", "Down")
-    keys.press("alt+f")
-    keys.pick("/own/twice.onnx")
+    keys.pick("alt+f", "/own/twice.onnx")
     keys.look()
     shoot("own-misfit")
-    keys.press("alt+f")
-    keys.pick("/own/mine.onnx")
+    keys.pick("alt+f", "/own/mine.onnx")
     keys.press("alt+n")
     keys.type("My denoiser")
     keys.look()
@@ -134,14 +167,34 @@ def carry_about(keys: Keys, profile: Any, out: Path) -> None:
     wait_for(lambda: settings.load(file).commercial_only)
     keys.press("alt+u")
     wait_for(lambda: not settings.load(file).commercial_only)
-    keys.press("ctrl+Page_Up", "ctrl+Page_Up", "ctrl+Page_Up", "alt+e")
-    keys.pick("/out/stick")
+    keys.press("ctrl+Page_Up", "ctrl+Page_Up", "ctrl+Page_Up")
+    keys.pick("alt+e", "/out/stick")
     wait_for(lambda: list((out / "stick").rglob("*.onnx")))
     time.sleep(2)
     keys.into_the_list()
     keys.choose("NAFNet")
     keys.press("alt+r", "alt+r")
     wait_for(lambda: not keys.here(NAFNET))
+
+
+def without_network(keys: Keys, hub: Any, shoot: Shoot) -> None:
+    """The folder brings the model back, and nobody asks the hub; a damaged file is found."""
+    asked = len(hub.requests)
+    keys.pick("alt+i", "/out/stick")
+    wait_for(lambda: (keys.verified(NAFNET).get("trial") or {}).get("ok"))
+    time.sleep(2)
+    shoot("imported")
+    assert len(hub.requests) == asked
+    stamped = keys.verified(NAFNET)["files"]
+    keys.press("alt+a")
+    wait_for(lambda: keys.verified(NAFNET)["files"] != stamped)
+    time.sleep(2)
+    shoot("right")
+    damaged = keys.damage(NAFNET)
+    keys.press("alt+a")
+    wait_for(lambda: damaged in {one["sha256"] for one in keys.verified(NAFNET)["files"].values()})
+    time.sleep(2)
+    shoot("damaged")
 
 
 def test_the_panel(stage: Stage) -> None:
@@ -159,8 +212,8 @@ def test_the_panel(stage: Stage) -> None:
         with stage.editor.on_display([*gimp, *stage.batch("panel")[:-1]], **options) as inside:
             await_window(inside, "^NSS$", 180)
             models = options["profile"].home / "nss" / "data" / "models"
-            keys = Keys(inside, models)
             time.sleep(4)
+            keys = Keys(inside, models)
             keys.choose("NAFNet")
             asked = len(hub.requests)
             keys.press("alt+d")
@@ -196,6 +249,7 @@ def test_the_panel(stage: Stage) -> None:
 
             bring_one(keys, shoot)
             carry_about(keys, options["profile"], out)
+            without_network(keys, hub, shoot)
             keys.press("alt+l")
             wait_for((out / "found.json").exists)
     found = json.loads((out / "found.json").read_text("utf-8"))
@@ -203,7 +257,7 @@ def test_the_panel(stage: Stage) -> None:
     before, after = (
         {one["id"]: one["state"] for one in json.loads(found["runs"][place][1])} for place in (0, 2)
     )
-    assert (before[NAFNET], after[NAFNET], after["own.mine"]) == ("missing", "missing", "installed")
+    assert (before[NAFNET], after[NAFNET], after["own.mine"]) == ("missing", "bad", "installed")
     own = found["own"]
     assert own["name"] == "Photo · Denoise · your model My denoiser"
     model = own["receipt"]["model"]
