@@ -10,6 +10,7 @@ import hashlib
 import json
 import os
 import stat
+import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
@@ -22,6 +23,7 @@ from .card import Card, CardFile
 NAME = ".verified.json"
 _SCHEMA = 1
 _HASH_CHUNK = 1 << 20
+_SHOWN_DIGITS = 12
 # Of inspection and trial: models that passed older ones are tried anew before their next use.
 _RULES = 3
 
@@ -182,6 +184,16 @@ def sha256_of(
             here += len(chunk)
             on_bytes(here)
     return digest.hexdigest()
+
+
+def beginning(sha256: str) -> str:
+    """What a sentence shows of a SHA-256."""
+    return f"{sha256[:_SHOWN_DIGITS]}…"
+
+
+def note_wrong(place: object, found: str, expected: str) -> None:
+    """Keep in full, in the worker's log, what a sentence shows the beginnings of."""
+    print(f"{place}: got SHA-256 {found}, expected {expected}", file=sys.stderr, flush=True)
 
 
 def _tried(card: Card, manifest: Manifest) -> str:

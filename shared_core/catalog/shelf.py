@@ -112,6 +112,9 @@ class Shelf:
                         reason=error.strerror or error,
                     )
                 ) from error
+            expected = manifest.expected(self.card, file)
+            if expected and found != expected:
+                record.note_wrong(path, found, expected)
             # The identity from before the reading: a change meanwhile makes it invalid.
             stamps[file.path] = record.stamp(info, found)
         return stamps
@@ -211,8 +214,8 @@ class Shelf:
                 "{expected}).",
                 path=file.path,
                 model=self.card.title,
-                found=found,
-                expected=expected,
+                found=record.beginning(found),
+                expected=record.beginning(expected),
             )
         return joined(" ", [what, self.remedy]) if what else ""
 
@@ -235,6 +238,7 @@ class Shelf:
             found = sha256_of(part, cancelled=cancelled)
             if found != expected:
                 part.unlink()
+                record.note_wrong(target, found, expected)
                 raise WrongBytes(
                     _(
                         "{model} cannot be used: {path} is not the right file: got SHA-256 "
@@ -242,8 +246,8 @@ class Shelf:
                         "HF_ENDPOINT if that does not help.",
                         model=self.card.title,
                         path=file.path,
-                        found=found,
-                        expected=expected,
+                        found=record.beginning(found),
+                        expected=record.beginning(expected),
                     )
                 )
             target.parent.mkdir(parents=True, exist_ok=True)

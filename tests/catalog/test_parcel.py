@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -142,15 +143,21 @@ def test_a_link_is_followed(shelves: Shelves, stick: Path, tmp_path: Path) -> No
 
 @pytest.mark.parametrize("links", [True, False])
 def test_a_file_that_changed_since_it_was_found_is_refused(
-    shelves: Shelves, stick: Path, links: bool, request: pytest.FixtureRequest
+    shelves: Shelves,
+    stick: Path,
+    links: bool,
+    request: pytest.FixtureRequest,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     if not links:
         request.getfixturevalue("no_links")
     found = parcel.look(shelves.store, shelves.cards, stick)
     (stick / "a/b/c/0001.bin").write_bytes(b"[]" * 500)
     [match] = [one for one in found.matches if one.file.path == "vocab.json"]
-    with pytest.raises(CouldNotBeDone, match=r"got SHA-256 \w{64}, expected \w{64}"):
+    with pytest.raises(CouldNotBeDone, match=r"got SHA-256 \w{12}…, expected \w{12}…"):
         parcel.bring(shelves.store, match)
+    # The log has them in full.
+    assert re.search(r"got SHA-256 \w{64}, expected \w{64}\n", capfd.readouterr().err)
     assert shelves.store.state(shelves.cards["words"]).presence is Presence.MISSING
     assert not list((shelves.root / FOLDER).iterdir())
     assert (stick / "a/b/c/0001.bin").read_bytes() == b"[]" * 500

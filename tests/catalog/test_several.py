@@ -170,12 +170,12 @@ def test_the_hubs_own_hash_is_recorded_and_held_to(shop: Shop) -> None:
     path = shop.store.path(made)
     path.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
     assert shop.store.state(made).presence is Presence.UNCHECKED
-    with pytest.raises(RealPathImpossible, match=f"expected {real}"):
+    with pytest.raises(RealPathImpossible, match=f"expected {real[:12]}…"):
         shop.store.check_before_use(made)
     # What was declared once is held to, whatever the hub says later.
     (shop.folder / "hub" / REPO / REVISION / "model.onnx").write_bytes(identity(factor=0.5))
     events, status = shop.fetch("main")
-    assert status == 5 and f"expected {real}" in message(events)
+    assert status == 5 and f"expected {real[:12]}…" in message(events)
     placed(shop.folder / "hub" / REPO / REVISION, {"model.onnx": data})
     assert shop.fetch("main")[1] == 0
     assert shop.store.state(made).presence is Presence.INSTALLED

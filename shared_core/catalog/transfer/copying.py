@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ...bridge.errors import Cancelled, CouldNotBeDone
 from ...bridge.language import _
-from ..manifest import lstat, sha256_of
+from ..manifest import beginning, lstat, note_wrong, sha256_of
 from .download import free_space
 
 _CHUNK = 1 << 20
@@ -55,14 +55,15 @@ def put(
             _copy(source, by_way_of, on_bytes, cancelled)
         found = sha256_of(by_way_of, cancelled=cancelled)
         if found != sha256:
+            note_wrong(source, found, sha256)
             raise CouldNotBeDone(
                 _(
                     "{source} could not be brought to {parent}: got SHA-256 {found}, expected "
                     "{sha256}. It changed meanwhile, or the disk is damaged: try again.",
                     source=source,
                     parent=target.parent,
-                    found=found,
-                    sha256=sha256,
+                    found=beginning(found),
+                    sha256=beginning(sha256),
                 )
             )
         os.replace(by_way_of, target)

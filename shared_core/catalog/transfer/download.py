@@ -25,6 +25,7 @@ from ...bridge.language import _, joined
 from ...bridge.paths import Paths, paths
 from ...bridge.wire import duration, megabytes
 from ..cards import Card, CardFile
+from ..manifest import beginning, note_wrong
 
 # What the editor needs for itself, at least, on the same disk.
 _SPARE_BYTES = 64_000_000
@@ -424,14 +425,15 @@ def _compare(card: Card, file: CardFile, offered: Any) -> None:
             )
         )
     if etag and file.sha256 and etag != file.sha256:
+        note_wrong(f"{card.repo}/{file.path}", etag, file.sha256)
         raise CouldNotBeDone(
             _(
                 "{model} cannot be downloaded: the hub offers another {path}: got SHA-256 "
                 "{found}, expected {expected}; update NSS, or check HF_ENDPOINT.",
                 model=card.title,
                 path=file.path,
-                found=etag,
-                expected=file.sha256,
+                found=beginning(etag),
+                expected=beginning(file.sha256),
             )
         )
     if offered.size is not None and offered.size != file.size:
