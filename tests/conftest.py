@@ -46,7 +46,7 @@ class Home:
     environment: dict[str, str] = field(default_factory=dict)
     prefix: tuple[str, ...] = ()
 
-    def nss(self, *arguments: str | Path, ok: bool = True, timeout: float = 120) -> Any:
+    def nss(self, *arguments: str | Path, ok: bool = True, timeout: float = 600) -> Any:
         """Run the command; the finished process, whose exit code must be 0 where ``ok``.
 
         No command may ever show a traceback.

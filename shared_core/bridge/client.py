@@ -21,7 +21,7 @@ from .locks import locked_now
 from .paths import Paths, private_folder, socket_address
 from .setup import environment
 
-START_SECONDS = 20.0
+START_SECONDS = 60.0
 HANDSHAKE_SECONDS = 8.0
 # For the rest of a message that has begun, in or out.
 LINE_SECONDS = 10.0

@@ -72,12 +72,15 @@ def editor(surroundings: Path) -> Iterator[Any]:
     krita.open_window()
     yield krita
     krita.notifier().applicationClosing.emit()
-    assert not [t for t in threading.enumerate() if t.name.startswith("nss-")]
+    for thread in threading.enumerate():
+        if thread.name.startswith("nss-"):
+            thread.join(60)
+            assert not thread.is_alive(), thread.name
     assert krita.open_documents == []
     del application
 
 
-def wait(condition: Callable[[], bool], seconds: float = 40) -> None:
+def wait(condition: Callable[[], bool], seconds: float = 240) -> None:
     """Let the event loop run until the condition holds."""
     deadline = time.monotonic() + seconds
     while not condition():

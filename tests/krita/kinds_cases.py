@@ -560,6 +560,9 @@ def test_the_panel_shows_the_command_lines_sentence(desk: Desk, tmp_path: Path) 
     photo = tmp_path / "photo.png"
     cv2.imwrite(str(photo), np.zeros((HEIGHT, WIDTH, 3), np.uint8))
     file = paths.paths().settings
+    desk.open("deblur", "auto")
+    # Else the machine may be measured between the two, which changes plans.
+    wait(lambda: "·" in desk.widget("machine").words())
     try:
         for limit in ("60 %", "100 MB"):
             settings.change(file, {"memory": limit})

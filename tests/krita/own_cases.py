@@ -68,17 +68,17 @@ def test_looked_at_corrected_added_switched_and_removed(own: Own, shop: Shop, fi
     own.pick("denoise")
     own.licence.setText("MIT")
     own.click("look")
-    wait(lambda: own.idle() and own.findings.isVisible(), 120)
+    wait(lambda: own.idle() and own.findings.isVisible())
     assert own.field_values.currentText() == "0..255"
     order = own.field_order
     assert order.currentText() == "rgb" and order.findText("bgr") >= 0
     assert own.preview.isVisible() and own.facts.toPlainText()
     order.setCurrentText("bgr")
     own.click("look")
-    wait(lambda: own.idle() and own.field_order is not order, 120)
+    wait(lambda: own.idle() and own.field_order is not order)
     wait(lambda: own.field_order.currentText() == "bgr")
     own.click("add")
-    wait(lambda: own.idle() and bool(own.said.text()), 120)
+    wait(lambda: own.idle() and bool(own.said.text()))
     assert not own.said.text().startswith("⚠"), own.said.text()
     assert not own.findings.isVisible()
     # The list of models has it, first of its tool.
@@ -101,6 +101,6 @@ def test_what_is_no_model_is_told_in_place(own: Own, file: Path) -> None:
     own.click("file")
     own.pick("denoise")
     own.click("look")
-    wait(lambda: own.idle() and own.said.text().startswith("⚠ "), 60)
+    wait(lambda: own.idle() and own.said.text().startswith("⚠ "))
     assert not own.findings.isVisible()
     assert QtWidgets.QApplication.activeModalWidget() is None

@@ -80,6 +80,11 @@ def test_words_and_sign_tell_the_paths_apart(desk: Desk) -> None:
 def test_nothing_is_asked_while_it_is_hidden(desk: Desk) -> None:
     desk.open("deblur")
     rounds: list[int] = []
+
+    def asked() -> list[int]:
+        """The rounds about plans; without a question it is the machine that is asked about."""
+        return [count for count in rounds if count]
+
     ask = desk.dock._planner.ask
     desk.dock._planner.ask = lambda questions: (rounds.append(len(questions)), ask(questions))
     try:
@@ -89,21 +94,21 @@ def test_nothing_is_asked_while_it_is_hidden(desk: Desk) -> None:
         QtWidgets.QApplication.processEvents()
         assert rounds == [] and not desk.dock._poll_timer.isActive()
         desk.dock._dock.setVisible(True)
-        wait(lambda: bool(rounds))
+        wait(lambda: bool(asked()))
         wait(desk.dock.settled)
         # All in one round, and then no more.
-        assert rounds == [len(toolbox.TOOLS) - 1]
+        assert asked() == [len(toolbox.TOOLS) - 1]
         assert desk.widget("layer").text().startswith("“Other”")
         desk.widget("form_deblur").set_values({"amount": 12})
         wait(desk.dock.settled)
-        assert rounds[1:] == [1]
+        assert asked()[1:] == [1]
     finally:
         del desk.dock._planner.ask
 
 
 def test_the_machine_in_one_line(desk: Desk) -> None:
     line = desk.widget("machine")
-    wait(lambda: "·" in line.words(), 60)
+    wait(lambda: "·" in line.words())
     details = desk.widget("machine_details")
     assert not details.isVisible()
     line.click()

@@ -40,7 +40,7 @@ def test_adapter(qt: int, cases: str) -> None:
         env=environment,
         capture_output=True,
         text=True,
-        timeout=280,
+        timeout=1100,
         check=False,
     )
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]

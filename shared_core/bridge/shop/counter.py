@@ -56,6 +56,11 @@ class Counter:
         """Whether something is being done."""
         return self._watch is not None
 
+    @property
+    def settled(self) -> bool:
+        """Whether nothing is being done, and the list is none from before it was."""
+        return not (self.busy or self._looking)
+
     def poll(self) -> View:
         """What is to be shown now."""
         while not self._calls.empty():
