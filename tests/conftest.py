@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from shared_core.bridge import client, paths, wire
 from tests.fakes.contract_models import write_catalogue
 from tests.fakes.hub import Hub
 
@@ -64,6 +65,15 @@ class Home:
         if ok:
             assert done.returncode == 0, f"{arguments}: {done.stdout}\n{done.stderr}\n{self.log()}"
         return done
+
+    def status(self) -> wire.StatusReply:
+        """How the worker, which must run, stands; at once, where a command has to start first."""
+        asking = client.Client(paths.paths(self.environment), "test", "0")
+        try:
+            assert asking.connect(start=False)
+            return asking.ask(wire.AskStatus(), wire.StatusReply)
+        finally:
+            asking.close()
 
     def json(self, *arguments: str | Path) -> Any:
         """The command's JSON output."""

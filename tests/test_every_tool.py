@@ -113,7 +113,7 @@ def run(
         arguments += ["-p", f"{name}={value}"]
     written = out.with_suffix(".json")
     before = hashlib.sha256(photo.read_bytes()).digest()
-    home.nss(*arguments, "-o", out, "--path", path, "--receipt", written, timeout=280)
+    home.nss(*arguments, "-o", out, "--path", path, "--receipt", written)
     assert hashlib.sha256(photo.read_bytes()).digest() == before
     made = json.loads(written.read_text("utf-8"))
     assert receipt.to_dict(receipt.from_dict(made)) == made

@@ -96,7 +96,7 @@ def session(tmp_path_factory: pytest.TempPathFactory) -> Any:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=250,
+        timeout=1000,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr

@@ -94,7 +94,7 @@ def test_lines_of_several_processes_do_not_mix(where: Paths) -> None:
         subprocess.Popen([sys.executable, "-c", script, str(n)], cwd=ROOT, env=environment)
         for n in range(3)
     ]
-    assert [process.wait(60) for process in started] == [0, 0, 0]
+    assert [process.wait(600) for process in started] == [0, 0, 0]
     lines = contacts.log_of(where).read_text("utf-8").splitlines()
     assert len(contacts.read(where)) == len(lines) == 600
     assert all(json.loads(line)["host"] == "a" for line in lines)

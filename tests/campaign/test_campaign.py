@@ -100,10 +100,14 @@ def test_the_witness_is_not_fooled(stage: Stage, known: dict[str, sweep.Known]) 
 def test_a_short_soak(stage: Stage, known: dict[str, sweep.Known]) -> None:
     # Hangs are waited for, and full disks hold up everybody; the whole soak has them.
     stage.inject(None)
-    soaked = soak.Soak(stage, {tool: known[tool] for tool in TOOLS}, 1, [])
-    tally = soaked.run(SOAK_MINUTES, lambda text: None)
-    assert tally.faults == [], stage.log()[-3000:]
-    assert min(tally.real, tally.classical, tally.jobs - 5) > 0
+    for longer in range(6):
+        soaked = soak.Soak(stage, {tool: known[tool] for tool in TOOLS}, 1, [])
+        tally = soaked.run(SOAK_MINUTES * 2**longer, lambda text: None)
+        assert tally.faults == [], stage.log()[-3000:]
+        # A slow machine does not get to all of it in the shortest time.
+        if min(tally.real, tally.classical, tally.jobs - 5) > 0:
+            return
+    pytest.fail(f"{tally.jobs} jobs only, {tally.real} of them real")
 
 
 # From here on the environment names another home: what plays on the first stage stands above.

@@ -111,18 +111,18 @@ def test_whoever_asks_for_no_key_is_no_worker(listener, first: bytes) -> None:
     def serve() -> None:
         with made.accept() as line:
             line.send_bytes(first)
-            line.poll(5)
+            line.poll(120)
 
     thread = threading.Thread(target=serve, daemon=True)
     thread.start()
     with pytest.raises(CouldNotBeDone):
         Client(where, "test", "0", "/bin/false").connect(start=False)
-    thread.join(10)
+    thread.join(240)
     assert not thread.is_alive()
 
 
 def test_a_worker_that_stops_in_the_middle_of_a_message_is_given_up(listener, monkeypatch) -> None:
-    monkeypatch.setattr(client_module, "LINE_SECONDS", 0.3)
+    monkeypatch.setattr(client_module, "LINE_SECONDS", 2.0)
     where, made = listener
     given_up = threading.Event()
 
@@ -134,7 +134,7 @@ def test_a_worker_that_stops_in_the_middle_of_a_message_is_given_up(listener, mo
             line.send_bytes(wire.encode(wire.Welcome(wire.PROTOCOL, "9", 7)))
             line.recv_bytes()
             os.write(line.fileno(), struct.pack("!i", 100) + b"{")
-            given_up.wait(20)
+            given_up.wait(240)
 
     threading.Thread(target=serve, daemon=True).start()
     client = Client(where, "test", "0", "/bin/false")
@@ -173,6 +173,6 @@ def test_a_connection_is_closed_when_nobody_sends_on_it_any_more(tmp_path: Path)
         line.recv_bytes()
         for _ in range(8):
             line.send_bytes(b"no message")
-    thread.join(20)
+    thread.join(240)
     assert order.count("closed") == 1 and order[-1] == "closed"
     assert order.count("sent") > 8

@@ -8,6 +8,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from shared_core.catalog.cards import Card
@@ -50,12 +51,14 @@ def test_a_mutant_is_made_from_its_number_alone() -> None:
     assert not {one.data for one in made} & set(mutants.seeds().values())
 
 
-def _forked(act: str, seconds: float = 20, memory_mib: int = 900, **more: Any) -> Any:
+def _forked(act: str, seconds: float = 240, memory_mib: int = 600, **more: Any) -> Any:
     request = {"act": act, **more}
+    # A fork begins with what this process has grown to by now.
+    grown = psutil.Process().memory_info().data
     return forked.call(
         "tests.catalog.trust.hazards",
         request,
-        memory_bytes=memory_mib * MIB,
+        memory_bytes=grown + memory_mib * MIB,
         seconds=seconds,
         on_pid=more.get("on_pid", lambda pid: None),
     )
@@ -69,10 +72,10 @@ def test_the_fork_ends_as_the_products_process_does() -> None:
         ("spin", "it made no progress for 1 s and was ended"),
     ):
         with pytest.raises(confined.Ended) as caught:
-            _forked(act, seconds=1 if act != "crash" else 20)
+            _forked(act, seconds=1 if act != "crash" else 240)
         assert caught.value.reason == words
     with pytest.raises(confined.Ended) as caught:
-        _forked("memory", memory_mib=600, bytes=900 * MIB)
+        _forked("memory", memory_mib=300, bytes=900 * MIB)
     assert caught.value.memory
 
 
@@ -95,7 +98,8 @@ def test_the_witnesses_see_what_is_read(tmp_path: Path) -> None:
 
     def read(file: Path) -> None:
         request = {"act": "read", "file": str(file)}
-        limits = {"memory_bytes": 900 * MIB, "seconds": 20.0}
+        grown = psutil.Process().memory_info().data
+        limits = {"memory_bytes": grown + 600 * MIB, "seconds": 240.0}
         forked.call("tests.catalog.trust.hazards", request, on_pid=pids.append, **limits)  # type: ignore[arg-type]
 
     def looked() -> None:

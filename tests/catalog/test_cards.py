@@ -300,7 +300,8 @@ def test_the_supervisor_can_ask_without_anything_heavy(tmp_path: Path) -> None:
         "status = Path('/proc/self/status')\n"
         "if status.exists():\n"
         "    peak = next(l for l in status.read_text().splitlines() if l.startswith('VmHWM'))\n"
-        "    assert int(peak.split()[1]) < 25_000, peak\n"
+        # Some 20 MB with Python 3.11; numpy alone would double it.
+        "    assert int(peak.split()[1]) < 35_000, peak\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", script, str(tmp_path)],

@@ -188,4 +188,4 @@ def test_both_fakes_work_as_commands(tmp_path: Path) -> None:
     assert child.stdout is not None and child.stdin is not None
     assert child.stdout.readline().startswith("http://127.0.0.1:")
     child.stdin.close()
-    assert child.wait(10) == 0
+    assert child.wait(120) == 0

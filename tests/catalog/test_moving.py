@@ -115,7 +115,7 @@ def test_a_move_killed_at_any_moment_loses_nothing(shelves: Shelves, shm: Path) 
     old, new = shelves.root, shm / "models"
     environment = {**os.environ, "NSS_HOME": str(shelves.folder / "home")}
     killed = 0
-    for moment in (0.005, 0.02, 0.04, 0.08, 0.12, 0.2, 60):
+    for moment in (0.005, 0.02, 0.04, 0.08, 0.12, 0.2, 600):
         child = subprocess.Popen(
             [sys.executable, "-c", script, shelves.folder / "cards", new],
             cwd=ROOT,

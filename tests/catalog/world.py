@@ -55,8 +55,8 @@ class World:
             "NSS_CARDS": str(self.folder / "cards"),
             "HF_HOME": str(self.folder / "hf"),
             "HF_ENDPOINT": self.hub.url,
-            "HF_HUB_DOWNLOAD_TIMEOUT": "1",
-            "HF_HUB_ETAG_TIMEOUT": "2",
+            "HF_HUB_DOWNLOAD_TIMEOUT": "20",
+            "HF_HUB_ETAG_TIMEOUT": "20",
             "NSS_BACKOFF_SECONDS": "0.05",
             **self.extra,
         }
@@ -96,13 +96,13 @@ def finish(child: subprocess.Popen[str]) -> tuple[list[Event], int]:
     assert child.stdout is not None and child.stdin is not None and child.stderr is not None
     events = [unpacked(json.loads(line)) for line in child.stdout]
     errors = child.stderr.read()
-    status = child.wait(30)
+    status = child.wait(120)
     child.stdin.close()
     assert events, errors
     return events, status
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 20) -> None:
+def wait_for(condition: Callable[[], bool], seconds: float = 120) -> None:
     """Wait until ``condition()`` holds."""
     end = time.monotonic() + seconds
     while not condition():

@@ -48,7 +48,7 @@ def at_a_terminal(home: Home, out: Path, answers: str) -> str:
     with contextlib.suppress(OSError):
         while chunk := os.read(ours, 4096):
             shown += chunk
-    assert process.wait(60) == 0, shown.decode()
+    assert process.wait(600) == 0, shown.decode()
     os.close(ours)
     return shown.decode().replace("\r\n", "\n")
 

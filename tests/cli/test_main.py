@@ -205,7 +205,7 @@ def test_worker_status_starts_no_worker(home, photo):
     os.kill(status["pid"], 0)
     assert str(status["pid"]) in home.nss("worker", "status").stdout
     assert home.json("worker", "stop")["running"] is False
-    deadline = time.monotonic() + 8
+    deadline = time.monotonic() + 120
     while time.monotonic() < deadline and home.json("worker", "status")["running"]:
         time.sleep(0.1)
     assert home.json("worker", "status") == {"running": False, "pid": None}
@@ -230,7 +230,7 @@ def test_many_commands_on_a_cold_morning_share_one_worker(home, photo, tmp_path)
         for out in outs
     ]
     for process in processes:
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=600)
         assert (process.returncode, err) == (0, "")
     assert all(out.exists() for out in outs)
     left = {f.name for f in (home.folder / "run").iterdir()}
@@ -538,7 +538,7 @@ def test_a_home_that_is_read_only(tmp_path, photo, out, made_before):
             capture_output=True,
             text=True,
             stdin=subprocess.DEVNULL,
-            timeout=60,
+            timeout=600,
             check=False,
         )
         assert done.returncode == 5, done.stderr
@@ -560,7 +560,7 @@ def test_a_relative_home_and_a_long_one(tmp_path, photo):
                 capture_output=True,
                 text=True,
                 stdin=subprocess.DEVNULL,
-                timeout=60,
+                timeout=600,
                 check=False,
             )
 
@@ -604,6 +604,7 @@ def test_a_worker_that_is_frozen(home, photo):
 def test_ctrl_c_in_a_download(shared_models, photo, out):
     home, hub = shared_models.home, shared_models.hub
     home.nss("models", "remove", NAFNET)
+    before = len(hub.requests)
     hub.fault(".onnx", "stall", at=1000)
     try:
         process = subprocess.Popen(
@@ -613,14 +614,12 @@ def test_ctrl_c_in_a_download(shared_models, photo, out):
             stdout=subprocess.PIPE,
             text=True,
         )
-        deadline = time.monotonic() + 30
-        while not hub.downloads(".onnx") and time.monotonic() < deadline:
+        deadline = time.monotonic() + 240
+        while not any(request.path.endswith(".onnx") for request in hub.requests[before:]):
+            assert process.poll() is None and time.monotonic() < deadline
             time.sleep(0.05)
-            if any(r.path.endswith(".onnx") for r in hub.requests):
-                break
-        time.sleep(0.3)
         process.send_signal(signal.SIGINT)
-        said, err = process.communicate(timeout=20)
+        said, err = process.communicate(timeout=240)
     finally:
         hub.heal()
     assert process.returncode == 130, err
@@ -638,7 +637,7 @@ def test_the_reader_of_the_output_goes_away(shared_home):
     )
     process.stdout.close()
     err = process.stderr.read()
-    assert process.wait(30) == 0
+    assert process.wait(240) == 0
     assert err == b""
 
 

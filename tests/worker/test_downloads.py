@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import os
 import subprocess
 import sys
@@ -69,12 +70,17 @@ def slow(home: Home, models: Any) -> Models:
 
 
 def test_two_editors_and_a_command_line_download_once(home: Home, slow: Models) -> None:
+    slow.hub.paused.set()
     asking = [
         editor(home, "Krita"),
         editor(home, "GIMP"),
         started(home, "-m", "shared_core.cli", "models", "get", NAFNET),
     ]
-    said = [process.communicate(timeout=90)[0] for process in asking]
+    # Both editors have asked before anything has come.
+    begun = [process.stdout.readline() for process in asking[:2] if process.stdout]
+    slow.hub.paused.clear()
+    said = [process.communicate(timeout=600)[0] for process in asking]
+    said[:2] = map(operator.add, begun, said)
     assert [process.returncode for process in asking] == [0, 0, 0], said
     where, card = store(home)
     assert where.state(card).presence is Presence.INSTALLED
@@ -92,12 +98,12 @@ def test_when_one_editor_dies_the_other_goes_on_with_what_is_here(home: Home, sl
     slow.hub.paused.set()
     second = editor(home, "GIMP")
     assert second.stdout is not None
-    while "waiting for another download of NAFNet" not in second.stdout.readline():
-        pass
+    while "waiting for another download of NAFNet" not in (line := second.stdout.readline()):
+        assert line
     first.kill()
     first.communicate()
     slow.hub.paused.clear()
-    said, _ = second.communicate(timeout=60)
+    said, _ = second.communicate(timeout=600)
     assert second.returncode == 0, said
     where, card = store(home)
     assert where.state(card).presence is Presence.INSTALLED

@@ -174,7 +174,7 @@ def test_models_can_be_asked_for_while_one_comes(worker: Client, shop: Models) -
     while not listed(worker)[NAFNET].coming:
         assert thread.is_alive()
     shop.hub.paused.clear()
-    thread.join(60)
+    thread.join(600)
     assert not failed
     assert listed(worker)[NAFNET].state == "installed"
 

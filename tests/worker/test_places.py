@@ -53,7 +53,7 @@ def test_a_runner_that_stands_still_does_not_outlive_the_supervisor(tmp_path: Pa
         "from shared_core.child import Child\n"
         "child = Child('shared_core.worker.runner')\n"
         # Its first sign of life.
-        "child._events.get(timeout=30)\n"
+        "child._events.get(timeout=240)\n"
         "print(child.pid, flush=True)\n"
         "time.sleep(60)\n"
     )
@@ -65,7 +65,7 @@ def test_a_runner_that_stands_still_does_not_outlive_the_supervisor(tmp_path: Pa
     )
     assert parent.stdout is not None
     runner = psutil.Process(int(parent.stdout.readline()))
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 240
     runner.send_signal(signal.SIGSTOP)
     parent.kill()
     parent.wait()

@@ -144,17 +144,17 @@ def test_no_job_begins_while_the_idle_runner_is_ended(tmp_path, monkeypatch):
 
     def rest() -> None:
         ending.set()
-        go_on.wait(10)
+        go_on.wait(120)
 
     monkeypatch.setattr(server._jobs, "rest", rest)
     threading.Thread(target=server._rest, daemon=True).start()
-    assert ending.wait(10)
+    assert ending.wait(120)
     threading.Thread(target=server._work_off, daemon=True).start()
     work = Task(None, lambda stopped: begun.set())
     threading.Thread(target=server._enlist, args=(work,), daemon=True).start()
     assert not begun.wait(0.3)
     go_on.set()
-    assert begun.wait(10)
+    assert begun.wait(120)
 
 
 def picture(path: Path, height: int, width: int) -> Path:
@@ -180,14 +180,14 @@ def start(home, photo: Path) -> subprocess.Popen[str]:
 
 def finish(process: subprocess.Popen[str], photo: Path) -> dict[str, Any]:
     """The receipt of a run in the background, which must succeed."""
-    error = process.communicate(timeout=90)[1]
+    error = process.communicate(timeout=900)[1]
     assert process.returncode == 0, error
     return json.loads(photo.with_suffix(".json").read_text())
 
 
 def eventually(holds) -> None:
     """Wait until ``holds()``, where a missing file is no."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 240
     while time.monotonic() < deadline:
         try:
             if holds():
@@ -195,4 +195,4 @@ def eventually(holds) -> None:
         except OSError:
             pass
         time.sleep(0.05)
-    raise AssertionError("it did not come about in 30 s")
+    raise AssertionError("it did not come about in 240 s")

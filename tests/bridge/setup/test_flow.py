@@ -9,6 +9,7 @@ import json
 import shutil
 import subprocess
 import threading
+import time
 from collections import namedtuple
 from collections.abc import Callable
 from pathlib import Path
@@ -119,8 +120,15 @@ def test_cancelled_in_a_download(workshop: Workshop, where: Paths, file: str) ->
         install(workshop, where, stopped=stopped)
     nothing_is_left(where)
     place = str(environment.home(where))
-    running = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True)
-    assert place not in running.stdout
+
+    def runs() -> bool:
+        found = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True)
+        return place in found.stdout
+
+    deadline = time.monotonic() + 60
+    while runs():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
 
 
 def test_an_index_that_is_not_there(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import stat
 import sys
@@ -167,15 +168,14 @@ def test_what_windows_has_registered(tmp_path: Path) -> None:
 
 def test_asked_all_at_once_and_waited_for_by_nobody(tmp_path: Path) -> None:
     """Among them one that never answers, one that talks nonsense, and one that is none."""
-    hangs = program(tmp_path / "hangs", "#!/bin/sh\nsleep 60\n")
+    hangs = program(tmp_path / "hangs", "#!/bin/sh\nsleep 600\n")
     talks = program(tmp_path / "talks", "#!/bin/sh\necho '[1, 2'\n")
     lies = program(tmp_path / "lies", "#!/bin/sh\necho '{}'\n")
     search = pythons.Search(
         [str(tmp_path / "missing"), str(hangs), str(talks), str(lies), sys.executable]
     )
-    began = time.monotonic()
+    search._deadline = math.inf
     assert search.poll() is None
-    assert time.monotonic() - began < 5
     while len(search._asked) > 1:
         search.poll()
         time.sleep(0.02)

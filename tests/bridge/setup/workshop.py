@@ -114,7 +114,7 @@ def served(files: dict[str, bytes]) -> Iterator[Index]:
                 self.send_header("Content-Length", str(len(index.files[last])))
                 self.end_headers()
                 self.wfile.write(index.files[last][:100])
-                index.released.wait(60)
+                index.released.wait(600)
             elif last in index.files:
                 body = index.files[last]
                 lie = last in index.lies

@@ -142,12 +142,14 @@ def test_memory_that_no_limit_of_the_system_counts_is_watched() -> None:
 
 def test_a_cancel_ends_it_at_once_with_its_children() -> None:
     cancel = threading.Event()
+    # What tests before may have left here.
+    others = children()
     seen: list[int] = []
 
     def look() -> None:
-        end = time.monotonic() + 30
+        end = time.monotonic() + 120
         while time.monotonic() < end and len(seen) < 2:
-            seen[:] = [child.pid for child in children()]
+            seen[:] = [child.pid for child in children() if child not in others]
             time.sleep(0.02)
         cancel.set()
 
@@ -158,7 +160,7 @@ def test_a_cancel_ends_it_at_once_with_its_children() -> None:
             MODULE,
             {"act": "children", "stay": True},
             memory_bytes=500 * MIB,
-            seconds=60,
+            seconds=600,
             cancelled=cancel.is_set,
         )
     thread.join()
@@ -172,7 +174,7 @@ def test_what_it_started_does_not_outlive_its_answer() -> None:
 
 
 def _gone(*pids: int) -> None:
-    end = time.monotonic() + 10
+    end = time.monotonic() + 120
     while any(psutil.pid_exists(pid) and _runs(pid) for pid in pids):
         assert time.monotonic() < end, "a child is still there"
         time.sleep(0.02)

@@ -24,9 +24,11 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from shared_core.bridge.errors import Cancelled, CouldNotBeDone, RealPathImpossible
+from shared_core.bridge.locks import locked
 from shared_core.bridge.paths import paths
 from shared_core.catalog import card as contracts
 from shared_core.catalog import cards
+from shared_core.catalog import store as stores
 from shared_core.catalog.cards import Card
 from shared_core.catalog.store import Presence, Store
 from shared_core.catalog.trust import (
@@ -177,12 +179,13 @@ def test_a_model_without_end_is_ended(
     assert found.reason.startswith(
         "The model is not used: its trial broke off (it made no progress"
     )
-    assert psutil.Process().children() == []
+    assert not _confined_children(psutil.Process())
 
 
 def test_a_model_that_wants_too_much_memory_is_told_from_a_full_machine(
     shelf: Callable[..., tuple[Card, Path]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(trial, "available_bytes", lambda: 16 << 30)
     made, folder = shelf(greedy(400))
     assert trial.memory_bytes(made) > 2 << 30
     assert trial.tried(made, folder).ok
@@ -200,7 +203,7 @@ def test_a_cancelled_trial_says_nothing_of_the_model(
     begun = time.monotonic()
     with pytest.raises(Cancelled):
         trial.tried(*shelf(endless()), cancelled=lambda: time.monotonic() - begun > 1)
-    assert psutil.Process().children() == []
+    assert not _confined_children(psutil.Process())
 
 
 # ---------------------------------------------------------------- in the store
@@ -219,14 +222,23 @@ def test_two_that_try_a_model_at_once_try_it_once(
     store, made = _store(tmp_path, identity())
     store.check(made)
     tries: list[Path] = []
+    waits = threading.Event()
     tried = trial.tried
 
-    def slowly(*given: Any) -> Any:
+    def late(*given: Any) -> Any:
         tries.append(given[1])
-        time.sleep(0.5)
+        assert waits.wait(120)
         return tried(*given)
 
-    monkeypatch.setattr(trial, "tried", slowly)
+    def watched(path: Path, cancelled: Any, on_wait: Any) -> Any:
+        def wait() -> None:
+            on_wait()
+            waits.set()
+
+        return locked(path, cancelled, wait)
+
+    monkeypatch.setattr(trial, "tried", late)
+    monkeypatch.setattr(stores, "locked", watched)
     came: list[Any] = []
     threads = [threading.Thread(target=lambda: came.append(store.try_out(made))) for _ in range(2)]
     for thread in threads:
@@ -293,7 +305,7 @@ def _confined_children(process: psutil.Process) -> list[psutil.Process]:
 
 def _strike(process: psutil.Process, number: int, struck: list[int]) -> None:
     """Wait until a model is being tried below ``process``, and end that as a crash would."""
-    end = time.monotonic() + 60
+    end = time.monotonic() + 240
     while time.monotonic() < end:
         for child in _confined_children(process):
             if child.cpu_times().user > 0.5:
