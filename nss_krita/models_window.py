@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .consent_box import paragraph
+from .following import FollowingWindow
 from .log import guarded
 from .parts import let_shrink, wrapped
 from .qt import QtCore, QtWidgets, Signal
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 else:
     counter, views = shop()
 
-_POLL_MS = 150
 _STEPS = 1000
 _WIDTH, _HEIGHT = 440, 740
 _LEAST_WIDTH = 260
@@ -30,7 +30,7 @@ _LONG_LABEL = 24
 _MODEL = QtCore.Qt.ItemDataRole.UserRole
 
 
-class ModelsWindow(QtWidgets.QDialog):
+class ModelsWindow(FollowingWindow):
     """Not modal; closing it stops nothing. ``changed``: a tool's plan may be another one now."""
 
     changed = Signal()
@@ -46,27 +46,11 @@ class ModelsWindow(QtWidgets.QDialog):
         self._build()
         self.setMinimumWidth(_LEAST_WIDTH)
         self.resize(_WIDTH, _HEIGHT)
-        self._timer = QtCore.QTimer(self)
-        self._timer.setInterval(_POLL_MS)
-        self._timer.timeout.connect(self._poll)
-
-    def come_up(self) -> None:
-        """Show it, in front; without taking Krita's input."""
-        self.show()
-        self.raise_()
-        self.activateWindow()
 
     def showEvent(self, event: Any) -> None:
-        """Follow the counter for as long as it is seen."""
-        super().showEvent(event)
+        """Things may have changed since it was seen last."""
         self._counter.look()
-        self._timer.start()
-        self._poll()
-
-    def hideEvent(self, event: Any) -> None:
-        """Nobody looks; what is being done goes on."""
-        super().hideEvent(event)
-        self._timer.stop()
+        super().showEvent(event)
 
     def changeEvent(self, event: Any) -> None:
         """Whoever comes back sees what has changed meanwhile."""
@@ -77,10 +61,6 @@ class ModelsWindow(QtWidgets.QDialog):
     def tell(self, sentence: str) -> None:
         """Where a failed slot's sentence goes."""
         self._show_said(sentence, failed=True)
-
-    def stop(self) -> None:
-        """Follow nothing any more; before Krita quits."""
-        self._timer.stop()
 
     # What it consists of
 

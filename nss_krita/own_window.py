@@ -9,6 +9,7 @@ import textwrap
 from typing import TYPE_CHECKING, Any
 
 from .consent_box import paragraph
+from .following import FollowingWindow
 from .form import shrinkable
 from .log import guarded
 from .models_window import ActionButtons, Facts, Said
@@ -21,13 +22,12 @@ if TYPE_CHECKING:
 else:
     own, views = shop_own()
 
-_POLL_MS = 150
 _WIDTH, _HEIGHT = 460, 720
 _PREVIEW_HEIGHT = 170
 _LABEL_CHARS = 28
 
 
-class OwnWindow(QtWidgets.QDialog):
+class OwnWindow(FollowingWindow):
     """Not modal; closing it ends what it does."""
 
     def __init__(self, desk: own.Desk, parent: Any) -> None:
@@ -40,26 +40,10 @@ class OwnWindow(QtWidgets.QDialog):
         self._file = ""
         self._build()
         self.resize(_WIDTH, _HEIGHT)
-        self._timer = QtCore.QTimer(self)
-        self._timer.setInterval(_POLL_MS)
-        self._timer.timeout.connect(self._poll)
-
-    def come_up(self) -> None:
-        """Show it, in front; without taking Krita's input."""
-        self.show()
-        self.raise_()
-        self.activateWindow()
-
-    def showEvent(self, event: Any) -> None:
-        """Follow the desk for as long as it is seen."""
-        super().showEvent(event)
-        self._timer.start()
-        self._poll()
 
     def hideEvent(self, event: Any) -> None:
         """What is looked at nobody waits for any more."""
         super().hideEvent(event)
-        self._timer.stop()
         self._desk.cancel()
 
     def tell(self, sentence: str) -> None:
@@ -70,7 +54,7 @@ class OwnWindow(QtWidgets.QDialog):
     def stop(self) -> None:
         """End everything; before Krita quits. The widgets may be gone by then."""
         self._desk.stop()
-        self._timer.stop()
+        super().stop()
 
     def _build(self) -> None:
         column = QtWidgets.QVBoxLayout(self)

@@ -15,6 +15,7 @@ gi.require_version("Gtk", "3.0")
 from choosers import folder_chosen  # noqa: E402
 from consent_box import markup, wrapped  # noqa: E402
 from gi.repository import GLib, Gtk, Pango  # noqa: E402
+from page import SPACING, Page  # noqa: E402
 from vendored import _, shop  # noqa: E402
 
 if TYPE_CHECKING:
@@ -22,15 +23,13 @@ if TYPE_CHECKING:
 else:
     counter, views = shop()
 
-_POLL_MS = 150
-_SPACING = 6
 _LIST_HEIGHT, _FACTS_HEIGHT, _DETAILS_HEIGHT = 120, 240, 160
 _TITLE, _STATE, _SIZE, _MODEL = range(4)
 _HEADS = (_("Model"), _("State"), _("Size"))
 
 
-class ModelsBox:
-    """What the counter says; ``widget`` goes into a window, ``window`` is that of its choosers.
+class ModelsBox(Page):
+    """What the counter says; ``window`` is that of its choosers.
 
     ``own_wanted`` is called when the user wants to add a model of their own.
     """
@@ -38,28 +37,20 @@ class ModelsBox:
     def __init__(
         self, followed: counter.Counter, window: Any, own_wanted: Callable[[], None]
     ) -> None:
+        super().__init__()
         self._counter = followed
         self._own_wanted = own_wanted
         self._window = window
         self._view: views.View | None = None
         self._chosen = ""
         self._drawing = False
-        self._timer = 0
-        self.widget = Gtk.Box(
-            orientation=Gtk.Orientation.VERTICAL, spacing=_SPACING, border_width=12
-        )
         self._build()
-        self.widget.show_all()
-        for widget in self._hidden:
-            widget.set_no_show_all(True)
-            widget.hide()
 
     def begin(self) -> None:
         """Follow the counter from now on."""
         self._counter.look()
-        self._timer = GLib.timeout_add(_POLL_MS, self._poll)
         self._list.grab_focus()
-        self._poll()
+        super().begin()
 
     def look(self) -> None:
         """Whoever comes back sees what has changed meanwhile."""
@@ -67,7 +58,7 @@ class ModelsBox:
 
     def end(self) -> None:
         """Follow nothing any more, and end what is being done."""
-        GLib.source_remove(self._timer)
+        super().end()
         self._counter.stop()
 
     # What it consists of
@@ -82,7 +73,7 @@ class ModelsBox:
         self._facts.set_selectable(True)
         self._facts.set_valign(Gtk.Align.START)
         for side in ("start", "end", "top", "bottom"):
-            self._facts.set_property(f"margin-{side}", _SPACING)
+            self._facts.set_property(f"margin-{side}", SPACING)
         named(self._facts, _("About the chosen model"))
         # All that is told is to be seen at once, where there is room for it.
         self._about = scrolled(self._facts, 0)
@@ -95,7 +86,7 @@ class ModelsBox:
         self._cancel = Gtk.Button.new_with_mnemonic(_("_Cancel"))
         self._cancel.set_tooltip_text(_("Stops; what has come already is kept."))
         self._cancel.connect("clicked", lambda *ignored: self._counter.cancel())
-        self._work = Gtk.Box(spacing=_SPACING)
+        self._work = Gtk.Box(spacing=SPACING)
         self._bar.set_valign(Gtk.Align.CENTER)
         self._work.pack_start(self._bar, True, True, 0)
         self._work.pack_start(self._cancel, False, False, 0)
@@ -103,7 +94,7 @@ class ModelsBox:
         self._said.set_selectable(True)
         self._disk = wrapped("")
         self._of_all = Buttons(self._all_clicked)
-        for part, grows in (
+        parts = (
             (self._machine, False),
             (self._more, False),
             (self._build_list(), True),
@@ -114,9 +105,8 @@ class ModelsBox:
             (self._said, False),
             (self._disk, False),
             (self._of_all.widget, False),
-        ):
-            self.widget.pack_start(part, grows, True, 0)
-        self._hidden = (
+        )
+        hidden = (
             self._more,
             self._about,
             self._of_row.widget,
@@ -124,6 +114,7 @@ class ModelsBox:
             self._work,
             self._said,
         )
+        self._fill(parts, hidden)
 
     def _build_list(self) -> Any:
         self._rows = Gtk.TreeStore(str, str, str, str)
@@ -250,9 +241,7 @@ class Buttons:
         self._columns = columns
         self._clicked = clicked
         self._shown: tuple[views.Action, ...] = ()
-        self.widget = Gtk.Grid(
-            row_spacing=_SPACING, column_spacing=_SPACING, column_homogeneous=True
-        )
+        self.widget = Gtk.Grid(row_spacing=SPACING, column_spacing=SPACING, column_homogeneous=True)
 
     def show_actions(self, actions: tuple[views.Action, ...], enabled: bool = True) -> None:
         """Show these, and whether they can be clicked now."""

@@ -14,8 +14,9 @@ gi.require_version("Gtk", "3.0")
 
 from choosers import file_chosen  # noqa: E402
 from consent_box import markup, wrapped  # noqa: E402
-from gi.repository import GdkPixbuf, GLib, Gtk  # noqa: E402
+from gi.repository import GdkPixbuf, Gtk  # noqa: E402
 from models_box import Buttons, named, say, scrolled  # noqa: E402
+from page import SPACING, Page  # noqa: E402
 from vendored import _, shop_own, wire  # noqa: E402
 
 if TYPE_CHECKING:
@@ -23,45 +24,31 @@ if TYPE_CHECKING:
 else:
     own, views = shop_own()
 
-_POLL_MS = 150
-_SPACING = 6
 _LIST_HEIGHT = 140
 _PREVIEW_WIDTH, _PREVIEW_HEIGHT = 420, 170
 _LABEL_CHARS = 24
 
 
-class OwnBox:
-    """What the desk says; ``widget`` goes into a window, ``window`` is that of its choosers."""
+class OwnBox(Page):
+    """What the desk says; ``window`` is that of its choosers."""
 
     def __init__(self, desk: own.Desk, window: Any) -> None:
+        super().__init__()
         self._desk = desk
         self._window = window
         self._view: own.OwnView | None = None
         self._fields: dict[str, tuple[wire.Finding, Any]] = {}
         self._file = ""
-        self._timer = 0
-        self.widget = Gtk.Box(
-            orientation=Gtk.Orientation.VERTICAL, spacing=_SPACING, border_width=12
-        )
         self._build()
-        self.widget.show_all()
-        for widget in self._hidden:
-            widget.set_no_show_all(True)
-            widget.hide()
-
-    def begin(self) -> None:
-        """Follow the desk from now on."""
-        self._timer = GLib.timeout_add(_POLL_MS, self._poll)
-        self._poll()
 
     def end(self) -> None:
         """Follow nothing any more, and end what is being done."""
-        GLib.source_remove(self._timer)
+        super().end()
         self._desk.stop()
 
     def _build(self) -> None:
         about = wrapped(own.HELP)
-        self._grid = Gtk.Grid(row_spacing=_SPACING, column_spacing=_SPACING)
+        self._grid = Gtk.Grid(row_spacing=SPACING, column_spacing=SPACING)
         self._found = scrolled(self._grid, _LIST_HEIGHT)
         named(self._grid, _("What was understood"))
         self._facts = wrapped("")
@@ -74,7 +61,7 @@ class OwnBox:
         self._said = wrapped("")
         self._said.set_selectable(True)
         self._buttons = Buttons(self._clicked)
-        for part, grows in (
+        parts = (
             (about, False),
             (self._build_form(), False),
             (self._found, True),
@@ -84,9 +71,8 @@ class OwnBox:
             (self._cancel, False),
             (self._said, False),
             (self._buttons.widget, False),
-        ):
-            self.widget.pack_start(part, grows, True, 0)
-        self._hidden = (
+        )
+        hidden = (
             self._found,
             self._facts,
             self._preview,
@@ -94,6 +80,7 @@ class OwnBox:
             self._cancel,
             self._said,
         )
+        self._fill(parts, hidden)
 
     def _build_form(self) -> Any:
         self._choose = Gtk.Button(label=_("Choose…"))
@@ -103,7 +90,7 @@ class OwnBox:
         self._title = Gtk.Entry(placeholder_text=_("the file's name"))
         self._licence = Gtk.Entry(placeholder_text=_("not known"))
         self._commercial = _choices(own.COMMERCIAL)
-        grid = Gtk.Grid(row_spacing=_SPACING, column_spacing=_SPACING)
+        grid = Gtk.Grid(row_spacing=SPACING, column_spacing=SPACING)
         for place, (text, widget) in enumerate(
             (
                 (_("_File:"), self._choose),
