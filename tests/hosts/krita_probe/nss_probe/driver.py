@@ -23,7 +23,7 @@ else:
 
 OUT = Path("/tmp/probe")
 FIRST_MS = 2500
-WAIT_SECONDS = 60
+WAIT_SECONDS = 240
 RGB8 = ("RGBA", "U8", "sRGB-elle-V2-srgbtrc.icc")
 app = Krita.instance()
 

@@ -61,7 +61,8 @@ class Shop:
         return there
 
     def idle(self):
-        return not self.cancel.isVisible()
+        """Nothing is being done, and the list is from after it: it comes after the sentence."""
+        return not self.cancel.isVisible() and self.window._counter.settled
 
     def notes(self, model):
         return {
