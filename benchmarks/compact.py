@@ -203,6 +203,7 @@ def _denoise(images: Path) -> Section:
             "+1.0 dB",
             f"{mean:+.2f} dB on average",
             mean >= 1,
+            "What it lacks is natural pictures to learn from (training/README.md).",
         ),
         Aim(
             "compact denoiser, four pictures of scikit-image at sigma 25",

@@ -31,6 +31,28 @@ def through_a_lens(picture: NDArray[np.float32], rng: np.random.Generator) -> ND
     )
 
 
+def photographed(picture: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
+    """A drawn picture (h, w, 3) in levels of 255 as cameras and their users hand photographs on.
+
+    Softened by a lens; with less detail in the colours than in the light, as demosaicing leaves
+    it; sharpened; saved as JPEG. Each happens to a part of the pictures.
+    """
+    made = through_a_lens(picture, rng)
+    if rng.random() < 0.6:
+        light = made.mean(2, keepdims=True)
+        soft = cv2.GaussianBlur(made - light, (0, 0), float(rng.uniform(0.5, 2.0)))
+        made = light + soft
+    if rng.random() < 0.35:
+        soft = cv2.GaussianBlur(made, (0, 0), float(rng.uniform(0.6, 1.6)))
+        made = made + float(rng.uniform(0.2, 1.2)) * (made - soft)
+    made = np.rint(np.clip(made, 0, 255))
+    if rng.random() < 0.25:
+        told = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(80, 99))]
+        saved = cv2.imencode(".jpg", made[..., ::-1].astype(np.uint8), told)[1]
+        made = cv2.imdecode(saved, cv2.IMREAD_COLOR)[..., ::-1]
+    return np.ascontiguousarray(made, np.float32)
+
+
 def eight_bits(pictures: Tensor) -> Tensor:
     """Cut off at black and white and rounded to 255 levels."""
     return (pictures.clamp(0, 1) * 255).round() / 255

@@ -21,6 +21,7 @@ from torch import nn
 
 from . import evaluation
 from .evaluation import Case
+from .networks import mean_weights
 from .recipes import RECIPES, Recipe
 
 MULTIPLE = 16
@@ -63,6 +64,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("model", choices=RECIPES)
     parser.add_argument("weights", type=Path, nargs="+", help="step-*.pt files")
+    parser.add_argument("--mean", action="store_true", help="of all files' weights, as one row")
     parser.add_argument("--images", type=Path, required=True)
     parser.add_argument("--threads", type=int, default=2)
     told = parser.parse_args()
@@ -71,9 +73,10 @@ def main() -> None:
     trained = recipe.build()
     network = recipe.whole(trained)
     shown = False
-    for path in sorted(told.weights, key=_step):
-        saved = torch.load(path, weights_only=True)
-        trained.load_state_dict(saved["average"])
+    rows = [told.weights] if told.mean else [[path] for path in sorted(told.weights, key=_step)]
+    for paths in rows:
+        saved = [torch.load(path, weights_only=True) for path in paths]
+        trained.load_state_dict(mean_weights(paths))
         found = scores(network, recipe, told.images)
         if not shown:
             print("steps\tseconds\t" + "\t".join(found) + "\tfour\tall", flush=True)
@@ -81,7 +84,9 @@ def main() -> None:
         means = [mean(by.values()) for by in found.values()]
         four = mean(mean(list(by.values())[:4]) for by in found.values())
         cells = [f"{value:.2f}" for value in (*means, four, mean(means))]
-        print(f"{saved['step']}\t{saved['seconds']:.0f}\t" + "\t".join(cells), flush=True)
+        steps = sum(one["step"] for one in saved)
+        seconds = sum(one["seconds"] for one in saved)
+        print(f"{steps}\t{seconds:.0f}\t" + "\t".join(cells), flush=True)
     for fault, by in found.items():
         print(fault, ", ".join(f"{name} {value:.2f}" for name, value in by.items()))
 

@@ -4,7 +4,7 @@
 
 Weights are stored in half precision and widened as a first step, which onnxruntime does once, at
 load; everything is computed in float32. The operations are of opset 17 and such as every provider
-has: Conv, Relu, Add, Slice, DepthToSpace, Cast, Clip.
+has: convolutions, means, arithmetic, slices, padding by reflection, DepthToSpace and Cast.
 """
 
 from __future__ import annotations
@@ -20,12 +20,13 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
-from .networks import Twice
+from .networks import Twice, mean_weights
 from .recipes import RECIPES
 
 OPSET = 17
 # Half precision keeps 11 bits of each weight; a level of 255 is 0.0039.
 MOST_DIFFERENCE = 2e-3
+LEVEL = 0.1
 
 
 def export(network: nn.Module, channels: int, scale: int, path: Path) -> float:
@@ -52,6 +53,8 @@ def export(network: nn.Module, channels: int, scale: int, path: Path) -> float:
     worst = 0.0
     for height, width in ((64, 48), (32, 128)):
         picture = torch.rand(1, channels, height, width)
+        # A plane beside the colours is one level of noise.
+        picture[:, 3:] = LEVEL
         with torch.no_grad():
             wanted = network(picture).numpy()
         [found] = session.run(None, {"input": picture.numpy()})
@@ -87,13 +90,15 @@ def _halve(model: onnx.ModelProto) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("model", choices=RECIPES)
-    parser.add_argument("weights", type=Path, help="a step-*.pt of the training")
+    parser.add_argument(
+        "weights", type=Path, nargs="+", help="a step-*.pt of the training; of several, their mean"
+    )
     parser.add_argument("path", type=Path, help="the .onnx file to write")
     parser.add_argument("--twice", action="store_true", help="an enlarger applied to its result")
     told = parser.parse_args()
     recipe = RECIPES[told.model]
     trained = recipe.build()
-    trained.load_state_dict(torch.load(told.weights, weights_only=True)["average"])
+    trained.load_state_dict(mean_weights(told.weights))
     network = recipe.whole(trained)
     scale = recipe.scale
     if told.twice:

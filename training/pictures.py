@@ -221,6 +221,44 @@ def _thicket(
     return canvas.astype(np.float32)
 
 
+def with_buildings(rng: np.random.Generator, picture: Image) -> Image:
+    """A picture with upright and level things laid on: walls, windows, masts, lattices, shelves.
+
+    What people build stands straight in photographs, which leaves at all angles do not teach.
+    """
+    made = picture.copy()
+    side = len(made)
+    tilt = rng.normal(0, 0.03) if rng.random() < 0.4 else 0.0
+    turn = np.array([[np.cos(tilt), -np.sin(tilt)], [np.sin(tilt), np.cos(tilt)]])
+    for _ in range(int(np.exp(rng.uniform(np.log(2), np.log(40))))):
+        half = np.exp(rng.uniform(np.log(0.4), np.log(60), 2))
+        if rng.random() < 0.4:
+            half[rng.integers(2)] = np.exp(rng.uniform(np.log(0.4), np.log(2.5)))
+        times, step = np.ones(2, int), 2 * half
+        if rng.random() < 0.4:
+            half = np.minimum(half, rng.uniform(2, 16))
+            times = rng.integers(1, 9, 2)
+            step = half * rng.uniform(2.3, 6, 2)
+        first = rng.uniform(-20, side, 2)
+        sheer = rng.choice([0, 0, 0, 1]) * rng.normal(0, 1)
+        corners = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * half
+        corners[:, 0] += sheer * corners[:, 1]
+        y, x = rng.integers(0, side, 2)
+        colour = made[y, x] * rng.uniform(0.3, 1.4) + rng.uniform(0, 30)
+        if rng.random() < 0.2:
+            colour = np.full(3, rng.choice([5, 40, 200, 250]))
+        laid = made.copy()
+        for column in range(times[0]):
+            for row in range(times[1]):
+                points = (first + step * (column, row) + corners - side / 2) @ turn.T + side / 2
+                whole = np.round(points * 16).astype(np.int32)
+                told = np.clip(colour, 0, 255).tolist()
+                cv2.fillPoly(laid, [whole], told, cv2.LINE_AA, 4)
+        share = float(rng.uniform(0.2, 1))
+        made = np.asarray(cv2.addWeighted(laid, share, made, 1 - share, 0), np.uint8)
+    return made
+
+
 def _leaf(
     rng: np.random.Generator,
     canvas: Image,

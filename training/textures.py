@@ -56,10 +56,11 @@ class Grain:
 
     def __init__(self, seed: int, count: int = 40) -> None:
         rng = np.random.default_rng(seed)
-        self._fields = bank(rng, count)
-        for _ in range(count):
+        self._fields = bank(rng, count // 2, rough=True)
+        for _ in range(count // 4):
             stretch = float(np.exp(rng.uniform(0, 1.5)))
             self._fields.append(fractal(rng, rng.uniform(0.0, 1.2), stretch))
+        self._fields += [cascade(rng) for _ in range(count)]
         self._masks = [fractal(rng, rng.uniform(1.4, 2.4)) for _ in range(count // 2)]
 
     def over(self, picture: NDArray[np.floating], rng: np.random.Generator) -> Field:
@@ -70,7 +71,7 @@ class Grain:
         for _ in range(int(rng.integers(1, 4))):
             field = self._part(self._fields, made.shape, rng)
             mask = np.clip(rng.uniform(0, 1) + self._part(self._masks, made.shape, rng), 0, 1)
-            contrast = np.exp(rng.uniform(np.log(2), np.log(24)))
+            contrast = np.exp(rng.uniform(np.log(2), np.log(36)))
             light = 0.3 + 0.7 * made.mean(2, keepdims=True) / 255
             tint = 1 + 0.15 * rng.standard_normal(3).astype(np.float32)
             made = made + (contrast * field * mask)[..., None] * light * tint
@@ -105,6 +106,37 @@ def fractal(rng: np.random.Generator, slope: float, stretch: float = 1.0) -> Fie
     amplitude = np.maximum(frequency, 1 / SIDE) ** -slope
     amplitude[0, 0] = 0
     return normal(np.fft.irfft2(spectrum * amplitude, (SIDE, SIDE)))
+
+
+def cascade(rng: np.random.Generator) -> Field:
+    """Bark, plaster, foliage, fur: oriented detail of all sizes that comes in clusters.
+
+    In photographs the coefficients of a wavelet are sparse, and large where those of the coarser
+    scales are (Wainwright, Simoncelli, Willsky, "Random cascades on wavelet trees", 2001): here
+    each band of noise has a gain, whose logarithm is a fractal shared with other bands in part.
+    """
+    y, x = np.fft.fftfreq(SIDE)[:, None], np.fft.rfftfreq(SIDE)[None]
+    radius = np.maximum(np.hypot(x, y), 1 / SIDE)
+    angle = np.arctan2(y, x)
+    slope, burst = rng.uniform(0.6, 1.4), rng.uniform(0.2, 1.1)
+    narrow, first = rng.uniform(0, 6), rng.uniform(0, np.pi)
+    total = np.zeros((SIDE, SIDE))
+    shared = [fractal(rng, rng.uniform(0.9, 1.4)) for _ in range(2)]
+    for octave in range(7):
+        middle = 0.42 / 2**octave
+        ring = np.exp(-((np.log2(radius / middle) / 0.7) ** 2))
+        for turn, common in zip((first, first + np.pi / 2), shared, strict=True):
+            spectrum = np.fft.rfft2(rng.standard_normal((SIDE, SIDE), np.float32))
+            facing = np.abs(np.cos(angle - turn)) ** narrow
+            detail = normal(np.fft.irfft2(spectrum * ring * facing, (SIDE, SIDE)))
+            own = fractal(rng, rng.uniform(0.9, 1.4))
+            gain = np.exp(burst * (0.8 * common + 0.6 * own))
+            total += middle ** (1 - slope) * 0.5 ** (turn > first) * gain * detail
+    field = (total - total.mean()) / total.std()
+    if rng.random() < 0.3:
+        field = rng.choice([-1, 1]) * np.exp(0.5 * np.clip(field, -4, 4))
+        field = (field - field.mean()) / field.std()
+    return np.clip(field, -6, 6).astype(np.float32)
 
 
 def _noise(rng: np.random.Generator) -> Field:

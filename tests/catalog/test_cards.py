@@ -32,7 +32,11 @@ COSTS = (
 def test_the_shipped_cards_are_valid_and_ordered() -> None:
     known = cards.load(ROOT / "models")
     assert set(known) >= {"nafnet-gopro-opencv", "scunet-real-psnr", "drunet-color"}
-    assert [c.title for c in cards.for_tool(known, "denoise")] == ["SCUNet", "DRUNet"]
+    assert [c.title for c in cards.for_tool(known, "denoise")] == [
+        "SCUNet",
+        "DRUNet",
+        "NSS compact denoiser",
+    ]
     assert [c.title for c in cards.for_tool(known, "deblur")] == ["NAFNet"]
     assert cards.for_tool(known, "no-such-tool") == []
     for card in known.values():
@@ -53,7 +57,7 @@ def test_the_shipped_cards_are_valid_and_ordered() -> None:
 AUTOMATIC = {
     "remove-background": ["isnet-general-fp16", "birefnet-lite", "u2netp"],
     "remove-object": ["lama-carve-fp32", "migan-pipeline-v2"],
-    "denoise": ["scunet-real-psnr", "drunet-color"],
+    "denoise": ["scunet-real-psnr", "drunet-color", "nss-compact-denoise"],
     "deblur": ["nafnet-gopro-opencv"],
     "upscale": [
         "realesrgan-x4plus-x2",

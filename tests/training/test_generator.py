@@ -48,3 +48,26 @@ def test_kernels_for_the_evaluation_keep_the_light():
         assert kernel.shape[0] % 2 == 1 and (kernel >= 0).all()
         rows, columns = np.indices(kernel.shape) - kernel.shape[0] // 2
         assert abs((kernel * rows).sum()) < 0.05 and abs((kernel * columns).sum()) < 0.05
+
+
+def test_a_cascade_is_sparse_as_photographs_are():
+    """Its differences of neighbours have heavier tails than those of Gaussian noise (3)."""
+    found = []
+    for seed in range(4):
+        field = textures.cascade(np.random.default_rng(seed))
+        assert field.mean() == pytest.approx(0, abs=0.05)
+        assert field.std() == pytest.approx(1, abs=0.2)
+        steps = np.diff(field, axis=1)
+        found.append((steps**4).mean() / (steps**2).mean() ** 2)
+    assert min(found) > 3.2 and np.median(found) > 4
+
+
+def test_buildings_stand_straight():
+    rng = np.random.default_rng(5)
+    flat = np.full((256, 256, 3), 128, np.uint8)
+    built = [pictures.with_buildings(rng, flat) for _ in range(16)]
+    assert all(one.shape == flat.shape and one.dtype == np.uint8 for one in built)
+    down, across = np.abs(np.gradient(np.float64(built).mean(3), axis=(1, 2)))
+    edges = np.hypot(down, across) > 5
+    aslant = np.minimum(down, across) > 0.25 * np.maximum(down, across)
+    assert aslant[edges].mean() < 0.4

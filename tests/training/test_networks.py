@@ -7,7 +7,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from training import degradations, prepare  # noqa: E402
+from shared_core.algorithms import clipped_noise  # noqa: E402
+from training import degradations, prepare, shrinkage, textures  # noqa: E402
 from training.networks import Denoiser, Enlarger, Refiner, Restorer, Twice  # noqa: E402
 from training.shrinkage import Shrinkage  # noqa: E402
 
@@ -29,13 +30,30 @@ def test_the_convolutions_shrink_as_the_classical_path_does(picture):
     np.testing.assert_allclose(found[inner, inner], wanted[inner, inner], atol=1e-4)
 
 
-def test_an_untrained_denoiser_gives_the_estimate(picture):
-    given = torch.from_numpy(picture.transpose(2, 0, 1)[None].copy())
+def test_what_clipping_hid_is_found_as_the_classical_path_finds_it(picture):
+    level = 0.1
+    dark = np.clip(
+        picture * 0.2 + level * np.random.default_rng(3).normal(0, 1, picture.shape), 0, 1
+    )
+    dark = np.rint(dark * 255).astype(np.float32) / 255
+    for noisy in (dark, 1 - dark):
+        estimate = prepare.estimated(noisy, level)
+        wanted = clipped_noise.unclip(estimate, noisy, level)
+        assert np.abs(wanted - estimate).max() > 0.01
+        given = [torch.from_numpy(one.transpose(2, 0, 1)[None].copy()) for one in (estimate, noisy)]
+        found = shrinkage.unclipped(*given, torch.full((1, 1, 96, 128), level))
+        np.testing.assert_allclose(found[0].numpy().transpose(1, 2, 0), wanted, atol=1e-3)
+
+
+def test_an_untrained_denoiser_is_the_classical_path(picture):
+    noisy = np.rint(picture * 255) / np.float32(255)
+    given = torch.from_numpy(noisy.transpose(2, 0, 1)[None].copy())
     plane = torch.full((1, 1, 96, 128), 0.1)
-    denoiser = Denoiser(Refiner())
     with torch.no_grad():
-        estimate = denoiser.shrink(given, plane).clamp(0, 1)
-        assert torch.equal(denoiser(torch.cat([given, plane], 1)), estimate)
+        found = Denoiser(Refiner())(torch.cat([given, plane], 1))[0].numpy().transpose(1, 2, 0)
+    wanted = clipped_noise.unclip(np.clip(prepare.estimated(noisy, 0.1), 0, 1), noisy, 0.1)
+    inner = slice(32, -32)
+    np.testing.assert_allclose(found[inner, inner], wanted[inner, inner], atol=2e-3)
 
 
 def test_untrained_networks_leave_the_picture_as_it_is():
@@ -76,3 +94,34 @@ def test_a_lens_softens_and_keeps_the_light():
     for one in seen:
         assert one.mean() == pytest.approx(drawn.mean(), abs=1)
         assert one is drawn or one.std() < 0.95 * drawn.std()
+
+
+def test_what_photographs_go_through_is_decided_by_the_seed_and_keeps_the_light():
+    drawn = np.random.default_rng(3).uniform(30, 225, (40, 48, 3)).astype(np.float32)
+    for seed in range(40):
+        seen = degradations.photographed(drawn, np.random.default_rng(seed))
+        np.testing.assert_array_equal(
+            seen, degradations.photographed(drawn, np.random.default_rng(seed))
+        )
+        assert seen.shape == drawn.shape and seen.dtype == np.float32
+        np.testing.assert_array_equal(seen, np.rint(np.clip(seen, 0, 255)))
+        assert seen.mean() == pytest.approx(drawn.mean(), abs=2)
+
+
+def test_pairs_hold_estimate_noisy_and_clean(tmp_path, picture, monkeypatch):
+    pool = tmp_path / "pool.npy"
+    drawn = np.rint(255 * np.tile(picture[:64, :64], (8, 8, 1))).astype(np.uint8)
+    np.save(pool, drawn[None])
+    monkeypatch.setattr(prepare, "_GRAIN", [textures.Grain(1, 4)])
+    made, sigmas = prepare._job((pool, 0, 1, 1))
+    again, _ = prepare._job((pool, 0, 1, 1))
+    np.testing.assert_array_equal(made, again)
+    estimate, noisy, clean = made.reshape(1, 512, 512, 3, 3).astype(float).transpose(3, 0, 1, 2, 4)
+    for down in (0, 1):
+        for right in (0, 1):
+            part = (0, slice(256 * down, 256 * down + 256), slice(256 * right, 256 * right + 256))
+            sigma = 255 * sigmas[0, down, right]
+            assert np.abs(noisy[part] - clean[part]).mean() <= sigma
+            if sigma > 15:
+                errors = [np.square(one[part] - clean[part]).mean() for one in (estimate, noisy)]
+                assert errors[0] < errors[1]
