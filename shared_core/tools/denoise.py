@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from shared_core.algorithms import dct_denoise
 from shared_core.bridge.language import _
 from shared_core.bridge.toolbox import AUTO
 from shared_core.catalog.cards import TileRule
 
-from .work import Made, Model, Work, mixed, model_tiles, tile_function
+from .work import Made, Model, Pixels, Work, mixed, model_tiles, tile_function
 
 CLASSICAL_TILE = 1024
+# Two differences of the channels, orthonormal, and how much larger the noise of their sum is where
+# it is the same in all three.
+_DIFFERENCES = np.array([[1, 0, -1], [1, -2, 1]], np.float32) / np.sqrt(
+    np.array([[2], [6]], np.float32)
+)
+_SUM = 3**0.5
 
 
 def classical(work: Work) -> Made:
@@ -34,7 +42,16 @@ def real(work: Work, model: Model) -> Made:
         limit = model.card.sigma_maximum or sigma
         # Half a unit of detail is a factor of the square root of two in the noise level.
         level = min(sigma * 2.0 ** (0.5 - detail), limit)
-        tiles = model_tiles(work, model, tile_function(work, model, level))
+        grey = min(level * _SUM, limit)
+        of_colours, of_grey = (tile_function(work, model, told) for told in (level, grey))
+
+        def run(rgb: Pixels) -> Pixels:
+            if not (rgb == rgb[..., :1]).all():
+                return of_colours(rgb)
+            made = of_grey(_unalike(rgb, grey)).mean(axis=2, keepdims=True)
+            return np.repeat(made, 3, axis=2)
+
+        tiles = model_tiles(work, model, run)
         step = _("noise level measured in the picture") if how == "measured" else None
         return Made(tiles, step, {"sigma": round(level, 2)})
 
@@ -43,6 +60,17 @@ def real(work: Work, model: Model) -> Made:
     if share == 0:
         return Made(tiles)
     return Made(tiles, _("mixed with the source"), {"share": round(share, 3)})
+
+
+def _unalike(grey: Pixels, sigma: float) -> Pixels:
+    """A tile of equal channels with noise that differs from channel to channel.
+
+    Such models know noise that is independent in each channel. Noise that is the same in all is as
+    one of ``sigma`` (levels of 255) in their sum and none in their differences; given the same
+    there, and told of it, a model does what it has learnt. The mean of what it gives is the result.
+    """
+    chance = np.random.default_rng(0).standard_normal((*grey.shape[:2], 2), np.float32)
+    return np.asarray(np.clip(grey + chance @ _DIFFERENCES * np.float32(sigma / 255), 0, 1))
 
 
 def _sigma(work: Work) -> tuple[float, str]:

@@ -111,6 +111,21 @@ def test_better_than_classical_and_than_nothing(
         assert real > evaluation.psnr(picture, given)
 
 
+@pytest.mark.parametrize("source", ["generated", "photograph"])
+def test_a_grey_picture_with_the_same_noise_in_all_channels(
+    source: str, request: pytest.FixtureRequest
+):
+    picture = cv2.cvtColor(request.getfixturevalue(source), cv2.COLOR_RGB2GRAY)
+    noise = np.random.default_rng(3).normal(0, 10, picture.shape)
+    noisy = np.clip(np.rint(picture + noise), 0, 255).astype(np.uint8)
+    wanted, given = (np.dstack([one] * 3) for one in (picture, noisy))
+    settings = {"strength": 10}
+    real = run("denoise", given, settings, compact("denoise", settings))
+    assert (real == real[..., :1]).all()
+    classical = run("denoise", given, settings, None)
+    assert evaluation.psnr(wanted, real) > evaluation.psnr(wanted, classical)
+
+
 def test_four_times_is_better_than_classical(photograph: Bytes):
     given, settings = spoilt("upscale", photograph, 4)
     card = compact("upscale", settings)
