@@ -220,8 +220,12 @@ def test_the_ways_of_a_model(tmp_path):
     assert list(ways()) == [(CPU, 1)]
 
 
-def test_a_limit_of_graphics_memory(tmp_path):
+def test_a_limit_of_graphics_memory(tmp_path, monkeypatch):
     planner, _ = make(tmp_path)
+    every = planner.cards
+    monkeypatch.setattr(
+        planner._known, "cards", lambda: {k: c for k, c in every.items() if not c.shipped}
+    )
     ask = replace(ASK, tool="denoise", limits=replace(PATIENT, vram=Amount(bytes=10**8)))
     assert "graphics" not in planner.plan(ask).reason
     on_a_card(planner)
@@ -231,6 +235,13 @@ def test_a_limit_of_graphics_memory(tmp_path):
     assert "of graphics memory even in smaller tiles, 100 MB can be used" in (
         planner.plan(replace(ask, limits=tight)).reason
     )
+    # What ships is there: it takes what fits.
+    monkeypatch.setattr(planner._known, "cards", lambda: every)
+    reason = planner.plan(ask).reason
+    assert reason.startswith("in smaller tiles, since NSS compact denoiser needs")
+    less = replace(ask.limits, vram=Amount(bytes=10**7))
+    reason = planner.plan(replace(ask, limits=less)).reason
+    assert reason.startswith("on the processor, since NSS compact denoiser needs")
 
 
 def test_a_model_that_other_settings_would_take(planner):
