@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import math
 import os
 import random
 import signal
@@ -53,6 +54,8 @@ EVENTS = {
     "fill the disks": 3,
     "nothing": 6,
 }
+# These end a runner.
+DEADLY = ("kill", "exit", "hang", "freeze")
 PAUSE_SECONDS = (0.5, 4.0)
 FULL_SECONDS = 3.0
 # For the pixel files, so that they can be filled.
@@ -106,10 +109,16 @@ class _Chaos:
 
     deaths: list[float] = field(default_factory=list)
     full: list[float] = field(default_factory=list)
+    # From when to when something could end a runner.
+    blows: list[tuple[float, float]] = field(default_factory=list)
 
     def died(self, since: float) -> int:
         """How many supervisors have died since then."""
         return sum(1 for at in self.deaths if at >= since)
+
+    def ended_runners(self, since: float) -> int:
+        """How many runners may have been ended since then."""
+        return sum(1 for _, until in self.blows if until >= since)
 
     def was_full(self, since: float) -> bool:
         """Whether the disks were full at any time since then."""
@@ -284,6 +293,9 @@ class Soak:
             self._over.wait(0.5)
         elif path == wire.REAL and isinstance(error, RealPathImpossible):
             self._count("refused")
+        elif "tried twice" in words and self._chaos.ended_runners(begun) > 1:
+            # As often as it is tried, it was ended.
+            self._count("refused")
         elif self._chaos.died(begun) > 1 or (path == wire.REAL and self._chaos.died(begun)):
             # The client starts a lost worker once.
             self._count("refused")
@@ -337,6 +349,8 @@ class Soak:
     def _inject(self, do: str, chance: random.Random) -> None:
         """Have the next job that comes so far meet a fault; those of before are counted."""
         self.tally.provoked += self.stage.provoked()
+        now = time.monotonic()
+        self._chaos.blows = [(at, min(until, now)) for at, until in self._chaos.blows]
         seam = self.stage.seam
         for name in ("spent", "witness.jsonl"):
             (seam / name).unlink(missing_ok=True)
@@ -345,8 +359,9 @@ class Soak:
             return
         if do == "supervisor":
             # Whether and when it strikes is not known: it counts for a while.
-            now = time.monotonic()
             self._chaos.deaths += [now, now + 30]
+        if do in DEADLY:
+            self._chaos.blows.append((now, math.inf))
         fault = {
             "id": 1,
             "path": chance.choice((wire.REAL, wire.REAL, wire.CLASSICAL)),
@@ -364,8 +379,10 @@ class Soak:
         os.replace(seam / "fault.new", seam / "fault.json")
 
     def _strike(self, victim: str) -> None:
+        now = time.monotonic()
+        self._chaos.blows.append((now, now))
         if victim == SUPERVISOR:
-            self._chaos.deaths.append(time.monotonic())
+            self._chaos.deaths.append(now)
         for process in self.stage.processes():
             with contextlib.suppress(psutil.Error):
                 if MODULES[victim] in process.cmdline():
