@@ -55,8 +55,10 @@ EVENTS = {
     "nothing": 6,
 }
 # These end a runner.
-DEADLY = ("kill", "exit", "hang", "freeze")
+DEADLY = ("kill", "exit", "hang", "freeze", "supervisor")
 PAUSE_SECONDS = (0.5, 4.0)
+# A job that began with a fault may meet it so long after the fault was taken away.
+LINGER_SECONDS = 5.0
 FULL_SECONDS = 3.0
 # For the pixel files, so that they can be filled.
 DISK = "300m"
@@ -107,18 +109,24 @@ class Tally:
 class _Chaos:
     """When something was done that may keep a job from its result."""
 
-    deaths: list[float] = field(default_factory=list)
     full: list[float] = field(default_factory=list)
-    # From when to when something could end a runner.
-    blows: list[tuple[float, float]] = field(default_factory=list)
+    # Until when something could end a supervisor, and a runner; begun and not over: infinity.
+    deaths: list[float] = field(default_factory=list)
+    blows: list[float] = field(default_factory=list)
 
     def died(self, since: float) -> int:
-        """How many supervisors have died since then."""
-        return sum(1 for at in self.deaths if at >= since)
+        """How many supervisors may have died since then."""
+        return sum(1 for until in self.deaths if until >= since)
 
     def ended_runners(self, since: float) -> int:
         """How many runners may have been ended since then."""
-        return sum(1 for _, until in self.blows if until >= since)
+        return sum(1 for until in self.blows if until >= since)
+
+    def over(self, linger: float) -> None:
+        """What was begun can strike no more in ``linger`` seconds."""
+        end = time.monotonic() + linger
+        self.deaths = [min(until, end) for until in self.deaths]
+        self.blows = [min(until, end) for until in self.blows]
 
     def was_full(self, since: float) -> bool:
         """Whether the disks were full at any time since then."""
@@ -349,19 +357,17 @@ class Soak:
     def _inject(self, do: str, chance: random.Random) -> None:
         """Have the next job that comes so far meet a fault; those of before are counted."""
         self.tally.provoked += self.stage.provoked()
-        now = time.monotonic()
-        self._chaos.blows = [(at, min(until, now)) for at, until in self._chaos.blows]
         seam = self.stage.seam
         for name in ("spent", "witness.jsonl"):
             (seam / name).unlink(missing_ok=True)
+        self._chaos.over(LINGER_SECONDS)
         if not do:
             (seam / "fault.json").unlink(missing_ok=True)
             return
         if do == "supervisor":
-            # Whether and when it strikes is not known: it counts for a while.
-            self._chaos.deaths += [now, now + 30]
+            self._chaos.deaths.append(math.inf)
         if do in DEADLY:
-            self._chaos.blows.append((now, math.inf))
+            self._chaos.blows.append(math.inf)
         fault = {
             "id": 1,
             "path": chance.choice((wire.REAL, wire.REAL, wire.CLASSICAL)),
@@ -379,14 +385,17 @@ class Soak:
         os.replace(seam / "fault.new", seam / "fault.json")
 
     def _strike(self, victim: str) -> None:
-        now = time.monotonic()
-        self._chaos.blows.append((now, now))
+        struck = [self._chaos.blows]
         if victim == SUPERVISOR:
-            self._chaos.deaths.append(now)
+            struck.append(self._chaos.deaths)
+        for one in struck:
+            one.append(math.inf)
         for process in self.stage.processes():
             with contextlib.suppress(psutil.Error):
                 if MODULES[victim] in process.cmdline():
                     os.kill(process.pid, signal.SIGKILL)
+        for one in struck:
+            one[-1] = time.monotonic()
 
     def _watch(self) -> None:
         """Memory of the worker, and whoever waits too long."""
