@@ -670,6 +670,11 @@ def test_document_or_layer_gone_meanwhile(main: Any) -> None:
         assert [name for _, name, _ in notes["other"]] == ["Background"]
 
 
+def test_a_write_to_an_ended_worker_is_an_error(main: Any) -> None:
+    """Krita's own Python would let it end Krita."""
+    assert main[0]["pipe"] == "BrokenPipeError"
+
+
 def test_krita_ends_well(main: Any) -> None:
     """No crash at quit, no broken history, and no pixel file left behind."""
     _, done, profile = main

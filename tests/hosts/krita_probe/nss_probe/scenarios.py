@@ -135,6 +135,7 @@ def ten_times(doc, source, notes, name):
 def main(found):
     """Tools and paths, colour spaces, kinds of layers, bad input, saving and loading."""
     found["version"] = app.version()
+    found["pipe"] = to_nobody()
     yield from menu_entries(found)
     yield from tools_and_paths(found)
     yield from exported(found)
@@ -146,6 +147,18 @@ def main(found):
     yield from two_documents(found)
     found["done"] = True
     yield from leave()
+
+
+def to_nobody():
+    """What comes of writing to a program that has ended: the end of Krita, or an error."""
+    read, write = os.pipe()
+    os.close(read)
+    try:
+        os.write(write, b"?")
+    except OSError as error:
+        return type(error).__name__
+    finally:
+        os.close(write)
 
 
 def every_tool(found):
