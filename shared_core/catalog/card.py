@@ -92,9 +92,10 @@ class TensorSpec:
     "each" one of R, G and B, which go through the model one after the other; "L" is CIE L* / 100,
     "a" and "b" are a* and b* as they are. "sigma" is a constant: the noise's standard deviation as
     a share of the picture's range, and ``sigma_maximum`` the largest (in levels of 255) the model
-    was trained for. "hole" is high where the picture is to be filled and "keep" where it is not;
-    with ``blank`` what is shown of the picture is 0 there. "matte" is coverage. An input with
-    ``value`` is that number everywhere.
+    was trained for. With ``decorrelate`` the noise of a picture whose channels are equal is made
+    independent from channel to channel first. "hole" is high where the picture is to be filled and
+    "keep" where it is not; with ``blank`` what is shown of the picture is 0 there. "matte" is
+    coverage. An input with ``value`` is that number everywhere.
 
     ``range`` are the values' limits, of an input before ``mean`` and ``std`` (one for each
     channel) are applied as (x - mean) / std, and of an output after these are undone and after
@@ -114,6 +115,7 @@ class TensorSpec:
     channels: tuple[str, ...]
     range: tuple[float, float] | None
     sigma_maximum: float | None = None
+    decorrelate: bool = False
     role: str = ""
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
@@ -312,6 +314,11 @@ class Card:
     def sigma_maximum(self) -> float | None:
         """The strongest noise, in levels of 255, that the model was trained for."""
         return next((s.sigma_maximum for s in self.inputs if s.sigma_maximum), None)
+
+    @property
+    def decorrelate(self) -> bool:
+        """Whether grey pictures get noise that is independent from channel to channel first."""
+        return any(spec.decorrelate for spec in self.inputs)
 
     @property
     def run_side(self) -> int | None:

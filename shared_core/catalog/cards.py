@@ -341,6 +341,7 @@ def _tensor(table: Table) -> TensorSpec:
         channels=table.texts_or_nothing("channels"),
         range=(limits[0], limits[1]) if limits else None,
         sigma_maximum=table.positive_or_none("sigma_maximum"),
+        decorrelate=table.flag_or_false("decorrelate"),
         role=_role(table),
         mean=table.numbers_or_nothing("mean"),
         std=table.numbers_or_nothing("std"),
@@ -366,6 +367,8 @@ def _check_tensor(table: Table, spec: TensorSpec) -> None:
     if spec.channels and (not picture or count != len(spec.channels)):
         place = f"{count!r}" if picture else "a tensor without a layout"
         raise table.wrong("channels", f"{len(spec.channels)} channels do not fit {place}")
+    if spec.decorrelate and not {"R", "G", "B", SIGMA} <= set(spec.channels):
+        raise table.wrong("decorrelate", "takes the channels R, G, B and sigma")
     if len(spec.mean) != len(spec.std) or 0 in spec.std:
         raise table.wrong("std", "mean and std come together, and no std is 0")
     if spec.mean and (not spec.layout or len(spec.mean) != count):

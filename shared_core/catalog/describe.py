@@ -184,6 +184,8 @@ def _tensor(spec: TensorSpec) -> str:
         parts.append(_("always {value:g}", value=spec.value))
     if spec.sigma_maximum is not None:
         parts.append(_("noise up to {most:g} levels of 255", most=spec.sigma_maximum))
+    if spec.decorrelate:
+        parts.append(_("noise of grey pictures made independent in each channel"))
     if spec.then:
         parts.append(_("then {then}", then=spec.then))
     return ", ".join(parts)

@@ -46,8 +46,7 @@ def real(work: Work, model: Model) -> Made:
         of_colours, of_grey = (tile_function(work, model, told) for told in (level, grey))
 
         def run(rgb: Pixels) -> Pixels:
-            # Measured for what ships alone.
-            if not model.card.shipped or not (rgb == rgb[..., :1]).all():
+            if not model.card.decorrelate or not (rgb == rgb[..., :1]).all():
                 return of_colours(rgb)
             made = of_grey(_unalike(rgb, grey)).mean(axis=2, keepdims=True)
             return np.repeat(made, 3, axis=2)
@@ -66,9 +65,10 @@ def real(work: Work, model: Model) -> Made:
 def _unalike(grey: Pixels, sigma: float) -> Pixels:
     """A tile of equal channels with noise that differs from channel to channel.
 
-    Such models know noise that is independent in each channel. Noise that is the same in all is as
-    one of ``sigma`` (levels of 255) in their sum and none in their differences; given the same
-    there, and told of it, a model does what it has learnt. The mean of what it gives is the result.
+    A model whose card says ``decorrelate`` knows noise that is independent in each channel. Noise
+    that is the same in all is as one of ``sigma`` (levels of 255) in their sum and none in their
+    differences; given the same there, and told of it, the model does what it has learnt. The mean
+    of what it gives is the result.
     """
     chance = np.random.default_rng(0).standard_normal((*grey.shape[:2], 2), np.float32)
     return np.asarray(np.clip(grey + chance @ _DIFFERENCES * np.float32(sigma / 255), 0, 1))

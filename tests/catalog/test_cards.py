@@ -208,6 +208,12 @@ def _copy(folder: Path, edit: tuple[str, str] | None = None) -> Path:
         ((r"^dtype = .*", 'dtype = "double"'), "input[0].dtype"),
         ((r"^shape = .*", 'shape = ["N", 4, "H"]'), "input[0].shape"),
         ((r"^shape = .*", 'shape = ["N", 5, "H", "W"]'), "input[0].channels"),
+        ((r"^sigma_max.*", 'sigma_maximum = "all"'), "input[0].sigma_maximum"),
+        ((r"^sigma_max.*", "decorrelate = 1"), "input[0].decorrelate"),
+        (
+            (r"^channels = .*", 'channels = ["Y", "Y", "Y", "sigma"]\ndecorrelate = true'),
+            "input[0].decorrelate",
+        ),
         ((r"^range = .*", "range = [1.0, 0.0]"), "input[0].range"),
         ((r"^multiple = .*", "multiple = 7"), "tile.size"),
         ((r"^overlap = .*", "overlap = 300"), "tile.overlap"),

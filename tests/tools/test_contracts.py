@@ -179,6 +179,26 @@ def test_the_noise_level_is_told_as_the_card_says(
     assert np.abs(result[..., :3] - expected).max() <= 1
 
 
+@pytest.mark.parametrize("decorrelate", [False, True])
+def test_grey_pictures_get_independent_noise_where_the_card_says_so(
+    tmp_path: Path, decorrelate: bool
+) -> None:
+    contract = Contract(sigma="plane")
+    grey = _layer(64, 64)
+    grey[..., :3] = grey[..., :1]
+    model = _model(tmp_path, contract, "denoise", RULES["free"])
+    [spec] = model.card.inputs
+    card = replace(model.card, inputs=(replace(spec, decorrelate=decorrelate),))
+    result = _run(denoise, grey, replace(model, card=card), strength=25, detail=50)
+    expected = np.clip(_expected(contract, grey[..., :3] / TOP, 25.0), 0, 1) * TOP
+    difference = np.abs(result[..., :3] - expected).max()
+    # The stranger gives each channel another tint; the mean of them is grey again.
+    if decorrelate:
+        assert (result[..., :3] == result[..., :1]).all() and difference > TOP / 100
+    else:
+        assert difference <= 1
+
+
 @pytest.mark.parametrize("scale", [2, 3, 4, 8])
 @pytest.mark.parametrize("name", ["0..1", "0..255", "-1..1", "BGR", "NHWC", "bytes", "fixed"])
 def test_an_enlarging_model_of_any_factor(tmp_path: Path, scale: int, name: str) -> None:
