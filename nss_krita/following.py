@@ -1,37 +1,34 @@
-"""A window that is not modal and shows, for as long as it is seen, how things stand elsewhere."""
+"""Widgets that show, for as long as they are seen, how things stand elsewhere."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from .qt import QtCore, QtWidgets
 
 _POLL_MS = 150
+_Widget: Any = QtWidgets.QWidget if TYPE_CHECKING else object
 
 
-class FollowingWindow(QtWidgets.QDialog):
-    """Whoever draws it fills in ``_poll``."""
+class Following(_Widget):
+    """Mixed into a widget's class, before the one of Qt; ``_follow`` in its initialiser."""
 
-    def __init__(self, parent: Any) -> None:
-        super().__init__(parent)
+    def _follow(self, poll: Callable[[], None]) -> None:
+        """Have ``poll`` draw what has changed, when it is shown and often from then on."""
+        self._draw = poll
         self._timer = QtCore.QTimer(self)
         self._timer.setInterval(_POLL_MS)
-        self._timer.timeout.connect(self._poll)
-
-    def come_up(self) -> None:
-        """Show it, in front; without taking Krita's input."""
-        self.show()
-        self.raise_()
-        self.activateWindow()
+        self._timer.timeout.connect(poll)
 
     def showEvent(self, event: Any) -> None:
         """Follow from now on."""
         super().showEvent(event)
         self._timer.start()
-        self._poll()
+        self._draw()
 
     def hideEvent(self, event: Any) -> None:
-        """Nobody looks."""
+        """Nobody looks; what goes on elsewhere goes on."""
         super().hideEvent(event)
         self._timer.stop()
 
@@ -39,6 +36,12 @@ class FollowingWindow(QtWidgets.QDialog):
         """Follow nothing any more; before Krita quits."""
         self._timer.stop()
 
-    def _poll(self) -> None:
-        """Draw what has changed."""
-        raise NotImplementedError
+
+class FollowingWindow(Following, QtWidgets.QDialog):
+    """A window that is not modal."""
+
+    def come_up(self) -> None:
+        """Show it, in front; without taking Krita's input."""
+        self.show()
+        self.raise_()
+        self.activateWindow()

@@ -44,6 +44,7 @@ class ModelsWindow(FollowingWindow):
         self._view: views.View | None = None
         self._chosen = ""
         self._build()
+        self._follow(self._poll)
         self.setMinimumWidth(_LEAST_WIDTH)
         self.resize(_WIDTH, _HEIGHT)
 

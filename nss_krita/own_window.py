@@ -39,6 +39,7 @@ class OwnWindow(FollowingWindow):
         self._fields: dict[str, Any] = {}
         self._file = ""
         self._build()
+        self._follow(self._poll)
         self.resize(_WIDTH, _HEIGHT)
 
     def hideEvent(self, event: Any) -> None:

@@ -6,12 +6,13 @@ It shows what the bridge's guide says; one guide serves the panels of all window
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from . import vendored
+from .following import Following
 from .log import guarded
 from .parts import wrapped
-from .qt import QtCore, QtWidgets, Signal
+from .qt import QtWidgets, Signal
 from .vendored import _
 
 if TYPE_CHECKING:
@@ -19,12 +20,11 @@ if TYPE_CHECKING:
 else:
     guide = vendored.guide()
 
-_POLL_MS = 150
 _STEPS = 1000
 _LOG_HEIGHT = 110
 
 
-class SetupBox(QtWidgets.QGroupBox):
+class SetupBox(Following, QtWidgets.QGroupBox):
     """Made when the worker is not usable, or when the user asks for it."""
 
     # The worker has become usable, or is no more; with what there is to say of it.
@@ -60,29 +60,12 @@ class SetupBox(QtWidgets.QGroupBox):
         column.addLayout(self._buttons)
         for widget in (self._text, self._show_log, self._log):
             column.addWidget(widget)
-        self._timer = QtCore.QTimer(self)
-        self._timer.setInterval(_POLL_MS)
-        self._timer.timeout.connect(self._poll)
-
-    def showEvent(self, event: Any) -> None:
-        """Follow the guide for as long as it is seen."""
-        super().showEvent(event)
-        self._timer.start()
-        self._poll()
-
-    def hideEvent(self, event: Any) -> None:
-        """Nobody looks; a set-up goes on."""
-        super().hideEvent(event)
-        self._timer.stop()
+        self._follow(self._poll)
 
     def tell(self, sentence: str) -> None:
         """Where a failed slot's sentence goes."""
         self._said.setText(sentence)
         self._said.setVisible(True)
-
-    def stop(self) -> None:
-        """Follow nothing any more; before Krita quits."""
-        self._timer.stop()
 
     @guarded
     def _poll(self, *ignored: object) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,8 +16,8 @@ _POLL_MS = 150
 SPACING = 6
 
 
-class Page:
-    """Whoever draws it fills in ``_poll``; ``widget`` goes into a window."""
+class Page(ABC):
+    """``widget`` goes into a window."""
 
     def __init__(self) -> None:
         self._timer = 0
@@ -42,6 +43,6 @@ class Page:
             part.set_no_show_all(True)
             part.hide()
 
+    @abstractmethod
     def _poll(self) -> bool:
         """Draw what has changed; true, so that GLib comes again."""
-        raise NotImplementedError
