@@ -161,11 +161,12 @@ def _try(candidate: Candidate, facts: Facts, preference: Preference) -> Plan | _
         return _Refusal(candidate.trouble)
     if not candidate.present:
         size = megabytes(candidate.download_bytes)
-        missing = _("{model} is not downloaded, {size}", model=candidate.title, size=size)
-        excess = _lightest(candidate, facts, preference)[1]
+        named = _("{model} (not downloaded, {size})", model=candidate.title, size=size)
+        excess = _lightest(replace(candidate, title=named), facts, preference)[1]
         if excess is None or preference.path == REAL:
+            missing = _("{model} is not downloaded, {size}", model=candidate.title, size=size)
             return _Refusal(missing)
-        return _Refusal(joined("; ", [missing, excess.sentence]), _remedies(excess), over=True)
+        return _Refusal(excess.sentence, _remedies(excess), over=True)
     if preference.path == REAL:
         way, excess = _lightest(candidate, facts, preference)
         reason = joined("; ", [AS_CHOSEN, excess.sentence]) if excess else AS_CHOSEN

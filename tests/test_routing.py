@@ -99,7 +99,7 @@ AUTO_TABLE = [
         "missing and slow",
         plan(replace(MISSING, ways=SLOW.ways)),
         None,
-        "NAFNet is not downloaded, 92 MB; NAFNet would take about 3 min, the limit is 60 s",
+        "NAFNet (not downloaded, 92 MB) would take about 3 min, the limit is 60 s",
         "raise the time limit to 4 min",
         "",
         None,

@@ -95,7 +95,7 @@ def _check(repo: str, revision: str, files: Sequence[str]) -> None:
         if (fault := outlandish(name)) is not None:
             raise BadInput(
                 _(
-                    "{name} is no file of a repository: it is a name {fault}.",
+                    "Name a file of the repository, not {name}: {fault}.",
                     name=repr(name),
                     fault=fault,
                 )

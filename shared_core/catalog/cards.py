@@ -126,14 +126,11 @@ def places(folder: Path | None = None) -> dict[str, tuple[Path, Card]]:
     for path, card in found.values():
         for need in card.needs:
             if need not in found or found[need][1].needs:
-                what = _("needs others itself") if need in found else _("is no card's id")
+                named = {"path": path, "need": repr(need)}
                 raise CouldNotBeDone(
-                    _(
-                        "Model card {path}: field needs: {need} {what}. Correct it.",
-                        path=path,
-                        need=repr(need),
-                        what=what,
-                    )
+                    _("Model card {path}: field needs: {need} needs others itself.", **named)
+                    if need in found
+                    else _("Model card {path}: field needs: {need} is no card's id.", **named)
                 )
     return found
 

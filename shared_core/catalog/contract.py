@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from shared_core.bridge.language import _
+from shared_core.bridge.language import _, joined
 
 from ..algorithms import chroma
 from ..pixels import WrongOutput
@@ -56,15 +56,10 @@ class Shown:
     sigma: float = 0.0
 
 
-def wrong(what: str) -> WrongOutput:
-    """The error for ``what`` a model gave."""
-    return WrongOutput(
-        _(
-            "The model gave {what}, so its result is not used. Choose another model or the "
-            "classical path.",
-            what=what,
-        )
-    )
+def wrong(fault: str) -> WrongOutput:
+    """The error for a model that gave what cannot be used; ``fault`` is a sentence about that."""
+    advice = _("Its result is not used; choose another model or the classical path.")
+    return WrongOutput(joined(" ", [fault, advice]))
 
 
 # ---------------------------------------------------------------- to the model and back
@@ -249,14 +244,14 @@ def read(spec: TensorSpec, output: NDArray[Any], shown: Shown) -> Floats:
     if output.shape != wanted:
         raise wrong(
             _(
-                "values of the shape {shape} where {wanted} are due",
+                "The model gave values of the shape {shape} where {wanted} are due.",
                 shape=list(output.shape),
                 wanted=list(wanted),
             )
         )
     values = planes(output, spec.layout)
     if not np.isfinite(values).all():
-        raise wrong(_("values that are not numbers"))
+        raise wrong(_("The model gave values that are not numbers."))
     values = undone(spec, values)
     low, high = spec.range or (0.0, 1.0)
     if spec.then == RESIDUAL:

@@ -16,9 +16,9 @@ from ..bridge.wire import duration, megabytes
 from .card import HUB_DECLARED, Card, CardFile, TensorSpec
 from .store import ModelState
 
-UNKNOWN = "unknown"
+UNKNOWN = _("unknown")
 _WIDTH = 22
-_COMMERCIAL = {"yes": "allowed", "no": _("not allowed"), "unclear": _("in doubt")}
+_COMMERCIAL = {"yes": _("allowed"), "no": _("not allowed"), "unclear": _("in doubt")}
 
 
 def data(card: Card, state: ModelState, recorded: Mapping[str, str]) -> dict[str, Any]:
@@ -156,8 +156,7 @@ def _hash(file: CardFile, recorded: Mapping[str, str]) -> str:
     if found:
         return _("{found} ({hub_declared} at the download)", found=found, hub_declared=HUB_DECLARED)
     return _(
-        "{unknown} ({hub_declared}: the hub's own is recorded at the download)",
-        unknown=UNKNOWN,
+        "unknown ({hub_declared}: the hub's own is recorded at the download)",
         hub_declared=HUB_DECLARED,
     )
 
@@ -199,18 +198,16 @@ def _way(card: Card) -> str:
     rule = card.tile
     if rule:
         width, height = rule.sides
-        kind = _("of exactly") if rule.fixed else _("of about")
-        larger = _(", {scale} times as large after it", scale=rule.scale) if rule.scale > 1 else ""
-        return _(
-            "in tiles {kind} {width} × {height} pixels, multiples of {multiple}, {overlap} "
-            "shared with each neighbour{larger}",
-            kind=kind,
-            width=width,
-            height=height,
-            multiple=rule.multiple,
-            overlap=rule.overlap,
-            larger=larger,
-        )
+        parts = [
+            _("in tiles of exactly {width} × {height} pixels", width=width, height=height)
+            if rule.fixed
+            else _("in tiles of about {width} × {height} pixels", width=width, height=height),
+            _("multiples of {multiple}", multiple=rule.multiple),
+            _("{overlap} shared with each neighbour", overlap=rule.overlap),
+        ]
+        if rule.scale > 1:
+            parts.append(_("{scale} times as large after it", scale=rule.scale))
+        return ", ".join(parts)
     size = card.run_size or card.fixed_size
     return (
         _("as one of {size} × {height} pixels", size=size[1], height=size[0])
@@ -221,29 +218,30 @@ def _way(card: Card) -> str:
 
 def _costs(card: Card) -> Iterator[tuple[str, object]]:
     """Name and value; of those for a megapixel and for a run only what fits the model."""
-    per = _("megapixel") if card.tile else _("run")
-    gflop = card.gflop_per_megapixel if card.tile else card.gflop_per_run
-    seconds = card.cpu_seconds_per_megapixel if card.tile else card.cpu_seconds_per_run
-    yield (
-        _("operations"),
-        _("{gflop:,.0f} GFLOP a {per}", gflop=gflop, per=per) if gflop else UNKNOWN,
-    )
+    operations = reported = peak = ""
+    if card.tile:
+        if card.gflop_per_megapixel:
+            operations = _("{gflop:,.0f} GFLOP a megapixel", gflop=card.gflop_per_megapixel)
+        if card.cpu_seconds_per_megapixel:
+            time = duration(card.cpu_seconds_per_megapixel)
+            reported = _("{time} a megapixel on a processor", time=time)
+        if card.peak_bytes_per_pixel:
+            peak = _("{peak:,} bytes for a tile's pixel", peak=card.peak_bytes_per_pixel)
+    else:
+        if card.gflop_per_run:
+            operations = _("{gflop:,.0f} GFLOP a run", gflop=card.gflop_per_run)
+        if card.cpu_seconds_per_run:
+            time = duration(card.cpu_seconds_per_run)
+            reported = _("{time} a run on a processor", time=time)
+        if card.peak_bytes:
+            peak = megabytes(card.peak_bytes)
     mix = (
         card.mix
         if isinstance(card.mix, str)
         else ", ".join(f"{k} {v:g}" for k, v in card.mix.items())
     )
+    yield _("operations"), operations or UNKNOWN
     yield _("made of"), mix or UNKNOWN
-    yield (
-        _("others report"),
-        _("{time} a {per} on a processor", time=duration(seconds), per=per) if seconds else UNKNOWN,
-    )
+    yield _("others report"), reported or UNKNOWN
     yield _("memory when loaded"), megabytes(card.session_bytes) if card.session_bytes else UNKNOWN
-    if card.tile:
-        peak = card.peak_bytes_per_pixel
-        yield (
-            _("memory in a run"),
-            _("{peak:,} bytes for a tile's pixel", peak=peak) if peak else UNKNOWN,
-        )
-    else:
-        yield _("memory in a run"), megabytes(card.peak_bytes) if card.peak_bytes else UNKNOWN
+    yield _("memory in a run"), peak or UNKNOWN

@@ -48,12 +48,10 @@ def classical(work: Work) -> Made:
         return Made(tiles, _("classical {steps}", steps=steps), _shares(work))
     name = work.choice("palette")
     tiles = _paint(work, _toned(work, name))
-    missing = _(", no stroke was found on the layer above") if wanted else ""
-    return Made(
-        tiles,
-        _("classical toning ({name}){missing}", name=name, missing=missing),
-        {"palette": name} | _shares(work),
-    )
+    made = _("classical toning ({name})", name=name)
+    if wanted:
+        made = _("classical toning ({name}), no stroke was found on the layer above", name=name)
+    return Made(tiles, made, {"palette": name} | _shares(work))
 
 
 def real(work: Work, model: Model) -> Made:
@@ -105,10 +103,13 @@ def _checked(colours: Pixels) -> Pixels:
     size = np.abs(colours)
     if size.max() > _MOST_CHROMA or size.mean() > _MOST_MEAN_CHROMA:
         raise contract.wrong(
-            _("colours of up to {size:.0f} where about 100 is the most there is", size=size.max())
+            _(
+                "The model gave colours of up to {size:.0f} where about 100 is the most there is.",
+                size=size.max(),
+            )
         )
     if size.max() < _LEAST_CHROMA:
-        raise contract.wrong(_("no colours"))
+        raise contract.wrong(_("The model gave no colours."))
     return colours
 
 

@@ -140,7 +140,11 @@ def _matte(work: Work, model: Model, rgb: Pixels) -> Pixels:
     low, high = float(matte.min()), float(matte.max())
     if low < -_TOLERANCE or high > 1 + _TOLERANCE:
         raise contract.wrong(
-            _("values from {low:.3g} to {high:.3g} where 0 to 1 is due", low=low, high=high)
+            _(
+                "The model gave values from {low:.3g} to {high:.3g} where 0 to 1 is due.",
+                low=low,
+                high=high,
+            )
         )
     if high == low >= _LEAST_COVER:
         raise Implausible(

@@ -180,4 +180,4 @@ def _check_likeness(shown: Pixels, filled: Pixels, known: Bools) -> None:
     share = cv2.resize(known.astype(np.float32), cells, interpolation=cv2.INTER_AREA)
     drift = float(np.sqrt((sums**2).sum() / 3 / max(float((share**2).sum()), 1e-6)))
     if drift > _MOST_DRIFT:
-        raise contract.wrong(_("a picture that is changed around the hole"))
+        raise contract.wrong(_("The model gave a picture that is changed around the hole."))

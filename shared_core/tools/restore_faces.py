@@ -318,15 +318,17 @@ def _check_likeness(before: Pixels, after: Pixels) -> None:
     unlike = _difference(old, new)
     # As if the output had been 0..1 where -1..1 is due, or 0..255, or blue first.
     others = {
-        _("in another range"): min(_difference(old, 2 * new - 1), _difference(old, new * 2 / 255)),
-        _("with red and blue exchanged"): _difference(old, new[..., ::-1]),
+        _("The model gave a face in another range."): min(
+            _difference(old, 2 * new - 1), _difference(old, new * 2 / 255)
+        ),
+        _("The model gave a face with red and blue exchanged."): _difference(old, new[..., ::-1]),
     }
-    for what, other in others.items():
+    for fault, other in others.items():
         if unlike > _UNLIKE and other < unlike / 2:
-            raise wrong(_("a face {what}", what=what))
+            raise wrong(fault)
     flat = (new.std(axis=(0, 1)) < _LEAST_SPREAD * old.std(axis=(0, 1))).all()
     if unlike > _MOST_UNLIKE or flat:
-        raise wrong(_("something that does not resemble the face"))
+        raise wrong(_("The model gave something that does not resemble the face."))
 
 
 def _difference(one: Pixels, other: Pixels) -> float:

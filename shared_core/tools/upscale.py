@@ -89,7 +89,7 @@ def _check_likeness(source: Pixels, enlarged: Pixels) -> None:
     blocks = [cv2.resize(p, size, interpolation=cv2.INTER_AREA) for p in (source, enlarged)]
     drift = float(np.sqrt(np.mean((blocks[0] - blocks[1]) ** 2)))
     if drift > _MOST_DRIFT:
-        raise wrong(_("a picture that does not look like the source"))
+        raise wrong(_("The model gave a picture that does not look like the source."))
 
 
 def _alpha(picture: Picture, factor: int) -> Callable[[Box], Pixels | None]:

@@ -215,18 +215,19 @@ class Runner:
         off = canary.deviation(canary.answered(card, role, session), trial.answers.get(role, ()))
         if off > MOST_DEVIATION:
             self._forget_sessions()
-            much = (
-                _("is off by {off:.0%}", off=off)
-                if math.isfinite(off)
-                else _("is no numbers at all")
-            )
+            named = {"model": card.title, "provider": wire.provider_title(provider)}
             raise CouldNotBeDone(
                 _(
                     "{model} computes wrongly on {provider}: held against the processor's, its "
-                    "answer to known values {much}",
-                    model=card.title,
-                    provider=wire.provider_title(provider),
-                    much=much,
+                    "answer to known values is off by {off:.0%}",
+                    off=off,
+                    **named,
+                )
+                if math.isfinite(off)
+                else _(
+                    "{model} computes wrongly on {provider}: its answer to known values is no "
+                    "numbers",
+                    **named,
                 )
             )
         self._store.note_agreement(card, where)

@@ -172,23 +172,37 @@ def ask_hub(about: str, ask: Callable[[Any], _T]) -> _T:
         with _sent_on(contacts.Errand(paths(), about)):
             return ask(hub)
     except OfflineModeIsEnabled as error:
-        why = _("HF_HUB_OFFLINE is set; unset it")
         raise CouldNotBeDone(
-            _("The hub cannot be asked about {about}: {why}.", about=about, why=why)
+            _(
+                "The hub cannot be asked about {about}, since HF_HUB_OFFLINE is set. Unset it.",
+                about=about,
+            )
         ) from error
     except HfHubHTTPError as error:
         status = error.response.status_code
-        why = (
-            _("status {status}; check the name and HF_TOKEN, and try again", status=status)
+        said = (
+            _(
+                "The hub cannot be asked about {about} (status {status}). Check the name and "
+                "HF_TOKEN, and try again.",
+                about=about,
+                status=status,
+            )
             if status in (401, 403)
-            else _("status {status}; check the name, and try again", status=status)
+            else _(
+                "The hub cannot be asked about {about} (status {status}). Check the name, and "
+                "try again.",
+                about=about,
+                status=status,
+            )
         )
     except (httpx2.HTTPError, httpx2.StreamError, httpx2.InvalidURL, ValueError) as error:
-        why = _(
-            "{error}; check the network and HF_ENDPOINT, and try again",
+        said = _(
+            "The hub cannot be asked about {about} ({error}). Check the network and "
+            "HF_ENDPOINT, and try again.",
+            about=about,
             error=_name(error),
         )
-    raise CouldNotBeDone(_("The hub cannot be asked about {about}: {why}.", about=about, why=why))
+    raise CouldNotBeDone(said)
 
 
 def endpoint() -> str:

@@ -82,13 +82,8 @@ def try_model(card: Card, folder: Path) -> Trial:
         except _Failures as error:
             reason = _("onnxruntime cannot run it ({reason})", reason=error.reason)
         if reason:
-            place = f" ({file.path})" if role else ""
-            reason = _(
-                "{model}{place} is not used: {reason}.",
-                model=card.title,
-                place=place,
-                reason=reason,
-            )
+            model = f"{card.title} ({file.path})" if role else card.title
+            reason = _("{model} is not used: {reason}.", model=model, reason=reason)
             break
     return Trial(
         ok=not reason,
@@ -154,10 +149,12 @@ def _try_session(card: Card, role: str, session: Session) -> tuple[str, float]:
     seconds = time.perf_counter() - start
     by_name = {tensor.name: values for tensor, values in zip(session.outputs, found, strict=True)}
     for spec, tensor in zip(outputs, matched(outputs, session.outputs), strict=True):
-        reason = _wrong_values(by_name[tensor.name], spec, size)
+        output = _("its output")
+        if len(outputs) > 1:
+            output = _("its output {name}", name=repr(tensor.name))
+        reason = _wrong_values(output, by_name[tensor.name], spec, size)
         if reason:
-            place = f" {tensor.name!r}" if len(outputs) > 1 else ""
-            return _("its output{place} {reason}", place=place, reason=reason), seconds
+            return reason, seconds
     return "", seconds
 
 
@@ -180,12 +177,12 @@ def _wrong_tensors(
             count=len(session.outputs),
             expected=len(outputs),
         )
-    for kind, tensors, specs in (
-        ("input", session.inputs, inputs),
-        ("output", session.outputs, outputs),
-    ):
+    for tensors, specs in ((session.inputs, inputs), (session.outputs, outputs)):
         for tensor, spec in zip(matched(specs, tensors), specs, strict=True):
-            place = _("its {kind} {name}", kind=kind, name=repr(tensor.name))
+            name = repr(tensor.name)
+            place = _("its input {name}", name=name)
+            if specs is outputs:
+                place = _("its output {name}", name=name)
             if spec.name is not None and tensor.name != spec.name:
                 return _("{place} should be called {name}", place=place, name=repr(spec.name))
             if tensor.type != _TYPES[spec.dtype]:
@@ -255,18 +252,19 @@ def _hole(height: int, width: int) -> NDArray[np.bool_]:
     return np.asarray(np.hypot((x + 0.5) / width - 0.5, (y + 0.5) / height - 0.5) < 0.2)
 
 
-def _wrong_values(values: NDArray[Any], spec: TensorSpec, size: Size) -> str:
-    """What is wrong with an output, as the end of a sentence, else ""."""
+def _wrong_values(place: str, values: NDArray[Any], spec: TensorSpec, size: Size) -> str:
+    """What is wrong with the output that ``place`` names, else ""."""
     wanted = spec.sized(*size)
     if values.shape != wanted:
         return _(
-            "has the shape {shape}, expected {wanted}",
+            "{place} has the shape {shape}, expected {wanted}",
+            place=place,
             shape=list(values.shape),
             wanted=list(wanted),
         )
     numbers = values.astype(np.float64)
     if not np.isfinite(numbers).all():
-        return _("holds values that are no numbers")
+        return _("{place} holds values that are no numbers", place=place)
     if spec.layout:
         numbers = undone(spec, planes(values, spec.layout)).astype(np.float64)
     lowest, highest = float(numbers.min()), float(numbers.max())
@@ -280,7 +278,9 @@ def _wrong_values(values: NDArray[Any], spec: TensorSpec, size: Size) -> str:
         flat = several and highest - lowest < _LEAST_SHARE * (high - low)
         if lowest < low - slack or highest > high + slack or (flat and highest > lowest):
             return _(
-                "runs from {lowest:.3g} to {highest:.3g}, expected about {low:g} to {high:g}",
+                "{place} runs from {lowest:.3g} to {highest:.3g}, expected about {low:g} to "
+                "{high:g}",
+                place=place,
                 lowest=lowest,
                 highest=highest,
                 low=low,
@@ -289,5 +289,5 @@ def _wrong_values(values: NDArray[Any], spec: TensorSpec, size: Size) -> str:
     # A matte or classes may well see no subject here, and then be the same everywhere.
     blind = spec.then == CLASSES or MATTE in spec.channels
     if numbers.size > 1 and highest == lowest and not blind:
-        return _("is the same everywhere")
+        return _("{place} is the same everywhere", place=place)
     return ""

@@ -76,7 +76,7 @@ class ExternalData:
         if (fault := outlandish(location)) is not None:
             raise Malformed(
                 _(
-                    "{what} has its data at {location}, {fault}",
+                    "{what} has its data at {location}: {fault}",
                     what=what,
                     location=repr(location[:100]),
                     fault=fault,
@@ -100,24 +100,27 @@ class ExternalData:
 
 
 def outlandish(location: str) -> str | None:
-    """Why a location cannot be a file below the model's folder on every system, else None."""
+    """Why a location cannot be a file below the model's folder on every system, else None.
+
+    It stands after the location and a colon.
+    """
     if not location or len(location) > MAX_LOCATION:
-        return _("which is no name")
+        return _("that is no name")
     if "\\" in location or ":" in location:
-        return _("which has a drive or a backslash in it")
+        return _("a drive or a backslash is in it")
     if not location.isprintable():
-        return _("which is no readable name")
+        return _("that is no readable name")
     if location.startswith("*/"):
         # onnxruntime's own word for an address in its memory begins so.
-        return _("which is no file")
+        return _("that is no file")
     path = PurePosixPath(location)
     if path.is_absolute() or ".." in path.parts:
-        return _("outside its folder")
+        return _("that is outside its folder")
     if not path.parts:
-        return _("which is no name")
+        return _("that is no name")
     for part in path.parts:
         if _DEVICES.fullmatch(part) or part.endswith((".", " ")):
-            return _("which not every system can have")
+            return _("not every system can have that")
     return None
 
 

@@ -44,7 +44,7 @@ _MAGIC = (
 def something_else(head: bytes) -> tuple[str, str] | None:
     """What the file with these first ``HEAD_BYTES`` is, and what to do; None if it may be ONNX."""
     if not head:
-        return "empty", _("download it again")
+        return _("empty"), _("download it again")
     if _WEB_PAGE.match(head):
         return _("a web page"), _("download the file itself, not the page about it")
     # PyTorch's newer files are zip archives whose entries lie in a folder beside data.pkl.

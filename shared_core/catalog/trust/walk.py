@@ -7,6 +7,7 @@ only.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from math import prod
 
@@ -223,15 +224,15 @@ class Walk:
             expect(part, BYTES)
             if number == 1:
                 for name in self._node(part, body, depth):
-                    _once(name, made, "value")
+                    _once(name, made, _two_values)
             elif number == 5:
                 tensor = self._tensor(part)
                 if not tensor.name:
                     raise Malformed(_("it has a stored tensor without a name"))
-                _once(tensor.name, stored, _("stored tensor"))
+                _once(tensor.name, stored, _two_tensors)
             elif number == 15:
                 dense = self._sparse(part)
-                _once(dense.name, stored, _("stored tensor"))
+                _once(dense.name, stored, _two_tensors)
             elif number == 11:
                 inputs.append(self._value(part, MAX_VALUE_BYTES))
             elif number == 12:
@@ -247,12 +248,8 @@ class Walk:
         self.outputs = outputs
         if len(self.inputs) + len(outputs) > MAX_INPUTS_AND_OUTPUTS:
             raise Malformed(_TOO_MANY_VALUES)
-        for values, what in ((inputs, "input"), (outputs, "output")):
-            names: set[str] = set()
-            for value in values:
-                if not value.name:
-                    raise Malformed(_("it has an {what} without a name", what=what))
-                _once(value.name, names, what)
+        _all_named(inputs, _("it has an input without a name"), _two_inputs)
+        _all_named(outputs, _("it has an output without a name"), _two_outputs)
 
     def _node(self, whole: Field, body: _Body, depth: int) -> list[str]:
         """Walk one node; the names of its outputs."""
@@ -533,9 +530,31 @@ def _plain(domain: str) -> str:
     return STANDARD if domain == "ai.onnx" else domain
 
 
-def _once(name: str, names: set[str], what: str) -> None:
+def _all_named(values: list[Value], unnamed: str, twice: Callable[[str], str]) -> None:
+    names: set[str] = set()
+    for value in values:
+        if not value.name:
+            raise Malformed(unnamed)
+        _once(value.name, names, twice)
+
+
+def _once(name: str, names: set[str], twice: Callable[[str], str]) -> None:
     if name in names:
-        raise Malformed(
-            _("it has two {what}s of the name {name}", what=what, name=repr(name[:100]))
-        )
+        raise Malformed(twice(repr(name[:100])))
     names.add(name)
+
+
+def _two_values(name: str) -> str:
+    return _("it has two values of the name {name}", name=name)
+
+
+def _two_tensors(name: str) -> str:
+    return _("it has two stored tensors of the name {name}", name=name)
+
+
+def _two_inputs(name: str) -> str:
+    return _("it has two inputs of the name {name}", name=name)
+
+
+def _two_outputs(name: str) -> str:
+    return _("it has two outputs of the name {name}", name=name)

@@ -391,7 +391,7 @@ def test_data_outside_is_refused_wherever_it_is_named(
         ({"location": "w.bin", "offset": 10**30}, "no number"),
         ({"location": "w.bin", "length": 8}, "claims 16 bytes and takes 8"),
         ({"location": "w.bin", "prepacked": 8}, "what nobody knows ('prepacked')"),
-        ({"offset": 0}, "has its data at '', which is no name"),
+        ({"offset": 0}, "has its data at '': that is no name"),
     ],
 )
 def test_places_in_external_data_are_checked(
