@@ -14,7 +14,7 @@ from multiprocessing import AuthenticationError, connection
 from multiprocessing.connection import Connection
 from typing import Any, Protocol, TypeVar
 
-from . import __version__, launch, wire
+from . import __version__, codec, launch, wire
 from .errors import Cancelled, CouldNotBeDone, WorkerLost, from_code
 from .language import _
 from .locks import locked_now
@@ -235,8 +235,8 @@ class Client:
                     raise Cancelled(_("Cancelled."))
             connection.answer_challenge(found, key)
             connection.deliver_challenge(found, key)
-            found.send_bytes(wire.encode(self._hello))
-            welcome = wire.decode(found.recv_bytes(wire.MAX_MESSAGE))
+            found.send_bytes(codec.encode(self._hello))
+            welcome = codec.decode(found.recv_bytes(wire.MAX_MESSAGE))
         except Cancelled:
             if found is not None:
                 put_down(found)
@@ -331,12 +331,12 @@ class Client:
             self.close()
             raise Cancelled(_("Cancelled."))
         asked_to_stop: float | None = None
-        body = wire.encode(message)
+        body = codec.encode(message)
         try:
             line.send_bytes(body)
             while True:
                 if asked_to_stop is None and watcher.cancelled():
-                    line.send_bytes(wire.encode(wire.Cancel()))
+                    line.send_bytes(codec.encode(wire.Cancel()))
                     asked_to_stop = time.monotonic()
                 if asked_to_stop and time.monotonic() - asked_to_stop > CANCEL_SECONDS:
                     # The end of the connection cancels as well; nobody has to wait for it.
@@ -344,7 +344,7 @@ class Client:
                     raise Cancelled(_("Cancelled."))
                 if not line.poll(POLL_SECONDS):
                     continue
-                event = wire.decode(line.recv_bytes(wire.MAX_MESSAGE))
+                event = codec.decode(line.recv_bytes(wire.MAX_MESSAGE))
                 if isinstance(event, (wire.Progress, wire.Queued)):
                     watcher.progress(event)
                 elif isinstance(event, wire.Failed):

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from shared_core.bridge import arena, toolbox, wire
+from shared_core.bridge import arena, codec, toolbox, wire
 from shared_core.bridge.errors import BadInput, CouldNotBeDone, NssError
 from shared_core.bridge.language import _, joined
 from shared_core.bridge.paths import Paths
@@ -186,7 +186,7 @@ def _tile(told: Mapping[str, Any] | None) -> Floats | None:
     """The part of the user's picture, float32 (height, width, 3) in 0..1."""
     if told is None:
         return None
-    file = wire.build(wire.PixelFile, told["file"])
+    file = codec.build(wire.PixelFile, told["file"])
     if file.order == wire.MASK or max(file.width, file.height) > MOST_TILE:
         raise BadInput(
             _(

@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from shared_core.bridge import wire
+from shared_core.bridge import codec, wire
 from shared_core.bridge.language import _, ngettext, packed
 from shared_core.catalog.cards import Card
 
@@ -221,7 +221,7 @@ def _built(cls: type[T], items: object) -> list[T]:
     made: list[T] = []
     for item in items if isinstance(items, list) else ():
         with contextlib.suppress(wire.WireError):
-            made.append(wire.build(cls, item))
+            made.append(codec.build(cls, item))
     return made
 
 

@@ -11,7 +11,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from shared_core.bridge import launch, wire
+from shared_core.bridge import codec, launch, wire
 from shared_core.bridge.errors import BadInput, CouldNotBeDone, UsageError
 from shared_core.bridge.language import _, joined, packed
 from shared_core.bridge.paths import Paths
@@ -183,7 +183,7 @@ class OwnModels:
             self._trials.pop(next(iter(self._trials)))
         trial = self._trials[done["card"]] = Trial(**done["trial"])
         return wire.Examined(
-            findings=tuple(wire.build(wire.Finding, finding) for finding in done["findings"]),
+            findings=tuple(codec.build(wire.Finding, finding) for finding in done["findings"]),
             doubts=tuple(done["doubts"]),
             summary=done["summary"],
             title=title,

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shared_core.bridge import arena, wire
+from shared_core.bridge import arena, codec, wire
 from shared_core.bridge.errors import BadInput
 from shared_core.bridge.language import _
 from shared_core.bridge.paths import Paths
@@ -133,7 +133,7 @@ def _check(file: wire.PixelFile | None, size: tuple[int, int], needed: bool) -> 
 
 
 def _file(data: Any) -> wire.PixelFile | None:
-    return wire.build(wire.PixelFile, data) if data else None
+    return codec.build(wire.PixelFile, data) if data else None
 
 
 def _raster(file: wire.PixelFile, grey: bool) -> Raster:

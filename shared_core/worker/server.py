@@ -25,7 +25,7 @@ from multiprocessing.connection import (
 )
 from typing import Any
 
-from shared_core.bridge import __version__, arena, wire
+from shared_core.bridge import __version__, arena, codec, wire
 from shared_core.bridge.client import hang_up, key_of, put_down
 from shared_core.bridge.errors import (
     Cancelled,
@@ -70,10 +70,10 @@ class Peer:
     def send(self, message: Any) -> None:
         """Queue a message; an editor that does not read any more is dropped."""
         try:
-            body = wire.encode(message)
+            body = codec.encode(message)
         except wire.WireError as error:
             # Whoever waits for this message must not wait for ever.
-            body = wire.encode(wire.Failed(error.code, str(error)))
+            body = codec.encode(wire.Failed(error.code, str(error)))
         with self._guard:
             self._unsent += len(body)
             deaf = self._unsent > OUTBOX_BYTES
@@ -205,7 +205,7 @@ class Server:
         try:
             deliver_challenge(connection, key)
             answer_challenge(connection, key)
-            hello = wire.decode(connection.recv_bytes(wire.MAX_MESSAGE))
+            hello = codec.decode(connection.recv_bytes(wire.MAX_MESSAGE))
             deadline.cancel()
             if not isinstance(hello, wire.Hello) or hello.protocol != wire.PROTOCOL:
                 return
@@ -249,7 +249,7 @@ class Server:
 
     def _take(self, peer: Peer, body: bytes) -> None:
         try:
-            message = wire.decode(body)
+            message = codec.decode(body)
         except wire.WireError as error:
             peer.send(wire.Failed(error.code, str(error)))
             return

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared_core.bridge import language, receipt, wire
+from shared_core.bridge import codec, language, receipt, wire
 from shared_core.bridge.errors import BadInput, from_code
 from shared_core.bridge.language import Message, _, joined, ngettext
 
@@ -62,11 +62,11 @@ def test_plurals(german):
 
 
 def test_the_worker_s_sentences_are_read_in_the_editor_s_language(german):
-    body = wire.encode(wire.PlanReply(plan()))
-    english = wire.decode(body).plan
+    body = codec.encode(wire.PlanReply(plan()))
+    english = codec.decode(body).plan
     assert english == plan()
     german()
-    read = wire.decode(body).plan
+    read = codec.decode(body).plan
     assert read.reason == "NAFNet bräuchte etwa 3 min, die Grenze ist 9,5 s"
     assert read.sentence() == (
         "Soft · etwa 1,5 s, 1,3 GB Speicher · NAFNet bräuchte etwa 3 min, die Grenze ist 9,5 s"
@@ -76,10 +76,10 @@ def test_the_worker_s_sentences_are_read_in_the_editor_s_language(german):
 
 def test_an_error_keeps_its_message_on_its_way(german):
     error = BadInput(_("{file} is damaged. Delete it and try again.", file=Path("a/b")))
-    failed = wire.decode(wire.encode(wire.Failed(error.code, str(error))))
+    failed = codec.decode(codec.encode(wire.Failed(error.code, str(error))))
     assert str(from_code(failed.code, failed.message)) == str(error)
     german()
-    failed = wire.decode(wire.encode(wire.Failed(error.code, str(error))))
+    failed = codec.decode(codec.encode(wire.Failed(error.code, str(error))))
     assert failed.message.startswith("a/b ist beschädigt.")
 
 
@@ -156,7 +156,7 @@ def test_any_message_crosses(text, values):
 def test_what_is_no_message_stays_what_it_is(data):
     assert language.message_of(data) is None
     with pytest.raises(wire.WireError):
-        wire.decode(json.dumps({"type": "Done", "text": data}).encode())
+        codec.decode(json.dumps({"type": "Done", "text": data}).encode())
 
 
 def test_a_stranger_s_text_reaches_nothing_and_stays_small():
@@ -235,5 +235,5 @@ def test_the_command_line_speaks_the_environment_s_language_and_the_worker_engli
 def test_a_plan_that_fits_is_known_in_every_language(german):
     german()
     fits = replace(plan(), reason=Message("the model is here and fits the limits"))
-    there = wire.decode(wire.encode(wire.PlanReply(fits))).plan
+    there = codec.decode(codec.encode(wire.PlanReply(fits))).plan
     assert there.reason == Message("the model is here and fits the limits")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from shared_core.bridge import __version__, client, wire
+from shared_core.bridge import __version__, client, codec, wire
 from shared_core.bridge.paths import Paths, paths, private_folder, socket_address
 from shared_core.bridge.setup import environment
 
@@ -31,19 +31,19 @@ class OldWorker:
         with self._listener.accept() as line:
             deliver_challenge(line, self._key)
             answer_challenge(line, self._key)
-            assert isinstance(wire.decode(line.recv_bytes()), wire.Hello)
-            line.send_bytes(wire.encode(wire.Welcome(wire.PROTOCOL, self._version, 1)))
+            assert isinstance(codec.decode(line.recv_bytes()), wire.Hello)
+            line.send_bytes(codec.encode(wire.Welcome(wire.PROTOCOL, self._version, 1)))
             while True:
                 try:
-                    asked = wire.decode(line.recv_bytes())
+                    asked = codec.decode(line.recv_bytes())
                 except EOFError:
                     return
                 if isinstance(asked, wire.Stop):
                     self.stopped.set()
                     self._listener.close()
-                    line.send_bytes(wire.encode(wire.Done()))
+                    line.send_bytes(codec.encode(wire.Done()))
                     return
-                line.send_bytes(wire.encode(self._reply))
+                line.send_bytes(codec.encode(self._reply))
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from shared_core.bridge import wire
+from shared_core.bridge import codec, wire
 
 # Each kind of body, and how often it is made.
 _WEIGHTS = {"changed": 60, "damaged": 14, "noise": 6, "odd": 16, "bomb": 0.4, "good": 3}
@@ -58,7 +58,7 @@ class Forge:
         body = {"type": type(message).__name__, **asdict(message)}
         self._bend(body)
         try:
-            return wire.decode(_dump(body))
+            return codec.decode(_dump(body))
         except wire.WireError:
             return message
 

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from shared_core.bridge import wire
+from shared_core.bridge import codec, wire
 
 from .forge import Forge
 
@@ -66,8 +66,8 @@ def _good() -> list[Any]:
 def look(body: bytes) -> None:
     """Raises whatever is wrong with how ``body`` is taken."""
     with contextlib.suppress(wire.WireError):
-        message = wire.decode(body)
-        again = wire.decode(wire.encode(message))
+        message = codec.decode(body)
+        again = codec.decode(codec.encode(message))
         # As texts, since a table of parameters may hold what equals nothing.
         if repr(again) != repr(message):
             raise AssertionError(f"{message!r} reads back as {again!r}")
@@ -76,12 +76,12 @@ def look(body: bytes) -> None:
 def _fuzz(count: int, seed: int, starts: Path) -> None:
     import atheris  # noqa: PLC0415
 
-    for function in (wire.decode, wire.build, wire._value, wire._whole, wire._finite):
-        setattr(wire, function.__name__, atheris.instrument_func(function))
+    for function in (codec.decode, codec.build, codec._value, codec._whole, codec._finite):
+        setattr(codec, function.__name__, atheris.instrument_func(function))
     options = [f"-runs={count}", f"-seed={seed}", f"-max_len={MOST_BYTES}"]
     options += [f"-rss_limit_mb={MEMORY_MB}", f"-timeout={ONE_SECONDS}"]
     words = starts.parent / "words.txt"
-    words.write_text("".join(f"{json.dumps(word)}\n" for word in sorted(wire._TYPES)), "utf-8")
+    words.write_text("".join(f"{json.dumps(word)}\n" for word in sorted(codec._TYPES)), "utf-8")
     options += [f"-dict={words}", f"-artifact_prefix={starts.parent}/"]
     atheris.Setup([sys.argv[0], *options, str(starts)], look)
     atheris.Fuzz()

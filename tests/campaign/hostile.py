@@ -15,7 +15,7 @@ from typing import Any
 
 import psutil
 
-from shared_core.bridge import __version__, receipt, wire
+from shared_core.bridge import __version__, codec, receipt, wire
 from shared_core.bridge import client as client_module
 from shared_core.bridge.arena import Arena
 from shared_core.bridge.client import Client, key_of
@@ -76,7 +76,7 @@ class Hostile:
         self._chance, self._tally = chance, tally
         self._patience = patience
         self._forge = Forge(chance, REPLIES)
-        self._events = [wire.encode(one) for one in REPLIES[:3]]
+        self._events = [codec.encode(one) for one in REPLIES[:3]]
         self._listener = connection.Listener(self._address, "AF_UNIX", backlog=16)
         self.ended = threading.Event()
         # Connections are served one after the other, so that their order is that of the seed.
@@ -111,7 +111,7 @@ class Hostile:
         if chance.random() < 0.05:
             self._send(line, self._forge.body()[1])
             return
-        line.send_bytes(wire.encode(wire.Welcome(wire.PROTOCOL, __version__, 7)))
+        line.send_bytes(codec.encode(wire.Welcome(wire.PROTOCOL, __version__, 7)))
         while True:
             line.recv_bytes()
             if chance.random() < 0.02:
@@ -122,12 +122,12 @@ class Hostile:
     def _burst(self, line: connection.Connection) -> None:
         """Progress with odd values, and at last something that ends the wait, well or badly."""
         for _ in range(self._chance.randrange(BURST)):
-            self._send(line, wire.encode(self._forge.odd_fields(self._chance.choice(REPLIES[:3]))))
+            self._send(line, codec.encode(self._forge.odd_fields(self._chance.choice(REPLIES[:3]))))
         for _ in range(50):
             body = self._forge.body()[1]
             self._send(line, body)
             with contextlib.suppress(wire.WireError):
-                if isinstance(wire.decode(body), (wire.Progress, wire.Queued)):
+                if isinstance(codec.decode(body), (wire.Progress, wire.Queued)):
                     continue
             return
         self._send(line, b"")

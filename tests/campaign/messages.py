@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 
 import psutil
 
-from shared_core.bridge import wire
+from shared_core.bridge import codec, wire
 from shared_core.bridge.arena import Arena
 from shared_core.bridge.client import key_of
 from shared_core.bridge.paths import Paths, paths, private_folder, socket_address
@@ -179,7 +179,7 @@ class Line:
         self.socket.settimeout(ANSWER_SECONDS)
         self._read = bytearray()
         try:
-            self.send([wire.encode(wire.Hello(wire.PROTOCOL, "messages", "0"))])
+            self.send([codec.encode(wire.Hello(wire.PROTOCOL, "messages", "0"))])
             assert isinstance(self.next(), wire.Welcome)
         except BaseException:
             self.close()
@@ -202,7 +202,7 @@ class Line:
     def next(self) -> Any:
         """The next message; ``TimeoutError`` where none comes."""
         length = struct.unpack("!i", self._take(4))[0]
-        return wire.decode(self._take(length))
+        return codec.decode(self._take(length))
 
     def final(self) -> Any:
         """The next answer; progress on the way is passed over."""
@@ -215,7 +215,7 @@ class Line:
 
     def ask(self, message: Any) -> Any:
         """The answer to a good message."""
-        self.send([wire.encode(message)])
+        self.send([codec.encode(message)])
         return self.final()
 
     def _take(self, count: int) -> bytes:
@@ -348,7 +348,7 @@ def _made(chance: random.Random, forge: Forge, tally: Tally) -> Sent:
 def _ask(line: Line, sent: Sequence[Sent], tally: Tally, cancel: bool = False) -> None:
     """Send all at once; each but ``Cancel`` has to be answered."""
     begun = time.monotonic()
-    line.send([one.body for one in sent] + [wire.encode(wire.Cancel())] * cancel)
+    line.send([one.body for one in sent] + [codec.encode(wire.Cancel())] * cancel)
     tally.to_worker += len(sent) + cancel
     for one in sent:
         if isinstance(one.message, wire.Cancel):
@@ -367,7 +367,7 @@ def _ask(line: Line, sent: Sequence[Sent], tally: Tally, cancel: bool = False) -
 
 def _decoded(body: bytes) -> Any:
     with contextlib.suppress(wire.WireError):
-        return wire.decode(body)
+        return codec.decode(body)
     return None
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from shared_core.bridge import client as client_module
-from shared_core.bridge import wire
+from shared_core.bridge import codec, wire
 from shared_core.bridge.client import Client, key_of
 from shared_core.bridge.errors import CouldNotBeDone, WorkerLost
 from shared_core.bridge.paths import paths, private_folder, socket_address
@@ -51,8 +51,8 @@ def test_a_share_of_the_bodies_found_by_coverage(tmp_path: Path) -> None:
 
 def test_a_message_that_does_not_read_back_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     guided.look(b'{"type": "no such message"}')
-    guided.look(wire.encode(wire.Queued(1)))
-    monkeypatch.setattr(wire, "encode", lambda message: b'{"type": "Queued", "place": 2}')
+    guided.look(codec.encode(wire.Queued(1)))
+    monkeypatch.setattr(codec, "encode", lambda message: b'{"type": "Queued", "place": 2}')
     with pytest.raises(AssertionError, match="reads back"):
         guided.look(b'{"type": "Queued", "place": 1}')
 
@@ -93,7 +93,7 @@ def test_the_witnesses_see_who_looks_outside(tmp_path: Path) -> None:
 def test_numbers_that_no_sentence_can_show_are_no_message(number: str, place: str) -> None:
     text = '{"type":"Progress","stage":"s","total":1,"unit":"bytes",' + place.format(number) + "}"
     with pytest.raises(wire.WireError, match=r"out of range|no number"):
-        wire.decode(text.encode())
+        codec.decode(text.encode())
 
 
 @pytest.fixture
@@ -131,7 +131,7 @@ def test_a_worker_that_stops_in_the_middle_of_a_message_is_given_up(listener, mo
             connection.deliver_challenge(line, key_of(where))
             connection.answer_challenge(line, key_of(where))
             line.recv_bytes()
-            line.send_bytes(wire.encode(wire.Welcome(wire.PROTOCOL, "9", 7)))
+            line.send_bytes(codec.encode(wire.Welcome(wire.PROTOCOL, "9", 7)))
             line.recv_bytes()
             os.write(line.fileno(), struct.pack("!i", 100) + b"{")
             given_up.wait(240)
@@ -169,7 +169,7 @@ def test_a_connection_is_closed_when_nobody_sends_on_it_any_more(tmp_path: Path)
     with connection.Connection(editor_end.detach()) as line:
         connection.answer_challenge(line, key_of(where))
         connection.deliver_challenge(line, key_of(where))
-        line.send_bytes(wire.encode(wire.Hello(wire.PROTOCOL, "x", "0")))
+        line.send_bytes(codec.encode(wire.Hello(wire.PROTOCOL, "x", "0")))
         line.recv_bytes()
         for _ in range(8):
             line.send_bytes(b"no message")

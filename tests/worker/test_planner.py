@@ -20,7 +20,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared_core.bridge import toolbox, wire
+from shared_core.bridge import codec, toolbox, wire
 from shared_core.bridge.errors import NssError, UsageError
 from shared_core.bridge.paths import paths
 from shared_core.bridge.settings import Amount, Limits
@@ -320,7 +320,7 @@ def test_every_possible_question_has_a_sound_plan(
     assert plan.path in (("classical", "real") if path != "real" else (None, "real"))
     assert plan.reason and plan.sentence()
     assert plan.path is None or (plan.seconds >= 0 and math.isfinite(plan.seconds))
-    assert wire.decode(wire.encode(wire.PlanReply(plan))) == wire.PlanReply(plan)
+    assert codec.decode(codec.encode(wire.PlanReply(plan))) == wire.PlanReply(plan)
     assert len(json.dumps(asdict(plan))) < 2000
 
 

@@ -25,7 +25,7 @@ from typing import Any
 import psutil
 import pytest
 
-from shared_core.bridge import wire
+from shared_core.bridge import codec, wire
 from shared_core.bridge.arena import Arena
 from shared_core.bridge.client import Client, key_of
 from shared_core.bridge.errors import CouldNotBeDone
@@ -58,11 +58,11 @@ class Wire:
         self.line.close()
 
     def send(self, message: Any) -> None:
-        self.line.send_bytes(message if isinstance(message, bytes) else wire.encode(message))
+        self.line.send_bytes(message if isinstance(message, bytes) else codec.encode(message))
 
     def next(self, seconds: float = 120) -> Any:
         assert self.line.poll(seconds), f"nothing came for {seconds} s"
-        return wire.decode(self.line.recv_bytes(wire.MAX_MESSAGE))
+        return codec.decode(self.line.recv_bytes(wire.MAX_MESSAGE))
 
     def until(self, *kinds: type, seconds: float = 120) -> Any:
         """The next message of one of ``kinds``; progress on the way is passed over."""
@@ -263,8 +263,8 @@ def test_noise_before_the_handshake(worker, noise):
 @pytest.mark.parametrize(
     "hello",
     [
-        wire.encode(wire.Hello(wire.PROTOCOL + 1, "future", "9")),
-        wire.encode(wire.AskStatus()),
+        codec.encode(wire.Hello(wire.PROTOCOL + 1, "future", "9")),
+        codec.encode(wire.AskStatus()),
         b"not json",
     ],
 )
@@ -597,7 +597,7 @@ def test_a_flood_of_nonsense(worker, arena):
         body = _mutated(rng, json.loads(json.dumps(rng.choice(bodies))))
         message: Any = None
         with contextlib.suppress(wire.WireError):
-            message = wire.decode(body)
+            message = codec.decode(body)
         if isinstance(message, wire.AskDoctor) and message.wait:
             continue
         line.send(body)

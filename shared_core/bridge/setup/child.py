@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .. import wire
+from .. import codec
 from ..errors import Cancelled, NssError
 from ..language import _, packed
 from ..paths import Paths
@@ -77,7 +77,7 @@ def outcome(request: Request, tell: flow.Tell, stopped: flow.Stopped) -> dict[st
 
 def main(text: str) -> None:
     """Carry out the request in ``text`` and tell of it on standard output."""
-    request = wire.build(Request, json.loads(text))
+    request = codec.build(Request, json.loads(text))
     wish = threading.Event()
 
     def listen() -> None:

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from enum import Enum
 from pathlib import Path
 
-from .. import __version__, wire
+from .. import __version__, codec, wire
 from ..files import replace_text
 from ..language import packed
 from ..paths import Paths, private_folder
@@ -112,7 +112,7 @@ def comparable(version: str) -> list[int]:
 def read_stamp(folder: Path) -> Stamp | None:
     """The stamp of a whole environment, or None."""
     with contextlib.suppress(OSError, ValueError, wire.WireError):
-        return wire.build(Stamp, json.loads((folder / STAMP).read_text("utf-8")))
+        return codec.build(Stamp, json.loads((folder / STAMP).read_text("utf-8")))
     return None
 
 
