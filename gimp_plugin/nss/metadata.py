@@ -14,7 +14,7 @@ gi.require_version("Gimp", "3.0")
 import parasites  # noqa: E402
 import receipts  # noqa: E402
 from gi.repository import Gimp  # noqa: E402
-from vendored import receipt  # noqa: E402
+from vendored import iptc, receipt  # noqa: E402
 
 _TYPE, _RECEIPT = "Xmp.iptcExt.DigitalSourceType", "Xmp.nss.receipt"
 _NAMESPACES = {
@@ -40,7 +40,8 @@ def update(image: Any, origin: Any = None) -> bool:
     if parasites.text_of(image, _BEFORE) is None:
         done = parasites.attach_text(image, _BEFORE, receipt.dump(said))
     found = receipts.visible(image)
-    chosen = receipt.strongest([said, *map(receipt.source_type, found)])
+    types = [iptc.source_type(receipt.to_dict(one)) for one in found]
+    chosen = iptc.strongest([said, *types])
     listed = receipts.listed(found)
     return _write(image, text, chosen, listed if found and len(listed) < _MOST else "") and done
 

@@ -1,17 +1,17 @@
-"""The receipt: what made these pixels, why, how long it took; and the words and labels from it."""
+"""The receipt: what made these pixels, why, how long it took; and the words for it."""
 
 from __future__ import annotations
 
 import json
 import math
 import types
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields, is_dataclass, replace
 from dataclasses import field as dataclass_field
 from datetime import datetime, timedelta
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from . import toolbox
+from . import iptc, toolbox
 from .errors import BadInput, UsageError
 from .language import Message, _, kept, message_of, packed
 from .wire import BYO, CLASSICAL, REAL, duration, provider_title
@@ -161,11 +161,11 @@ def as_source(receipt: Mapping[str, Any] | None) -> dict[str, Any] | None:
 
 def _strongest_step(oldest: object) -> dict[str, Any] | None:
     """The step from ``oldest`` on that determines the source type, by tool and path alone."""
-    wanted = source_type(oldest) if isinstance(oldest, Mapping) else None
+    wanted = iptc.source_type(oldest) if isinstance(oldest, Mapping) else None
     step = oldest
     while wanted is not None and isinstance(step, Mapping):
         own = {"tool": step.get("tool"), "path": step.get("path"), "source": None}
-        if source_type(own) == wanted:
+        if iptc.source_type(own) == wanted:
             return own
         step = step.get("source")
     return None
@@ -408,83 +408,3 @@ def layer_name(source_name: str, title: str, receipt: Receipt) -> str:
     ``title`` is the tool's title.
     """
     return " ".join(f"{source_name} · {title} · {_maker(receipt)}".split())
-
-
-_NEWSCODES = "http://cv.iptc.org/newscodes/digitalsourcetype/"
-ENHANCED = _NEWSCODES + "algorithmicallyEnhanced"
-PROCEDURAL = _NEWSCODES + "algorithmicMedia"
-COMPOSITE = _NEWSCODES + "compositeWithTrainedAlgorithmicMedia"
-GENERATED = _NEWSCODES + "trainedAlgorithmicMedia"
-
-# IPTC DigitalSourceType of each tool's result: by a model (the user's own counts as real), and by
-# a classical algorithm. None: the tool changes no pixels.
-_SOURCE_TYPES: dict[str, tuple[str | None, str | None]] = {
-    "remove-background": (ENHANCED, ENHANCED),
-    "colorize": (COMPOSITE, ENHANCED),
-    "restore-faces": (COMPOSITE, ENHANCED),
-    "deblur": (ENHANCED, ENHANCED),
-    "denoise": (ENHANCED, ENHANCED),
-    "upscale": (COMPOSITE, ENHANCED),
-    "remove-object": (COMPOSITE, ENHANCED),
-    "text-to-image": (GENERATED, PROCEDURAL),
-    "generate-background": (COMPOSITE, PROCEDURAL),
-    "tags": (None, None),
-}
-# A tool that this version does not know: the cautious label.
-_UNKNOWN_TOOL = (COMPOSITE, ENHANCED)
-
-# From weak to strong: how much of the picture a machine has made. Captures, prints, human work
-# and values that are not listed are weaker than all of these.
-_STRENGTH = (
-    "algorithmicallyEnhanced",
-    "dataDrivenMedia",
-    "algorithmicMedia",
-    "compositeSynthetic",
-    "compositeWithTrainedAlgorithmicMedia",
-    "trainedAlgorithmicMedia",
-)
-
-
-def strongest(source_types: Iterable[str | None]) -> str | None:
-    """The DigitalSourceType that says most about a machine's share; None when there is none.
-
-    The order, from weak to strong: anything else (captures, prints, human work, unknown values) <
-    algorithmicallyEnhanced < dataDrivenMedia < algorithmicMedia < compositeSynthetic <
-    compositeWithTrainedAlgorithmicMedia < trainedAlgorithmicMedia. Other spellings of a known
-    value (https, short code, a slash at the end) count and come back as the NewsCodes URI; of
-    equally strong ones the first stays.
-    """
-    best: str | None = None
-    best_rank = -2
-    for value in source_types:
-        if not value or not value.strip():
-            continue
-        rank, uri = _ranked(value.strip())
-        if rank > best_rank:
-            best, best_rank = uri, rank
-    return best
-
-
-def _ranked(value: str) -> tuple[int, str]:
-    code = value.rstrip("/").replace(":", "/").rsplit("/", 1)[-1]
-    for rank, known in enumerate(_STRENGTH):
-        if code.lower() == known.lower():
-            return rank, _NEWSCODES + known
-    return -1, value
-
-
-def source_type(receipt: Receipt | Mapping[str, Any]) -> str | None:
-    """The IPTC DigitalSourceType of a receipt's result, as the full NewsCodes URI.
-
-    The strongest of this step and all steps before it (``source``). None when none of them
-    changed pixels. JSON data is taken as it is: what is no receipt counts for nothing.
-    """
-    step: object = to_dict(receipt) if isinstance(receipt, Receipt) else receipt
-    found: list[str | None] = []
-    while isinstance(step, Mapping):
-        tool, path = step.get("tool"), step.get("path")
-        if isinstance(tool, str) and path in (REAL, BYO, CLASSICAL):
-            by_model, by_algorithm = _SOURCE_TYPES.get(tool, _UNKNOWN_TOOL)
-            found.append(by_algorithm if path == CLASSICAL else by_model)
-        step = step.get("source")
-    return strongest(found)

@@ -13,7 +13,7 @@ import tifffile
 from numpy.typing import NDArray
 
 from .. import curves
-from ..bridge import labels, receipt
+from ..bridge import iptc, labels
 from ..bridge.errors import CouldNotBeDone, NssError
 from ..bridge.labels import png
 from ..bridge.labels.files import replacing
@@ -43,7 +43,7 @@ def write(
                 (_write_png if kind == "png" else _write_tiff)(file, pixels, like)
             before = like.source_type if like else None
             try:
-                labels.embed(fresh, receipts, receipt.strongest([source_type, before]))
+                labels.embed(fresh, receipts, iptc.strongest([source_type, before]))
             except NssError as error:
                 raise type(error)(str(error).replace(str(fresh), str(path))) from error
     except MemoryError:

@@ -1,4 +1,4 @@
-"""The receipt: round trips, refusals, sentences, layer names, and the IPTC source types."""
+"""The receipt: round trips, refusals, sentences and layer names."""
 
 from __future__ import annotations
 
@@ -10,14 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from shared_core.bridge import iptc
 from shared_core.bridge import receipt as r
 from shared_core.bridge.errors import BadInput
-
-CODES = "http://cv.iptc.org/newscodes/digitalsourcetype/"
-ENHANCED = CODES + "algorithmicallyEnhanced"
-COMPOSITE = CODES + "compositeWithTrainedAlgorithmicMedia"
-GENERATED = CODES + "trainedAlgorithmicMedia"
-PROCEDURAL = CODES + "algorithmicMedia"
 
 NAFNET = r.Model(
     id="nafnet-gopro-opencv",
@@ -99,12 +94,9 @@ def test_json_round_trip_is_exact_ascii_and_stable(receipt: r.Receipt) -> None:
 
 
 @given(receipts())
-def test_every_receipt_has_a_sentence_and_a_source_type(receipt: r.Receipt) -> None:
+def test_every_receipt_has_a_sentence(receipt: r.Receipt) -> None:
     sentence = r.sentence(receipt)
     assert sentence.endswith(".") and len(sentence.splitlines()) == 1
-    kind = r.source_type(receipt)
-    assert kind is None or kind.startswith(CODES)
-    assert r.source_type(r.to_dict(receipt)) == kind
 
 
 def test_field_names_are_those_of_schema_1() -> None:
@@ -215,7 +207,7 @@ def test_any_json_in_any_place_is_taken_or_refused(place: tuple[str, ...], value
         assert str(error).endswith(".")
     else:
         r.sentence(receipt)
-        r.source_type(receipt)
+        iptc.source_type(r.to_dict(receipt))
 
 
 @pytest.mark.parametrize("text", ["", "{", "[1]", "null", "[" * 100_000, '{"schema":1}', "\xff"])
@@ -267,82 +259,11 @@ def test_short_model_titles() -> None:
     assert len(r.short_model_title("x" * 80)) == 32
 
 
-# Written down from the specification, not from the table under test: real, classical.
-EXPECTED = {
-    "remove-background": (ENHANCED, ENHANCED),
-    "colorize": (COMPOSITE, ENHANCED),
-    "restore-faces": (COMPOSITE, ENHANCED),
-    "deblur": (ENHANCED, ENHANCED),
-    "denoise": (ENHANCED, ENHANCED),
-    "upscale": (COMPOSITE, ENHANCED),
-    "remove-object": (COMPOSITE, ENHANCED),
-    "text-to-image": (GENERATED, PROCEDURAL),
-    "generate-background": (COMPOSITE, PROCEDURAL),
-    "tags": (None, None),
-}
-
-
-@pytest.mark.parametrize("tool", EXPECTED)
-def test_source_types_of_all_tools(tool: str) -> None:
-    real, classical = EXPECTED[tool]
-    assert r.source_type(replace(REAL, tool=tool)) == real
-    assert r.source_type(replace(REAL, tool=tool, path="byo")) == real
-    assert r.source_type(replace(CLASSICAL, tool=tool)) == classical
-
-
-def test_a_stronger_source_stays() -> None:
-    faces = replace(REAL, tool="restore-faces")
-    later = replace(CLASSICAL, source=r.to_dict(faces))
-    latest = replace(REAL, tool="tags", source=r.to_dict(later))
-    assert r.source_type(latest) == COMPOSITE
-    generated = replace(REAL, tool="text-to-image")
-    assert r.source_type(replace(faces, source=r.to_dict(generated))) == GENERATED
-    procedural = replace(CLASSICAL, tool="text-to-image")
-    assert r.source_type(replace(REAL, source=r.to_dict(procedural))) == PROCEDURAL
-
-
-def test_a_long_chain_of_edits_is_no_trouble() -> None:
-    chain: dict[str, Any] | None = None
-    for _ in range(5000):
-        chain = {"tool": "denoise", "path": "classical", "source": chain}
-    assert r.source_type({"tool": "deblur", "path": "real", "source": chain}) == ENHANCED
-
-
-STRENGTH = [None, CODES + "digitalCapture", ENHANCED, PROCEDURAL, COMPOSITE, GENERATED]
-
-
-@given(st.lists(st.sampled_from(STRENGTH), max_size=6))
-def test_the_strongest_wins_in_any_order(values: list[str | None]) -> None:
-    best = max(values, key=STRENGTH.index, default=None)
-    assert r.strongest(values) == best
-    assert r.strongest(reversed(values)) == best
-    assert r.strongest([best, *values]) == best
-
-
-@pytest.mark.parametrize(
-    "spelling",
-    [
-        "https://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia",
-        "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia/",
-        "digsrctype:trainedAlgorithmicMedia",
-        " trainedalgorithmicmedia\n",
-    ],
-)
-def test_other_spellings_count(spelling: str) -> None:
-    assert r.strongest([ENHANCED, spelling]) == GENERATED
-
-
-def test_unknown_values_are_weak_but_kept_alone() -> None:
-    assert r.strongest(["x:y", CODES + "digitalCapture"]) == "x:y"
-    assert r.strongest(["x:y", ENHANCED]) == ENHANCED
-    assert r.strongest(["", "  ", None]) is None
-
-
 def test_a_chain_cut_short_keeps_its_strongest_step():
     generated = {"tool": "text-to-image", "path": "real", "source": None}
     step = generated
     for _ in range(100):
         step = {"tool": "denoise", "path": "classical", "source": step}
     short = r.as_source(step)
-    assert r.source_type(short) == r.source_type(generated)
+    assert iptc.source_type(short) == iptc.source_type(generated)
     assert len(r.dump(short)) < len(r.dump(step))

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from .. import iptc
 from .. import receipt as receipts_
 from ..errors import BadInput
 from ..language import _
@@ -55,8 +56,8 @@ def embed(
             )
         old = _label(reader, kind)
         receipts = receipts or _parsed(old)
-        found = [receipts_.source_type(r) for r in receipts]
-        chosen = receipts_.strongest([old.properties.source_type, source_type, *found])
+        found = [iptc.source_type(r) for r in receipts]
+        chosen = iptc.strongest([old.properties.source_type, source_type, *found])
         text = _text(receipts)
         ours = xmp.Properties(chosen, None if kind == "png" else text)
         if old.packet is None and ours == xmp.NOTHING:
@@ -105,8 +106,8 @@ def read_source_type(path: str | os.PathLike[str]) -> str | None:
     """
     with _opened(path) as (reader, kind):
         label = _label(reader, kind)
-        found = [receipts_.source_type(r) for r in _parsed(label)]
-        return receipts_.strongest([label.properties.source_type, *found])
+        found = [iptc.source_type(r) for r in _parsed(label)]
+        return iptc.strongest([label.properties.source_type, *found])
 
 
 @contextlib.contextmanager
