@@ -20,7 +20,7 @@ from shared_core.catalog import errand
 from shared_core.catalog.card import CardFile
 from shared_core.catalog.errand import Errand
 from shared_core.catalog.store import Store
-from shared_core.catalog.transfer.download import ask_hub
+from shared_core.catalog.transfer.hub import ask_hub
 from shared_core.catalog.trust.external_data import outlandish
 
 from .card import Origin, bare_card

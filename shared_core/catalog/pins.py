@@ -18,7 +18,7 @@ import tomllib
 from ..bridge.errors import CouldNotBeDone
 from ..bridge.language import _
 from .card import Card, CardFile
-from .transfer.download import ask_hub
+from .transfer.hub import ask_hub
 
 # The hub keeps no SHA-256 of files outside LFS, which are small.
 _READ_BYTES = 64 << 20

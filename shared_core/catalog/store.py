@@ -373,11 +373,8 @@ class Store:
         on_stage: Callable[[str], None],
     ) -> None:
         """Have one file in its place, with the right bytes."""
-        from .transfer.download import (
-            declared_sha256,
-            endpoint,
-            transfer,
-        )
+        from .transfer.download import declared_sha256, transfer
+        from .transfer.hub import endpoint
 
         shelf = self._shelf(card)
         if card.shipped:

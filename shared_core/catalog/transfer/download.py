@@ -1,9 +1,8 @@
 """One file from the Hub into its ``.part``: resumed, byte by byte reported, and every fault named.
 
-The requests go through ``huggingface_hub``'s own session, so that its end points, tokens, proxies,
-offline mode and errors count. Its ``hf_hub_download`` gives a file its final name before the file
-can be verified and starts anew after a kill; its ``http_get`` waits as long as a server says, and
-goes one call deeper with each break of the line.
+The requests go through ``huggingface_hub``'s own session. Its ``hf_hub_download`` gives a file its
+final name before the file can be verified and starts anew after a kill; its ``http_get`` waits as
+long as a server says, and goes one call deeper with each break of the line.
 """
 
 from __future__ import annotations
@@ -14,18 +13,18 @@ import re
 import shutil
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from contextvars import ContextVar
+from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO, TypeVar
 
 from ...bridge import contacts
 from ...bridge.errors import Cancelled, CouldNotBeDone
 from ...bridge.language import _, joined
-from ...bridge.paths import Paths, paths
+from ...bridge.paths import Paths
 from ...bridge.wire import duration, megabytes
 from ..cards import Card, CardFile
 from ..manifest import beginning, note_wrong
+from .hub import described, endpoint, library, noted, received
 
 # What the editor needs for itself, at least, on the same disk.
 _SPARE_BYTES = 64_000_000
@@ -43,9 +42,6 @@ _WEB_PAGE = re.compile(rb"\s*<(!doctype|html|\?xml)", re.IGNORECASE)
 _LFS_POINTER = b"version https://git-lfs"
 
 _T = TypeVar("_T")
-
-# What the requests of this thread are for; without it none can be sent.
-_errand: ContextVar[contacts.Errand] = ContextVar("errand")
 
 
 class _StartAnew(Exception):
@@ -91,7 +87,7 @@ def transfer(
     many are in ``part``. Raises ``CouldNotBeDone`` with one sentence for the user, or
     ``Cancelled``; ``part`` stays then.
     """
-    hub = _hub()
+    hub = library()
     try:
         part.parent.mkdir(parents=True, exist_ok=True)
         if part.exists() and part.stat().st_size > file.size:
@@ -99,7 +95,7 @@ def transfer(
         with part.open("r+b" if part.exists() else "w+b") as stream:
             target = _Part(stream, card, file, on_bytes, cancelled)
             if target.length < file.size:
-                with _sent_on(_of_file(where, card, file)):
+                with noted(_of_file(where, card, file)):
                     _with_patience(
                         hub,
                         card,
@@ -136,13 +132,13 @@ def declared_sha256(where: Paths, card: Card, file: CardFile, cancelled: Callabl
     Large files have one (Git LFS, Xet). Raises ``CouldNotBeDone`` where the hub declares none,
     or another size or revision than the card's, or cannot be asked; and ``Cancelled``.
     """
-    hub = _hub()
+    hub = library()
 
     def ask() -> Any:
         with _inspected(hub, card, file):
             return hub.get_hf_file_metadata(_url(hub, card, file), headers=_headers(hub))
 
-    with _sent_on(_of_file(where, card, file)):
+    with noted(_of_file(where, card, file)):
         offered = _with_patience(hub, card, file, ask, cancelled)
     _compare(card, file, offered)
     sha256 = _declared(offered)
@@ -157,88 +153,6 @@ def declared_sha256(where: Paths, card: Card, file: CardFile, cancelled: Callabl
             )
         )
     return sha256
-
-
-def ask_hub(about: str, ask: Callable[[Any], _T]) -> _T:
-    """The answer of ``ask``, which is given ``huggingface_hub``; once, without patience.
-
-    Raises ``CouldNotBeDone`` with one sentence that names ``about``.
-    """
-    import httpx2
-    from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
-
-    hub = _hub()
-    try:
-        with _sent_on(contacts.Errand(paths(), about)):
-            return ask(hub)
-    except OfflineModeIsEnabled as error:
-        raise CouldNotBeDone(
-            _(
-                "The hub cannot be asked about {about}, since HF_HUB_OFFLINE is set. Unset it.",
-                about=about,
-            )
-        ) from error
-    except HfHubHTTPError as error:
-        status = error.response.status_code
-        said = (
-            _(
-                "The hub cannot be asked about {about} (status {status}). Check the name and "
-                "HF_TOKEN, and try again.",
-                about=about,
-                status=status,
-            )
-            if status in (401, 403)
-            else _(
-                "The hub cannot be asked about {about} (status {status}). Check the name, and "
-                "try again.",
-                about=about,
-                status=status,
-            )
-        )
-    except (httpx2.HTTPError, httpx2.StreamError, httpx2.InvalidURL, ValueError) as error:
-        said = _(
-            "The hub cannot be asked about {about} ({error}). Check the network and "
-            "HF_ENDPOINT, and try again.",
-            about=about,
-            error=_name(error),
-        )
-    raise CouldNotBeDone(said)
-
-
-def endpoint() -> str:
-    """The hub's address."""
-    return _endpoint(_hub())
-
-
-def _hub() -> Any:
-    # Read once, when huggingface_hub is imported.
-    os.environ["HF_HUB_DISABLE_XET"] = "1"
-    os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
-    os.environ["HF_HUB_DISABLE_UPDATE_CHECK"] = "1"
-    os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
-    import huggingface_hub.constants
-    import huggingface_hub.utils
-
-    client = huggingface_hub.utils.get_session()
-    hooks = client.event_hooks
-    if _note not in hooks["request"]:
-        client.event_hooks = {**hooks, "request": [*hooks["request"], _note]}
-    return huggingface_hub
-
-
-def _note(request: Any) -> None:
-    """Every request, each of a redirect too, is noted before it is sent."""
-    account = "Authorization" in request.headers
-    _errand.get().sending(request.url.host, scheme=request.url.scheme, account=account)
-
-
-@contextmanager
-def _sent_on(errand: contacts.Errand) -> Iterator[None]:
-    told = _errand.set(errand)
-    try:
-        yield
-    finally:
-        _errand.reset(told)
 
 
 def _of_file(where: Paths, card: Card, file: CardFile) -> contacts.Errand:
@@ -316,7 +230,7 @@ def _with_patience(
                     "{model} cannot be downloaded: {endpoint} redirects in a circle; check "
                     "HF_ENDPOINT and the proxy.",
                     model=card.title,
-                    endpoint=_endpoint(hub),
+                    endpoint=endpoint(),
                 )
             ) from error
         except (httpx2.UnsupportedProtocol, httpx2.InvalidURL) as error:
@@ -325,7 +239,7 @@ def _with_patience(
                     "{model} cannot be downloaded: {endpoint} is no address; correct or unset "
                     "HF_ENDPOINT.",
                     model=card.title,
-                    endpoint=_endpoint(hub),
+                    endpoint=endpoint(),
                 )
             ) from error
         except (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.ProxyError) as error:
@@ -333,8 +247,8 @@ def _with_patience(
             trouble = _(
                 "{endpoint} cannot be reached ({error}); check the network, the proxy "
                 "and HF_ENDPOINT, and try again.",
-                endpoint=_endpoint(hub),
-                error=_name(error),
+                endpoint=endpoint(),
+                error=described(error),
             )
             if tries == 1 and here() == held:
                 # Nothing has come yet: there is no network, rather than one that comes and goes.
@@ -344,10 +258,10 @@ def _with_patience(
             trouble = _(
                 "the connection to {endpoint} broke off after {here} of {size} bytes "
                 "({error}); try again, and the download continues.",
-                endpoint=_endpoint(hub),
+                endpoint=endpoint(),
                 here=here(),
                 size=file.size,
-                error=_name(error),
+                error=described(error),
             )
         if here() >= most + _STEP_BYTES:
             most, tries, wait = here(), 0, _FIRST_WAIT
@@ -386,8 +300,7 @@ def _once(hub: Any, card: Card, file: CardFile, target: _Part) -> None:
                             )
                         )
             finally:
-                with suppress(CouldNotBeDone):
-                    _errand.get().received(response.url.host, target.length - held)
+                received(response.url.host, target.length - held)
     if target.length < file.size:
         raise CouldNotBeDone(
             _(
@@ -561,7 +474,7 @@ class _Part:
 
 def _refusal(hub: Any, status: int, card: Card, file: CardFile) -> str:
     """What a status that will not pass means, and what to do."""
-    page = f"{_endpoint(hub)}/{card.repo}"
+    page = f"{endpoint()}/{card.repo}"
     if status in (401, 403) and not hub.get_token():
         return _(
             "the hub wants to know who asks (status {status}); open {page}, agree to its "
@@ -607,11 +520,3 @@ def _sleep(seconds: float, cancelled: Callable[[], bool]) -> None:
     end = time.monotonic() + seconds
     while time.monotonic() < end and not cancelled():
         time.sleep(0.1)
-
-
-def _endpoint(hub: Any) -> str:
-    return str(hub.constants.ENDPOINT)
-
-
-def _name(error: BaseException) -> str:
-    return str(error) or type(error).__name__
