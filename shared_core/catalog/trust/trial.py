@@ -96,13 +96,8 @@ def _refused(card: Card, folder: Path) -> str:
         except ModelRefused as refused:
             reason = refused.reason
         if reason:
-            place = f" ({file.path})" if role else ""
-            return _(
-                "{model}{place} is not used: {reason}.",
-                model=card.title,
-                place=place,
-                reason=reason,
-            )
+            model = f"{card.title} ({file.path})" if role else card.title
+            return _("{model} is not used: {reason}.", model=model, reason=reason)
     return ""
 
 
