@@ -1,4 +1,4 @@
-"""How fast the worker answers, from nothing and when it is there, and what it weighs."""
+"""How fast the worker answers, from nothing and when it is there."""
 
 from __future__ import annotations
 
@@ -7,16 +7,13 @@ import subprocess
 import sys
 import time
 
-import psutil
-from pictures import layer
 from report import Aim, Section, Table
-from workshop import Workshop, job, opened
+from workshop import Workshop, opened
 
 from shared_core.bridge import wire
 
 COLD = 5
 PLANS = 200
-SUPERVISOR_AIM = 30e6
 FIRST_PLAN_AIM = 0.6
 
 
@@ -33,26 +30,12 @@ def measure(full: bool) -> list[Section]:
         reconnect = [_first_plan(shop, stop=False) for _ in range(20)]
         client = shop.client()
         plans = [_plan(client) for _ in range(PLANS)]
-        supervisor = psutil.Process(client.ask(wire.AskStatus(), wire.StatusReply).pid)
-        planned = supervisor.memory_full_info()
         client.close()
-        with job(shop, "denoise", "classical", layer(1)) as ready:
-            ready.run()
-        worked = supervisor.memory_full_info()
-        crypto = sum(m.rss for m in supervisor.memory_maps() if "libcrypto" in m.path)
     rows = [
         ("an empty Python process, for comparison", *_spread(bare)),
         (f"worker start to its first plan, cold, {COLD} times", *_spread(cold)),
         ("new connection to its first plan, worker there", *_spread(reconnect)),
         (f"plan on an open connection, {PLANS} times", *_spread(plans)),
-    ]
-    weights = [
-        (name, *(f"{getattr(info, kind, 0) / 1e6:.1f}" for info in (planned, worked)))
-        for name, kind in (
-            ("resident (RSS)", "rss"),
-            ("its proportional share (PSS)", "pss"),
-            ("its own alone (USS)", "uss"),
-        )
     ]
     first = statistics.median(cold)
     aims = [
@@ -63,27 +46,11 @@ def measure(full: bool) -> list[Section]:
             first < FIRST_PLAN_AIM,
             f"{statistics.median(bare):.2f} s of it are Python's own start.",
         ),
-        Aim(
-            "supervisor's memory",
-            f"under {SUPERVISOR_AIM / 1e6:.0f} MB",
-            f"{planned.rss / 1e6:.1f} MB after plans, {worked.rss / 1e6:.1f} MB after a job",
-            max(planned.rss, worked.rss) < SUPERVISOR_AIM,
-            f"{worked.uss / 1e6:.1f} MB of it are its own; the rest is Python itself, shared with "
-            f"every other Python process, and {crypto / 1e6:.1f} MB of OpenSSL's library, which "
-            "Python loads for the handshake with the editor.",
-        ),
     ]
     section = Section(
         "Start and plans",
         "A plan for a layer of 12 megapixels, the machine's measurement cached, without a runner.",
-        [
-            Table("Milliseconds", ("", "median", "least", "most"), rows),
-            Table(
-                "Memory of the supervisor in MB",
-                ("", "after these plans", "after a job as well"),
-                weights,
-            ),
-        ],
+        [Table("Milliseconds", ("", "median", "least", "most"), rows)],
         aims,
     )
     return [section]

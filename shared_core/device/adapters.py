@@ -6,6 +6,7 @@ memory); whether an adapter is worth using is for the timed probe to say.
 
 from __future__ import annotations
 
+import ctypes
 import re
 import sys
 from collections.abc import Callable, Iterable
@@ -259,6 +260,8 @@ def merge(scanned: Iterable[FoundAdapter], nvidia: Iterable[FoundAdapter]) -> li
 
 def scan_nvidia() -> list[FoundAdapter]:
     """What NVIDIA's management library says of its cards; nothing where it is not installed."""
+    if not nvidia_library():
+        return []
     try:
         import pynvml
 
@@ -272,6 +275,17 @@ def scan_nvidia() -> list[FoundAdapter]:
         return []
     finally:
         pynvml.nvmlShutdown()
+
+
+def nvidia_library() -> bool:
+    """Whether that library may be here: its binding takes 2 MB, also where it then finds none."""
+    if sys.platform != "linux":
+        return True
+    try:
+        ctypes.CDLL("libnvidia-ml.so.1")
+    except OSError:
+        return False
+    return True
 
 
 def _nvidia_card(index: int, driver_version: str) -> FoundAdapter:

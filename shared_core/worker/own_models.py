@@ -23,7 +23,6 @@ from shared_core.catalog.store import DOWNLOADING, VERIFYING, Presence, Store, T
 from shared_core.catalog.transfer import staging
 from shared_core.catalog.transfer.copying import put
 from shared_core.catalog.trust import confined
-from shared_core.catalog.trust.trial import tried
 from shared_core.child import Child, ChildDied, Event
 from shared_core.engine.memory import available_bytes
 
@@ -231,6 +230,9 @@ class OwnModels:
                     _("{name} changed since it was examined. Examine it again.", name=path.name)
                 )
             if trial is None:
+                # Rarely needed, and a third of a megabyte in a process that is always there.
+                from shared_core.catalog.trust.trial import tried
+
                 trial = tried(card, folder, stopped)
                 if not trial.ok:
                     raise BadInput(trial.reason)

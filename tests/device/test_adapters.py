@@ -10,9 +10,10 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pynvml
 import pytest
 
-from shared_core.device import adapters_macos, adapters_vulkan, adapters_windows
+from shared_core.device import adapters, adapters_macos, adapters_vulkan, adapters_windows
 from shared_core.device.adapters import (
     FoundAdapter,
     judge_adapter,
@@ -21,6 +22,7 @@ from shared_core.device.adapters import (
     merely_busy,
     merge,
     normal_slot,
+    nvidia_library,
     scan_linux,
     scan_nvidia,
 )
@@ -296,6 +298,7 @@ class FakeNvml(SimpleNamespace):
 
 
 def test_nvidia_library(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(adapters, "nvidia_library", lambda: True)
     monkeypatch.setitem(sys.modules, "pynvml", FakeNvml())
     (card,) = scan_nvidia()
     assert card == FoundAdapter(
@@ -313,15 +316,36 @@ def test_nvidia_library(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("failing", ["init", "driver", "count", "handle", "name"])
 def test_nvidia_library_without_a_driver(monkeypatch: pytest.MonkeyPatch, failing: str) -> None:
+    monkeypatch.setattr(adapters, "nvidia_library", lambda: True)
     monkeypatch.setitem(sys.modules, "pynvml", FakeNvml(failing))
     assert scan_nvidia() == []
 
 
 @pytest.mark.parametrize("failing", ["memory", "capability", "pci"])
 def test_nvidia_library_with_gaps(monkeypatch: pytest.MonkeyPatch, failing: str) -> None:
+    monkeypatch.setattr(adapters, "nvidia_library", lambda: True)
     monkeypatch.setitem(sys.modules, "pynvml", FakeNvml(failing))
     (card,) = scan_nvidia()
     assert judge_adapter(card).usable
+
+
+def test_the_binding_is_left_alone_where_the_library_is_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(adapters, "nvidia_library", lambda: False)
+    monkeypatch.delitem(sys.modules, "pynvml", raising=False)
+    assert scan_nvidia() == []
+    assert "pynvml" not in sys.modules
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the binding alone looks for it")
+def test_the_library_is_here_where_its_binding_finds_it() -> None:
+    found = True
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError as error:
+        found = error.value != pynvml.NVML_ERROR_LIBRARY_NOT_FOUND
+    assert nvidia_library() == found
 
 
 def test_this_machine_is_read_without_an_error() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib.metadata
 import subprocess
 import sys
 from pathlib import Path
@@ -243,13 +245,16 @@ def test_without_onnxruntime_there_is_still_a_profile(monkeypatch: pytest.Monkey
     assert from_dict(to_dict(profile)) == profile
 
 
-def test_the_key_is_stable_and_needs_nothing_heavy() -> None:
+def test_the_key_is_stable_and_the_supervisor_needs_nothing_heavy_for_it() -> None:
     code = (
         "import sys\n"
+        "import shared_core.worker.server\n"
+        "from shared_core.device.adapters import nvidia_library\n"
         "from shared_core.device.probe import machine_key\n"
         "print(machine_key())\n"
-        "heavy = {'numpy', 'onnxruntime'} & set(sys.modules)\n"
-        "sys.exit(len(heavy))"
+        "heavy = {'numpy', 'onnxruntime', 'importlib.metadata', 'email', 'ssl', 'logging'}\n"
+        "heavy |= set() if nvidia_library() else {'pynvml'}\n"
+        "sys.exit(', '.join(heavy & set(sys.modules)) or None)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -285,4 +290,29 @@ def test_a_new_driver_is_another_key_and_free_memory_is_not(
 
 
 def test_installed_names_what_is_here() -> None:
-    assert onnxruntime.__version__ in libraries.installed().values()
+    known = {}
+    for name in libraries.DISTRIBUTIONS:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            known[name] = importlib.metadata.version(name)
+    assert libraries.installed() == known
+    assert onnxruntime.__version__ in known.values()
+
+
+def test_installed_reads_names_as_python_does(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in (
+        "first/onnxruntime_gpu-1.32.0.dist-info",
+        "second/onnxruntime_gpu-1.20.1.dist-info",
+        "second/ONNXRuntime-1.20.1.egg-info",
+        "second/nvidia_cudnn_cu12-9.1.0.70.dist-info",
+        "second/onnx-1.23.2.dist-info",
+    ):
+        (tmp_path / name).mkdir(parents=True)
+    folders = [tmp_path / name for name in ("first", "second", "missing")]
+    monkeypatch.setattr(sys, "path", list(map(str, folders)))
+    assert libraries.installed() == {
+        "onnxruntime": "1.20.1",
+        "onnxruntime-gpu": "1.32.0",
+        "nvidia-cudnn-cu12": "9.1.0.70",
+    }

@@ -633,8 +633,8 @@ def test_it_stays_light(worker, arena):
     maps = Path(f"/proc/{pid}/maps").read_text()
     for library in ("numpy", "onnxruntime", "cv2", "huggingface", "rich", "tifffile"):
         assert library not in maps
-    # The floods before have cost some, but it does not grow with their number.
-    assert psutil.Process(pid).memory_info().rss < 48 << 20
+    # The floods before have cost some 4 MiB, but it does not grow with their number.
+    assert psutil.Process(pid).memory_info().rss < 40 << 20
     # Those of connections that have just ended go in their own time.
     eventually(lambda: psutil.Process(pid).num_threads() < 12)
     eventually(lambda: psutil.Process(pid).num_fds() < 40)
@@ -682,9 +682,9 @@ def test_idle_processes_go_away(home):
         runner = line.status().runner_pid
         assert runner and psutil.pid_exists(runner)
         if psutil.LINUX:
-            # Some 29 MiB with Python 3.11, of which the interpreter's and OpenSSL's pages are
-            # others with other builds; whatever is heavy takes more than what is left here.
-            assert psutil.Process(worker.process.pid).memory_info().rss < 40 << 20
+            # 25 MiB with Python 3.11, 28 with 3.13, some more beside NVIDIA's driver; whatever is
+            # heavy takes more than what is left here.
+            assert psutil.Process(worker.process.pid).memory_info().rss < 32 << 20
         eventually(lambda: line.status().runner_pid is None)
         eventually(lambda: not psutil.pid_exists(runner))
         # As long as somebody is connected the supervisor stays.
