@@ -69,6 +69,22 @@ class KritaHost:
         selection = document.selection()
         self._selection = selection.duplicate() if selection is not None else None
 
+    def at_work(self) -> bool:
+        """Whether a tool or filter of Krita is in the middle of its work on the document.
+
+        What is read then is not what is seen, and what is added ends the user's stroke.
+        """
+        if not self._is_open():
+            return False
+        if self.document.tryBarrierLock():
+            self.document.unlock()
+            return False
+        return True
+
+    def settle(self) -> None:
+        """Have what is at work come to its end, as before Krita saves: this may take a moment."""
+        self.document.waitForDone()
+
     def layers(self, task: host.Task) -> Sequence[Target]:
         """The selected layers, from bottom to top; ``BadInput`` when one cannot be used."""
         if not self._targets:
@@ -212,9 +228,12 @@ class KritaHost:
         kept = [window for window in windows if window == self._window]
         return kept[0] if kept else Krita.instance().activeWindow()
 
+    def _is_open(self) -> bool:
+        return any(one == self.document for one in owned(Krita.instance().documents()))
+
     def _node(self, target: Target) -> Any:
         """The layer as it is now; ``BadInput`` when it, or the whole document, has gone."""
-        if not any(document == self.document for document in owned(Krita.instance().documents())):
+        if not self._is_open():
             raise errors.BadInput(
                 _(
                     "{title} was closed meanwhile, so there is no place for the result. Open "

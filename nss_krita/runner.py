@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from . import layers
 
 NAME = "Krita"
+# So often it is looked whether a stroke has ended.
+_LOOK_MS = 100
+# What Krita works on when Apply is clicked mostly ends by itself; a tool in use is ended then.
+_LOOKS_BEFORE_START = 15
 
 
 class Lane(QtCore.QObject):
@@ -86,6 +90,7 @@ class Runner(QtCore.QObject):
         super().__init__()
         self._lane = Lane("nss-run", lambda: client.Client(places, NAME, version), self._progress)
         self._flow: host.Flow | None = None
+        self._place: layers.KritaHost | None = None
         self._watch: lane.Watch | None = None
         self._stopped = False
         self._order: host.Order | None = None
@@ -108,9 +113,10 @@ class Runner(QtCore.QObject):
         self._layers_done, self._layers = 0, count
         self._watch = self._lane.watch()
         place.cancelled = self._watch.cancelled
+        self._place = place
         self._flow = host.apply_tool(place, order)
         self.changed.emit()
-        self._advance(next)
+        self._begin(_LOOKS_BEFORE_START)
 
     def cancel(self) -> None:
         """Ask the run to stop."""
@@ -124,10 +130,44 @@ class Runner(QtCore.QObject):
         self._lane.stop()
         self._close_flow()
 
+    def tell(self, sentence: str) -> None:
+        """End a run with a mistake of its own."""
+        if self.busy:
+            self._end(Outcome(sentence, True))
+
+    @guarded
+    def _begin(self, looks: int) -> None:
+        """Read the first layer as soon as it is what the user sees."""
+        if self._at_work():
+            if looks:
+                QtCore.QTimer.singleShot(_LOOK_MS, lambda: self._begin(looks - 1))
+                return
+            assert self._place is not None
+            self._place.settle()
+        self._advance(next)
+
+    @guarded
+    def _write(self, value: Any) -> None:
+        """Let the flow write a layer as soon as that is in nobody's way."""
+        if self._at_work():
+            words = _("The result waits until you have ended the stroke, or the tool in use.")
+            self.progressed.emit(Step(words, None))
+            QtCore.QTimer.singleShot(_LOOK_MS, lambda: self._write(value))
+            return
+        self._advance(lambda flow: self._written(flow, value))
+
+    def _at_work(self) -> bool:
+        """Whether Krita works on the picture, of a run that goes on."""
+        wanted = self._watch is not None and not self._watch.cancelled() and not self._stopped
+        return wanted and self._place is not None and self._place.at_work()
+
     def _advance(self, move: Callable[[host.Flow], host.Step]) -> None:
         """Let the flow read or write, then hand its next step to the thread."""
         flow, watch = self._flow, self._watch
         if flow is None or watch is None:
+            return
+        if watch.cancelled():
+            self._end(Outcome(self._cancelled(), False))
             return
         try:
             step = move(flow)
@@ -158,10 +198,8 @@ class Runner(QtCore.QObject):
     def _reply(self, value: Any, failed: BaseException | None) -> None:
         if failed is not None:
             self._advance(lambda flow: flow.throw(failed))
-        elif self._watch is not None and self._watch.cancelled():
-            self._end(Outcome(self._cancelled(), False))
         else:
-            self._advance(lambda flow: self._written(flow, value))
+            self._write(value)
 
     def _written(self, flow: host.Flow, value: Any) -> host.Step:
         """Let the flow write a layer; the step for the next one, if there is one."""

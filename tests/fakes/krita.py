@@ -298,6 +298,8 @@ def install(qt_major: int) -> types.ModuleType:
             self.history_damaged = False
             self.active: Item | None = None
             self.changed = True
+            # A stroke, or a tool that has begun something; whether it was ended by waiting for it.
+            self.at_work = self.waited = False
 
         def do(self, name: str, redo: Any, undo: Any) -> None:
             redo()
@@ -397,8 +399,15 @@ def install(qt_major: int) -> types.ModuleType:
             self.space = (model, depth, profile)
             return True
 
+        def tryBarrierLock(self) -> bool:
+            return not self.at_work
+
+        def unlock(self) -> None:
+            assert not self.at_work
+
         def waitForDone(self) -> None:
             QtWidgets.QApplication.processEvents()
+            self.at_work, self.waited = False, self.at_work
 
         def refreshProjection(self) -> None:
             pass

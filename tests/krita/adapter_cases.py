@@ -262,6 +262,48 @@ def test_layer_and_document_gone(editor: Any) -> None:
     assert ESCAPED == []
 
 
+def test_a_tool_in_use_is_ended_before_the_layer_is_read(desk: Desk) -> None:
+    """What the transform tool has begun is not in the pixels yet; saving ends it as well."""
+    desk.open("denoise")
+    desk.document.at_work = True
+    assert desk.apply().startswith("Denoise: classical")
+    assert desk.document.waited
+
+
+def test_a_result_waits_for_the_end_of_a_stroke(desk: Desk) -> None:
+    """It would be cut off: the user may well draw meanwhile."""
+    desk.open("denoise")
+    desk.widget("apply").click()
+    desk.document.at_work = True
+    wait(lambda: "waits until" in desk.widget("status").text())
+    assert desk.names() == ["Photo"] and desk.document.undo_stack == []
+    desk.document.at_work = False
+    wait(lambda: not desk.widget("cancel").isEnabled())
+    assert desk.names() == ["Photo", "Photo · Denoise · classical"]
+    assert not desk.document.waited
+
+
+@pytest.mark.parametrize("end", ["cancel", "close"])
+def test_a_result_that_waits_is_not_wanted_any_more(editor: Any, end: str) -> None:
+    desk = Desk(editor)
+    desk.open("denoise")
+    desk.widget("apply").click()
+    desk.document.at_work = True
+    wait(lambda: "waits until" in desk.widget("status").text())
+    if end == "cancel":
+        desk.widget("cancel").click()
+    else:
+        desk.close()
+    wait(lambda: not desk.widget("cancel").isEnabled())
+    said = desk.widget("status").text()
+    assert ("Cancelled; the document was not changed." if end == "cancel" else "closed") in said
+    assert desk.names() == ["Photo"]
+    if end == "cancel":
+        desk.document.at_work = False
+        desk.close()
+    assert ESCAPED == []
+
+
 def test_apply_during_a_conversion_is_ignored(editor: Any) -> None:
     """Krita's event loop runs inside a conversion, so a second click arrives there."""
     desk = Desk(editor, GREY)
