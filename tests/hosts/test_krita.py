@@ -670,6 +670,19 @@ def test_document_or_layer_gone_meanwhile(main: Any) -> None:
         assert [name for _, name, _ in notes["other"]] == ["Background"]
 
 
+def test_a_tool_in_use(main: Any) -> None:
+    """It is ended before a layer is read, whose pixels it has taken; a result waits for its end."""
+    found, _, profile = main
+    notes = found["in-use"]
+    result = read(profile, notes["before"]["result"]["pixels"])
+    assert result == read(profile, found["denoise-classical"]["result"]["pixels"])
+    said, waiting = notes["waiting"]
+    assert "waits until" in said
+    assert [name for _, name, _ in waiting if "Deblur" in name] == []
+    said, ended = notes["after"]
+    assert said.startswith("Deblur: ") and len(ended) == len(waiting) + 1
+
+
 def test_a_write_to_an_ended_worker_is_an_error(main: Any) -> None:
     """Krita's own Python would let it end Krita."""
     assert main[0]["pipe"] == "BrokenPipeError"

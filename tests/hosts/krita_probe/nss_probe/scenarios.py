@@ -144,6 +144,7 @@ def main(found):
     yield from kinds_of_layers(found)
     yield from placements(found)
     yield from bad_input(found)
+    yield from tools_in_use(found)
     yield from two_documents(found)
     found["done"] = True
     yield from leave()
@@ -525,6 +526,46 @@ def labelled(doc):
     """The nodes that have a receipt and are there."""
     found = [doc.nodeByUniqueID(QtCore.QUuid(uuid)) for uuid in receipts_of(doc)]
     return [node for node in found if node is not None]
+
+
+def tools_in_use(found):
+    """The transform tool is at work when Apply is clicked, and when a result comes."""
+    notes = found["in-use"] = {}
+    doc = document(WIDTH, HEIGHT, name="In use")
+    yield 500
+    layer = paint_layer(doc, "Photo", picture("srgb8"), 0, 0, WIDTH, HEIGHT)
+    yield activate(doc, layer)
+    app.action("KisToolTransform").trigger()
+    # It takes the layer's pixels away while it is at work.
+    yield lambda: bytes(layer.pixelData(0, 0, WIDTH, HEIGHT)) != picture("srgb8")
+    before = notes["before"] = {}
+    yield from run_tool("denoise", "classical", {"strength": 20, "detail": 50}, before)
+    note_result(doc, layer, before, "in-use", SPACES["srgb8"])
+    app.action("KritaShape/KisToolBrush").trigger()
+    yield lambda: free(doc)
+    yield activate(doc, layer)
+    trigger("deblur")
+    panel = Panel()
+    panel.choose("classical", kind="soft")
+    yield panel.dock.settled
+    panel.apply.click()
+    app.action("KisToolTransform").trigger()
+    yield lambda: "waits until" in panel.status.text() or panel.idle()
+    yield 500
+    notes["waiting"] = panel.state()["status"], tree(doc)
+    app.action("KritaShape/KisToolBrush").trigger()
+    yield panel.idle
+    notes["after"] = panel.state()["status"], tree(doc)
+    close(doc)
+    yield 400
+
+
+def free(doc):
+    """Whether nothing of Krita is at work on a document."""
+    found = doc.tryBarrierLock()
+    if found:
+        doc.unlock()
+    return found
 
 
 def two_documents(found):
