@@ -6,7 +6,7 @@ import html
 from typing import Any
 
 from .log import guarded
-from .parts import let_shrink
+from .parts import let_shrink, tip
 from .qt import QtCore, QtWidgets, Signal
 from .vendored import _, consent, toolbox, wire
 
@@ -34,12 +34,12 @@ class ConsentBox(QtWidgets.QWidget):
         self._box.setObjectName("nss_consent")
         let_shrink(self._box)
         self._box.setToolTip(
-            "<p>"
-            + _(
-                "The model is fetched once, verified and kept on this computer. Your picture "
-                "is never uploaded."
+            tip(
+                _(
+                    "The model is fetched once, verified and kept on this computer. Your picture "
+                    "is never uploaded."
+                )
             )
-            + "</p>"
         )
         self._box.toggled.connect(self._toggled)
         self._facts = _Facts()
@@ -75,7 +75,7 @@ class ConsentBox(QtWidgets.QWidget):
         self._unfold()
         if offer.instead is not None:
             self._other.setText("\n(".join(consent.switch(offer.instead).rsplit(" (", 1)))
-            self._other.setToolTip(f"<p>{html.escape(consent.switch_help(offer.instead))}</p>")
+            self._other.setToolTip(tip(consent.switch_help(offer.instead)))
 
     @guarded
     def _toggled(self, *ignored: object) -> None:
@@ -118,6 +118,7 @@ class _Facts(QtWidgets.QScrollArea):
         self.verticalScrollBar().setValue(0)
         self._fit()
 
+    @guarded
     def resizeEvent(self, event: Any) -> None:
         """Fit the height to the width."""
         super().resizeEvent(event)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from krita import DockWidget
 
-from .qt import QtWidgets
+from .log import guarded
+from .qt import QtCore, QtWidgets
 
 if TYPE_CHECKING:
     from .docker import NssPanel
@@ -27,6 +28,7 @@ class NssDock(DockWidget):
         self.setWidget(QtWidgets.QWidget())
         self.visibilityChanged.connect(self._seen)
 
+    @guarded
     def canvasChanged(self, canvas: Any) -> None:
         """Krita switched to another document or view."""
         if self._panel is not None:
@@ -40,11 +42,19 @@ class NssDock(DockWidget):
         made: NssPanel = self._panel
         return made
 
+    def tell(self, sentence: str) -> None:
+        """Why there is nothing in it."""
+        label = QtWidgets.QLabel(sentence)
+        label.setTextFormat(QtCore.Qt.TextFormat.PlainText)
+        label.setWordWrap(True)
+        self.setWidget(label)
+
     def stop(self) -> None:
         """Before Krita quits."""
         if self._panel is not None:
             self._panel.stop()
 
+    @guarded
     def _seen(self, *ignored: object) -> None:
         if self._panel is None and self.isVisible():
             self.panel()

@@ -153,6 +153,7 @@ class NssPanel(QtWidgets.QWidget):
         self._poll()
         self._ready()
 
+    @guarded
     def _ready(self, *ignored: object) -> None:
         """Return applies next; it is pressed on a tool, or its menu entry was chosen."""
         self._bar.focus(QtCore.Qt.FocusReason.ShortcutFocusReason)
@@ -242,6 +243,7 @@ class NssPanel(QtWidgets.QWidget):
 
     # Following the active layer and the settings
 
+    @guarded
     def showEvent(self, event: Any) -> None:
         """It has come into sight."""
         super().showEvent(event)
@@ -250,6 +252,7 @@ class NssPanel(QtWidgets.QWidget):
         self._stale = True
         self.look_soon()
 
+    @guarded
     def hideEvent(self, event: Any) -> None:
         """Nobody looks: nothing is looked at and nothing asked."""
         super().hideEvent(event)

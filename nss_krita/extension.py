@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from krita import DockWidgetFactory, DockWidgetFactoryBase, Extension, Krita
 
 from .dock import DOCKER_ID, NssDock
-from .log import LOG
+from .log import LOG, guarded
 from .qt import QtWidgets
 from .vendored import _, export, guide, paths, shop, toolbox
 
@@ -152,24 +152,28 @@ class NssExtension(Extension):
 
         def opened(*ignored: object) -> None:
             try:
-                from . import fitness
+                from . import fitness, parts
 
                 for tool_id, reason in fitness.reasons(main_window).items():
                     tools[tool_id].setEnabled(False)
-                    tools[tool_id].setToolTip(reason)
+                    tools[tool_id].setToolTip(parts.tip(reason))
                     greyed.append(tool_id)
             except Exception:
                 LOG.exception("the menu could not be looked through")
 
         def closed(*ignored: object) -> None:
-            while greyed:
-                tool_id = greyed.pop()
-                tools[tool_id].setEnabled(True)
-                tools[tool_id].setToolTip(toolbox.tool(tool_id).help)
+            try:
+                while greyed:
+                    tool_id = greyed.pop()
+                    tools[tool_id].setEnabled(True)
+                    tools[tool_id].setToolTip(toolbox.tool(tool_id).help)
+            except Exception:
+                LOG.exception("the menu's entries stay grey")
 
         menu.aboutToShow.connect(opened)
         menu.aboutToHide.connect(closed)
 
+    @guarded
     def _closing(self, *ignored: object) -> None:
         parts: list[Any] = [self._runner, self._guide, self._counter, self._copier]
         parts += self._docks

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from .log import guarded
 from .qt import QtCore, QtWidgets
 
 _POLL_MS = 150
@@ -19,14 +20,16 @@ class Following(_Widget):
         self._draw = poll
         self._timer = QtCore.QTimer(self)
         self._timer.setInterval(_POLL_MS)
-        self._timer.timeout.connect(poll)
+        self._timer.timeout.connect(self._look)
 
+    @guarded
     def showEvent(self, event: Any) -> None:
         """Follow from now on."""
         super().showEvent(event)
         self._timer.start()
         self._draw()
 
+    @guarded
     def hideEvent(self, event: Any) -> None:
         """Nobody looks; what goes on elsewhere goes on."""
         super().hideEvent(event)
@@ -35,6 +38,10 @@ class Following(_Widget):
     def stop(self) -> None:
         """Follow nothing any more; before Krita quits."""
         self._timer.stop()
+
+    @guarded
+    def _look(self, *ignored: object) -> None:
+        self._draw()
 
 
 class FollowingWindow(Following, QtWidgets.QDialog):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from .log import guarded
+from .parts import tip
 from .qt import QtCore, QtWidgets, Signal
 from .vendored import _, toolbox
 
@@ -84,12 +86,14 @@ class NumberField(QtWidgets.QWidget):
             self._auto.setChecked(automatic)
             self._toggled(automatic)
 
+    @guarded
     def _toggled(self, automatic: bool) -> None:
         self._spin.setEnabled(not automatic)
         if self._slider is not None:
             self._slider.setEnabled(not automatic)
         self.changed.emit()
 
+    @guarded
     def _typed(self, *ignored: object) -> None:
         low, high = self._parameter.minimum, self._parameter.maximum
         if self._slider is not None:
@@ -99,6 +103,7 @@ class NumberField(QtWidgets.QWidget):
             self._slider.blockSignals(False)
         self.changed.emit()
 
+    @guarded
     def _slid(self, place: int) -> None:
         low, high = self._parameter.minimum, self._parameter.maximum
         value = low + place / self._slider.maximum() * (high - low)
@@ -128,6 +133,7 @@ class ChoiceField(QtWidgets.QComboBox):
         """Show a value of this parameter."""
         self.setCurrentIndex(max(0, self.findData(value)))
 
+    @guarded
     def _picked(self, *ignored: object) -> None:
         self.changed.emit()
 
@@ -152,6 +158,7 @@ class LineField(QtWidgets.QLineEdit):
         """Show a value of this parameter."""
         self.setText(str(value))
 
+    @guarded
     def _edited(self, *ignored: object) -> None:
         self.changed.emit()
 
@@ -178,6 +185,7 @@ class TextField(QtWidgets.QPlainTextEdit):
         """Show a value of this parameter."""
         self.setPlainText(str(value))
 
+    @guarded
     def _edited(self, *ignored: object) -> None:
         text = str(self.toPlainText())
         if len(text) > self._longest:
@@ -232,7 +240,7 @@ class ToolForm(QtWidgets.QWidget):
             if len(parameter.unit) > _SHORT_UNIT:
                 help_text += " " + _("Unit: {unit}.", unit=parameter.unit)
             for widget in (label, field):
-                widget.setToolTip(f"<p>{help_text}</p>")
+                widget.setToolTip(tip(help_text))
             if isinstance(field, TextField):
                 form.addRow(label)
                 form.addRow(field)
@@ -249,5 +257,6 @@ class ToolForm(QtWidgets.QWidget):
         for name, value in values.items():
             self._fields[name].set_value(value)
 
+    @guarded
     def _changed(self, *ignored: object) -> None:
         self.changed.emit()

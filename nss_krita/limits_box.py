@@ -8,7 +8,7 @@ from typing import Any
 
 from .form import shrinkable
 from .log import guarded
-from .parts import Fold, wrapped
+from .parts import Fold, tip, wrapped
 from .qt import QtWidgets, Signal
 from .vendored import _, settings
 
@@ -74,6 +74,7 @@ class AmountField(QtWidgets.QWidget):
         self._number.setDecimals(0 if unit == "%" else 1)
         self._number.setRange(least, most)
 
+    @guarded
     def _picked(self, *ignored: object) -> None:
         unit = str(self._unit.currentData())
         self._number.blockSignals(True)
@@ -82,6 +83,7 @@ class AmountField(QtWidgets.QWidget):
         self._number.blockSignals(False)
         self.changed.emit()
 
+    @guarded
     def _typed(self, *ignored: object) -> None:
         self.changed.emit()
 
@@ -116,11 +118,12 @@ class LimitsBox(QtWidgets.QWidget):
         form.addRow(self._build_commercial())
         self._title = Fold("nss_limits", self._body)
         self._title.setToolTip(
-            "<p>"
-            + _(
-                "What a real model may take by itself. Krita, GIMP and the command line share this."
+            tip(
+                _(
+                    "What a real model may take by itself. Krita, GIMP and the command line share "
+                    "this."
+                )
             )
-            + "</p>"
         )
         column = QtWidgets.QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
@@ -132,12 +135,12 @@ class LimitsBox(QtWidgets.QWidget):
         self._commercial = QtWidgets.QCheckBox(_("Only models that allow\ncommercial use"))
         self._commercial.setObjectName("nss_commercial")
         self._commercial.setToolTip(
-            "<p>"
-            + _(
-                "Leaves out models whose licence forbids commercial use; another model, or the "
-                "classical path, does the work instead."
+            tip(
+                _(
+                    "Leaves out models whose licence forbids commercial use; another model, or the "
+                    "classical path, does the work instead."
+                )
             )
-            + "</p>"
         )
         self._commercial.toggled.connect(self._commercial_set)
         return self._commercial
@@ -177,7 +180,7 @@ class LimitsBox(QtWidgets.QWidget):
         label.setBuddy(field)
         field.setAccessibleName(title.rstrip(":"))
         for widget in (label, field):
-            widget.setToolTip(f"<p>{text}</p>")
+            widget.setToolTip(tip(text))
         form.addRow(label, field)
 
     @guarded

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .parts import Fold, lines_high
+from .parts import Fold, lines_high, tip
 from .qt import QtWidgets, Signal
 from .vendored import _, wire
 
@@ -27,9 +27,7 @@ class MachineLine(QtWidgets.QWidget):
         self._title = Fold("nss_machine", self._body)
         models = QtWidgets.QPushButton(_("Models…"))
         models.setObjectName("nss_open_models")
-        models.setToolTip(
-            "<p>" + _("Which models there are, what is here, and what it takes.") + "</p>"
-        )
+        models.setToolTip(tip(_("Which models there are, what is here, and what it takes.")))
         models.clicked.connect(lambda *ignored: self.models_wanted.emit())
         line = QtWidgets.QHBoxLayout()
         line.setSpacing(2)
@@ -51,5 +49,5 @@ class MachineLine(QtWidgets.QWidget):
         else:
             words, details = told.line, told.report
         self._title.say(words)
-        self._title.setToolTip(f"<p>{words}</p>")
+        self._title.setToolTip(tip(words))
         self._body.setPlainText(details or words)

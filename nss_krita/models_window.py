@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from .consent_box import paragraph
 from .following import FollowingWindow
 from .log import guarded
-from .parts import let_shrink, wrapped
+from .parts import let_shrink, tip, wrapped
 from .qt import QtCore, QtWidgets, Signal
 from .vendored import _, shop
 
@@ -48,11 +48,13 @@ class ModelsWindow(FollowingWindow):
         self.setMinimumWidth(_LEAST_WIDTH)
         self.resize(_WIDTH, _HEIGHT)
 
+    @guarded
     def showEvent(self, event: Any) -> None:
         """Things may have changed since it was seen last."""
         self._counter.look()
         super().showEvent(event)
 
+    @guarded
     def changeEvent(self, event: Any) -> None:
         """Whoever comes back sees what has changed meanwhile."""
         super().changeEvent(event)
@@ -80,9 +82,7 @@ class ModelsWindow(FollowingWindow):
         self._more.setCheckable(True)
         self._more.setAutoDefault(False)
         self._more.setToolTip(
-            "<p>"
-            + _("All that was measured of this machine, and what was ever contacted.")
-            + "</p>"
+            tip(_("All that was measured of this machine, and what was ever contacted."))
         )
         self._details = QtWidgets.QPlainTextEdit()
         self._details.setObjectName("nss_models_details")
@@ -139,7 +139,7 @@ class ModelsWindow(FollowingWindow):
         self._cancel = QtWidgets.QPushButton(_("&Cancel"))
         self._cancel.setObjectName("nss_models_cancel")
         self._cancel.setAutoDefault(False)
-        self._cancel.setToolTip("<p>" + _("Stops; what has come already is kept.") + "</p>")
+        self._cancel.setToolTip(tip(_("Stops; what has come already is kept.")))
         self._cancel.clicked.connect(self._cancel_clicked)
         self._said = Said()
         self._said.setObjectName("nss_models_said")
@@ -202,7 +202,7 @@ class ModelsWindow(FollowingWindow):
             for row in group.rows:
                 item = QtWidgets.QTreeWidgetItem(head, [row.title, row.state, row.size])
                 item.setData(0, _MODEL, row.id)
-                item.setToolTip(0, row.title)
+                item.setToolTip(0, tip(row.title))
                 item.setTextAlignment(2, int(QtCore.Qt.AlignmentFlag.AlignRight))
                 if row.id == self._chosen:
                     self._list.setCurrentItem(item)
@@ -301,6 +301,7 @@ class Facts(QtWidgets.QTextBrowser):
         height = int(self.document().size().height()) + 2 * self.frameWidth() + 2
         return QtCore.QSize(self.width(), max(self.minimumHeight(), min(_MOST_FACTS, height)))
 
+    @guarded
     def _sized(self, *ignored: object) -> None:
         self.updateGeometry()
 
@@ -358,7 +359,7 @@ class ActionButtons(QtWidgets.QWidget):
             label = label.replace(" (", "\n(")
         button = QtWidgets.QPushButton(label)
         button.setObjectName(f"{self._name}_{action.id}")
-        button.setToolTip(f"<p>{action.help}</p>")
+        button.setToolTip(tip(action.help))
         button.setAutoDefault(False)
         let_shrink(button)
         button.clicked.connect(lambda *ignored, chosen=action: self._clicked(chosen))

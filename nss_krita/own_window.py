@@ -13,7 +13,7 @@ from .following import FollowingWindow
 from .form import shrinkable
 from .log import guarded
 from .models_window import ActionButtons, Facts, Said
-from .parts import let_shrink, wrapped
+from .parts import let_shrink, tip, wrapped
 from .qt import QtCore, QtGui, QtWidgets
 from .vendored import _, shop_own, wire
 
@@ -42,6 +42,7 @@ class OwnWindow(FollowingWindow):
         self._follow(self._poll)
         self.resize(_WIDTH, _HEIGHT)
 
+    @guarded
     def hideEvent(self, event: Any) -> None:
         """What is looked at nobody waits for any more."""
         super().hideEvent(event)
@@ -158,10 +159,11 @@ class OwnWindow(FollowingWindow):
         for finding in view.findings:
             field = _field(finding)
             self._fields[finding.name] = finding, field
-            field.setToolTip(f"<p>{finding.why}</p>")
+            field.setToolTip(tip(finding.why))
             # A form leaves no room for lines that a label breaks itself.
             title = textwrap.fill(finding.title, _LABEL_CHARS)
             label = QtWidgets.QLabel(f"{title}\n({own.sure(finding)}):")
+            label.setTextFormat(QtCore.Qt.TextFormat.PlainText)
             label.setBuddy(field)
             self._found.addRow(label, field)
         self._scroll.setVisible(bool(view.findings))
@@ -186,7 +188,7 @@ class OwnWindow(FollowingWindow):
         if name:
             self._file = str(name)
             self._choose.setText(QtCore.QFileInfo(self._file).fileName().replace("&", "&&"))
-            self._choose.setToolTip(self._file)
+            self._choose.setToolTip(tip(self._file))
             self._other()
 
     @guarded
@@ -234,6 +236,7 @@ def _field(finding: wire.Finding) -> Any:
         field = QtWidgets.QLineEdit(finding.value)
     else:
         field = QtWidgets.QLabel(finding.value)
+        field.setTextFormat(QtCore.Qt.TextFormat.PlainText)
         field.setWordWrap(True)
     field.setObjectName(f"nss_own_field_{finding.name}")
     return field

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from typing import Any
 
 from .log import guarded
@@ -18,6 +19,15 @@ def wrapped(name: str) -> Any:
     label.setTextFormat(QtCore.Qt.TextFormat.PlainText)
     label.setTextInteractionFlags(QtCore.Qt.TextInteractionFlag.TextSelectableByMouse)
     return label
+
+
+def tip(text: str) -> str:
+    """A tooltip that is broken into lines.
+
+    Names of layers, files and models are no markup: a picture's address in one would be opened,
+    whatever file that is.
+    """
+    return f"<p>{html.escape(text, quote=False)}</p>" if text else ""
 
 
 def let_shrink(widget: Any) -> None:
@@ -73,11 +83,13 @@ class Fold(QtWidgets.QToolButton):
     def tell(self, sentence: str) -> None:
         """A failed slot has been logged; the words stay as they are."""
 
+    @guarded
     def resizeEvent(self, event: Any) -> None:
         """Cut the words anew."""
         super().resizeEvent(event)
         self._cut()
 
+    @guarded
     def changeEvent(self, event: Any) -> None:
         """The arrow points the way the text runs."""
         super().changeEvent(event)

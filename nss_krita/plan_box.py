@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .consent_box import ConsentBox
-from .parts import let_shrink, wrapped
+from .parts import let_shrink, tip, wrapped
 from .qt import QtWidgets, Signal
 from .vendored import _, wire
 
@@ -33,9 +33,7 @@ class PlanBox(QtWidgets.QFrame):
         self._insist = QtWidgets.QPushButton()
         self._insist.setObjectName("nss_insist")
         self._insist.setToolTip(
-            "<p>"
-            + _("Runs the real model although it would exceed a limit; the receipt tells it.")
-            + "</p>"
+            tip(_("Runs the real model although it would exceed a limit; the receipt tells it."))
         )
         let_shrink(self._insist)
         self._insist.clicked.connect(lambda *ignored: self.insisted.emit())

@@ -6,7 +6,7 @@ from typing import Any
 
 from . import receipts
 from .log import guarded
-from .parts import lines_high
+from .parts import lines_high, tip
 from .qt import QtCore, QtWidgets
 from .vendored import _, receipt, words
 
@@ -76,7 +76,7 @@ def _add_fields(parent: Any, fields: dict[str, Any]) -> None:
         nested = isinstance(value, dict)
         title = name.replace("_", " ")
         item = QtWidgets.QTreeWidgetItem(parent, [title, "" if nested else _written(value)])
-        item.setToolTip(1, "" if nested else str(value))
+        item.setToolTip(1, "" if nested else tip(str(value)))
         if nested:
             _add_fields(item, value)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from . import receipts, signs
 from .log import guarded
-from .parts import let_shrink, wrapped
+from .parts import let_shrink, tip, wrapped
 from .qt import QtCore, QtWidgets, Signal
 from .receipt_details import ReceiptDetails
 from .vendored import _, receipt, wire
@@ -81,7 +81,7 @@ class ReceiptsBox(QtWidgets.QGroupBox):
     def _button(name: str, words: str, help_text: str) -> Any:
         button = QtWidgets.QPushButton(words)
         button.setObjectName(f"nss_receipt_{name}")
-        button.setToolTip(f"<p>{help_text}</p>")
+        button.setToolTip(tip(help_text))
         let_shrink(button)
         return button
 
@@ -93,6 +93,7 @@ class ReceiptsBox(QtWidgets.QGroupBox):
         """Forget what is shown: a receipt may have been written over."""
         self._shown = None
 
+    @guarded
     def changeEvent(self, event: Any) -> None:
         """Krita's theme has changed."""
         super().changeEvent(event)
@@ -109,7 +110,7 @@ class ReceiptsBox(QtWidgets.QGroupBox):
         self._list.clear()
         for label in self._labels:
             item = QtWidgets.QListWidgetItem(receipt.sentence(label.receipt))
-            item.setToolTip(f"{receipt.sentence(label.receipt)}\n{label.layer}")
+            item.setToolTip(tip(receipt.sentence(label.receipt)) + tip(label.layer))
             self._list.addItem(item)
         self._draw_signs()
         rows = min(_MOST_ROWS, max(1, len(self._labels)))
@@ -150,8 +151,8 @@ class ReceiptsBox(QtWidgets.QGroupBox):
             return
         for button in (self._again, self._real):
             button.setEnabled(bool(label.source))
-            kept = str(button.toolTip()).partition(f"<p>{_GONE}</p>")[0]
-            button.setToolTip(kept if label.source else f"{kept}<p>{_GONE}</p>")
+            kept = str(button.toolTip()).partition(tip(_GONE))[0]
+            button.setToolTip(kept if label.source else kept + tip(_GONE))
         self._real.setVisible(label.receipt.path == wire.CLASSICAL)
 
     @guarded

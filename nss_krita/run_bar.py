@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from .parts import wrapped
+from .log import guarded
+from .parts import tip, wrapped
 from .qt import QtWidgets, Signal
 from .runner import Step
 from .vendored import _
@@ -33,7 +34,7 @@ class RunBar(QtWidgets.QWidget):
         self._apply.clicked.connect(lambda *ignored: self.wanted.emit())
         self._cancel = QtWidgets.QPushButton(_("Cancel"))
         self._cancel.setObjectName("nss_cancel")
-        self._cancel.setToolTip("<p>" + _("Stops the run; the picture stays as it is.") + "</p>")
+        self._cancel.setToolTip(tip(_("Stops the run; the picture stays as it is.")))
         self._cancel.clicked.connect(self._cancel_clicked)
         row = QtWidgets.QHBoxLayout()
         row.addWidget(self._apply, 1)
@@ -53,7 +54,7 @@ class RunBar(QtWidgets.QWidget):
     def label(self, words: str, help_text: str) -> None:
         """What Apply does now."""
         self._apply.setText(words)
-        self._apply.setToolTip(f"<p>{help_text}</p>")
+        self._apply.setToolTip(tip(help_text))
 
     def enable(self, able: bool, busy: bool) -> None:
         """Whether something can be begun, and whether something runs."""
@@ -76,6 +77,7 @@ class RunBar(QtWidgets.QWidget):
         """Have Return begin it."""
         self._apply.setFocus(reason)
 
+    @guarded
     def _cancel_clicked(self, *ignored: object) -> None:
         self.say(_("Cancelling …"))
         self.unwanted.emit()

@@ -7,6 +7,8 @@ from typing import Any
 
 from .form import shrinkable
 from .limits_box import LimitsBox
+from .log import guarded
+from .parts import tip
 from .placing import UNDO_STEPS
 from .qt import QtCore, QtWidgets, Signal
 from .vendored import _, placement, settings, toolbox, wire
@@ -92,6 +94,7 @@ class RunOptions(QtWidgets.QWidget):
         """The settings as they are now, which another host may have changed; shows them."""
         return self._limits.look()
 
+    @guarded
     def _placed(self, *ignored: object) -> None:
         if self._outcome is not None:
             self._wanted[self._outcome] = str(self._placement.currentData())
@@ -99,7 +102,7 @@ class RunOptions(QtWidgets.QWidget):
         self.changed.emit()
 
     def _explain(self) -> None:
-        self._placement.setToolTip(f"<p>{self._placement.currentData(_TIP) or ''}</p>")
+        self._placement.setToolTip(tip(self._placement.currentData(_TIP) or ""))
 
 
 def _choice(name: str, title: str) -> Any:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from . import vendored
 from .following import Following
 from .log import guarded
-from .parts import wrapped
+from .parts import tip, wrapped
 from .qt import QtWidgets, Signal
 from .vendored import _
 
@@ -107,7 +107,7 @@ class SetupBox(Following, QtWidgets.QGroupBox):
         for place, action in enumerate(actions):
             button = QtWidgets.QPushButton(action.label)
             button.setObjectName(f"nss_setup_{action.id}")
-            button.setToolTip(f"<p>{action.help}</p>")
+            button.setToolTip(tip(action.help))
             policy = QtWidgets.QSizePolicy.Policy
             button.setSizePolicy(policy.Ignored, policy.Fixed)
             button.clicked.connect(lambda *ignored, chosen=action: self._clicked(chosen))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import html
 from dataclasses import dataclass
 from typing import Any
 
 from . import signs
 from .log import LOG, guarded
+from .parts import tip
 from .qt import QtCore, QtGui, QtWidgets, Signal
 from .signs import Sign
 from .vendored import _, toolbox, wire
@@ -53,7 +53,7 @@ class ToolList(QtWidgets.QTreeWidget):
         for tool in toolbox.TOOLS:
             item = QtWidgets.QTreeWidgetItem(self, [tool.title, ""])
             item.setData(0, QtCore.Qt.ItemDataRole.UserRole, tool.id)
-            item.setToolTip(0, f"<p>{html.escape(tool.help)}</p>")
+            item.setToolTip(0, tip(tool.help))
             self._items[tool.id] = item
         header = self.header()
         header.setMinimumSectionSize(1)
@@ -97,6 +97,7 @@ class ToolList(QtWidgets.QTreeWidget):
         """A failed slot has been logged."""
         LOG.error("%s", sentence)
 
+    @guarded
     def changeEvent(self, event: Any) -> None:
         """Krita's theme or font has changed."""
         super().changeEvent(event)
@@ -104,6 +105,7 @@ class ToolList(QtWidgets.QTreeWidget):
         if event.type() in (kinds.PaletteChange, kinds.FontChange, kinds.StyleChange):
             QtCore.QTimer.singleShot(0, self._draw_all)
 
+    @guarded
     def keyPressEvent(self, event: Any) -> None:
         """Return confirms; some desktops have a single click do that too."""
         if event.key() in (QtCore.Qt.Key.Key_Return, QtCore.Qt.Key.Key_Enter):
@@ -111,11 +113,13 @@ class ToolList(QtWidgets.QTreeWidget):
             return
         super().keyPressEvent(event)
 
+    @guarded
     def showEvent(self, event: Any) -> None:
         """The height of a row is known now."""
         super().showEvent(event)
         self._fit()
 
+    @guarded
     def resizeEvent(self, event: Any) -> None:
         """The plans get what the titles leave."""
         super().resizeEvent(event)
@@ -134,7 +138,7 @@ class ToolList(QtWidgets.QTreeWidget):
         shown, item = self._shown[tool_id], self._items[tool_id]
         item.setIcon(0, signs.icon(shown.sign, self, self._icon_side()))
         item.setText(1, shown.words)
-        item.setToolTip(1, f"<p>{html.escape(shown.told)}</p>" if shown.told else "")
+        item.setToolTip(1, tip(shown.told))
         group = QtGui.QPalette.ColorGroup
         colour = self.palette().color(
             group.Active if shown.able else group.Disabled, QtGui.QPalette.ColorRole.Text

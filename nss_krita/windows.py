@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from . import placing
+from .log import guarded
 from .qt import QtCore, Signal
 from .runner import NAME
 from .vendored import paths, shop_own
@@ -37,6 +38,7 @@ class Windows(QtCore.QObject):
             self._models.own_wanted.connect(self.open_own)
         self._models.come_up()
 
+    @guarded
     def open_own(self) -> None:
         """Show the window in which a model of the user's own is added."""
         if self._own is None:

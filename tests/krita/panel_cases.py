@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import Any
 
 import pytest
-from desk import HEIGHT, QT, WIDTH, Desk, wait
+from desk import ESCAPED, HEIGHT, QT, WIDTH, Desk, wait
 
 from shared_core.bridge import host, toolbox, wire
 
@@ -188,6 +188,31 @@ def test_retry_with_a_model_that_is_not_here(desk: Desk) -> None:
     assert desk.widget("form_deblur").values()["amount"] == 33
     assert desk.widget("consent").isVisible()
     desk.open("deblur")
+
+
+def test_a_name_is_no_markup(desk: Desk) -> None:
+    """A picture from a stranger names a layer so that Qt would open any file for a tooltip."""
+    desk.layer.setName("<img src='/dev/zero'>")
+    desk.open("denoise")
+    desk.apply()
+    rows, fields = desk.widget("receipts"), desk.widget("receipt_details")
+    rows.setCurrentRow(0)
+    tips = [widget.toolTip() for widget in desk.dock.findChildren(QtWidgets.QWidget)]
+    tips += [rows.item(row).toolTip() for row in range(rows.count())]
+    tips += [fields.topLevelItem(row).toolTip(1) for row in range(fields.topLevelItemCount())]
+    assert [text for text in tips if "<img" in text] == []
+    assert len([text for text in tips if "&lt;img" in text]) == 2
+    desk.layer.setName("Photo")
+
+
+def test_what_is_wrong_with_the_panel_stands_in_its_frame(editor: Any) -> None:
+    """Krita would show a modal dialog each time that it comes into sight."""
+    frame = import_module("nss_krita.dock").NssDock(lambda dock: 1 / 0)
+    frame.show()
+    wait(lambda: "ZeroDivisionError" in getattr(frame.widget(), "text", str)())
+    frame.close()
+    frame.deleteLater()
+    assert ESCAPED == []
 
 
 def test_several_layers_are_one_job(desk: Desk) -> None:
