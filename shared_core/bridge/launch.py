@@ -12,6 +12,7 @@ from pathlib import Path
 from .errors import CouldNotBeDone
 from .language import _
 from .paths import Paths, private_folder
+from .setup import processes
 
 WORKER_MODULE = "shared_core.worker.server"
 LOG_LIMIT = 1 << 20
@@ -87,9 +88,6 @@ def start(paths: Paths, own_python: str | None = None) -> subprocess.Popen[bytes
     with contextlib.suppress(OSError):
         if log.stat().st_size > LOG_LIMIT:
             os.replace(log, log.with_suffix(".old.log"))
-    flags = 0
-    if os.name == "nt":
-        flags = 0x00000008 | 0x00000200 | 0x08000000  # detached, own group, no window
     try:
         output = log.open("ab")
     except OSError as error:
@@ -112,7 +110,7 @@ def start(paths: Paths, own_python: str | None = None) -> subprocess.Popen[bytes
                 cwd=paths.cache,
                 close_fds=True,
                 start_new_session=os.name != "nt",
-                creationflags=flags,
+                creationflags=processes.FLAGS,
             )
     except OSError as error:
         raise CouldNotBeDone(
