@@ -91,8 +91,7 @@ class HistoryBox:
         """Show the receipts as they are now; the image may have other layers than before."""
         if self._running:
             return
-        there = self._image is not None and bool(self._image.is_valid())
-        self._found = receipts.of_image(self._image) if there else []
+        self._found = receipts.of_image(self._image) if self._is_open() else []
         for old in self._rows.get_children():
             old.destroy()
         for one in self._found:
@@ -106,6 +105,11 @@ class HistoryBox:
         self._work.hide()
         self._said.set_visible(bool(self._said.get_text()))
         self._rows.select_row(self._rows.get_row_at_index(0))
+
+    def _is_open(self) -> bool:
+        """Whether the image is there still: GIMP shows an error for each question about one that
+        is closed."""
+        return self._image is not None and bool(self._image.is_valid())
 
     def cancel(self) -> None:
         """End what is being done; also before the window is closed."""
@@ -174,7 +178,7 @@ class HistoryBox:
     def _picked(self, *ignored: object) -> None:
         self._details.clear()
         one = self._chosen()
-        if one is None:
+        if one is None or not self._is_open():
             return
         _add_fields(self._details, None, receipt.to_dict(one.receipt))
         source = receipts.source_of(self._image, one)
@@ -189,6 +193,9 @@ class HistoryBox:
     def _clicked(self, name: str) -> None:
         one = self._chosen()
         if one is None or self._running:
+            return
+        if not self._is_open():
+            self.look()
             return
         try:
             if name == _LAYER:

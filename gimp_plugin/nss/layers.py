@@ -62,6 +62,7 @@ class GimpHost:
         self._texts: list[tuple[str, str]] = []
         self._image = image
         self._drawables = list(drawables)
+        self._names = [drawable.get_name() for drawable in self._drawables]
         self._selection: Any = None
         self._placer = Placer(image)
 
@@ -129,6 +130,7 @@ class GimpHost:
 
         What is selected now counts for all of them.
         """
+        self.check_presence()
         self._remember_selection()
         if task.tool.selects is toolbox.Selects.NEEDED and self._selection is None:
             raise errors.BadInput(
@@ -315,6 +317,15 @@ class GimpHost:
         if label_of(strokes) is not None:
             raise _no_strokes(name, _("“{name}” is itself a result", name=strokes.get_name()))
         return strokes
+
+    def check_presence(self) -> None:
+        """``BadInput`` when the image is closed, or a layer deleted, while a dialog is open.
+
+        GIMP itself shows an error for each question about what is gone.
+        """
+        chosen = zip(self._drawables, self._names, strict=True)
+        for layer, name in ((None, _NO_LAYER), *chosen):
+            self._check_presence(layer, name)
 
     def _check_presence(self, layer: Any, name: str) -> None:
         """``BadInput`` when the user has closed the image or deleted the layer meanwhile."""

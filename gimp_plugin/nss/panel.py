@@ -228,9 +228,10 @@ class ToolDialog:
         with contextlib.suppress(errors.UsageError):
             self._settle_placement()
         self._task = self._newest_task()
-        self._where.set_text(self._layers_line())
-        size = self._place.worked_size(self._largest, self._task)
         try:
+            self._place.check_presence()
+            self._where.set_text(self._layers_line())
+            size = self._place.worked_size(self._largest, self._task)
             self._planner.ask(host.ask_plan(self._order(), *size))
         except errors.NssError as error:
             self._show(error)

@@ -65,6 +65,7 @@ class PanelWindow:
         content.pack_start(self._pages, True, True, 0)
         content.pack_start(self._said, False, False, 0)
         self._dialog.connect("focus-in-event", self._back)
+        self._dialog.connect("response", self._answered)
         self._pages.show()
         self._settings.widget.show_all()
 
@@ -76,7 +77,6 @@ class PanelWindow:
             while self._dialog.run() == _COPY:
                 self._copier.copy()
         finally:
-            self._history.cancel()
             self._copier.stop()
             self._models.end()
             self._own.end()
@@ -84,6 +84,11 @@ class PanelWindow:
 
     def _show_own(self) -> None:
         self._pages.set_current_page(self._pages.page_num(self._own.widget))
+
+    def _answered(self, ignored: Any, answer: int) -> None:
+        """A run that the history has begun keeps the dialog from closing until it ends."""
+        if answer != _COPY:
+            self._history.cancel()
 
     def _back(self, *ignored: object) -> bool:
         self._models.look()

@@ -88,9 +88,10 @@ def show(image: Any) -> None:
     history = HistoryBox(image)
     dialog.set_default_size(_WIDTH, _HEIGHT if of_image(image) else -1)
     dialog.get_content_area().pack_start(history.widget, True, True, 0)
+    # A run that the history has begun keeps the dialog from closing until it ends.
+    dialog.connect("response", lambda *ignored: history.cancel())
     dialog.show()
     dialog.run()
-    history.cancel()
     dialog.destroy()
 
 

@@ -143,6 +143,23 @@ class Player:
         self.keys("ctrl+y")
         self.state(lambda s: s["one"] == done["one"])
 
+    def close_below_a_dialog(self) -> None:
+        """A copy of the other image is closed while a tool's dialog asks what to do with it."""
+        copy = self.out / "copy"
+        copy.touch()
+        time.sleep(1.5)
+        open_tool(self.inside, "Deblur")
+        copy.unlink()
+        time.sleep(1.5)
+        # GIMP's window has the keyboard since.
+        dialog = await_window(self.inside, "^NSS: Deblur")
+        self.inside.also(["xdotool", "windowactivate", "--sync", dialog])
+        self.keys("alt+a")
+        await_window(self.inside, "^GIMP Message", 60)
+        self.inside.screenshot(self.out / "gone.png")
+        self.keys("Return")
+        self.notes["below"] = self.resting()
+
     def close_and_quit(self) -> None:
         """An image is closed in the middle of a run, then GIMP is quit in the middle of another."""
         self.again()
@@ -155,6 +172,7 @@ class Player:
         self.inside.screenshot(self.out / "closed.png")
         self.keys("Return")
         self.notes["closed"] = self.resting()
+        self.close_below_a_dialog()
         self.again()
         self.notes["quitting"] = self.state(lambda state: state["running"])
         self.keys("ctrl+q")
@@ -202,6 +220,8 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]
                     print(json.dumps(player.notes, indent=1))
                     raise
                 home = options["profile"].home / "nss"
+                log = home / "cache" / "gimp.log"
+                player.notes["unexpected"] = log.read_text("utf-8") if log.exists() else ""
                 player.notes["left"] = [str(path) for path in home.rglob("px-*")]
         player.notes["said"] = (out / "gimp.log").read_text("utf-8", "replace")
         yield player.notes
@@ -253,6 +273,13 @@ def test_image_closed_in_the_middle_of_a_run(played: Any) -> None:
     assert played["closed"]["one"] is None
     assert played["closed"]["two"] == played["done"]["two"]
     assert played["closed"]["pixels"]["two"] == played["done"]["pixels"]["two"]
+
+
+def test_image_closed_below_a_dialog(played: Any) -> None:
+    """It is told, as what it is; the other image is as it was."""
+    assert played["unexpected"] == ""
+    for part in ("one", "two", "pixels"):
+        assert played["below"][part] == played["closed"][part]
 
 
 def test_quit_in_the_middle_of_a_run(played: Any) -> None:

@@ -2,7 +2,8 @@
 
 Each part of the notes says since when it is so, by the clock that the test reads as well. Pixels
 are read only when the file `pixels` asks for them: GIMP ends a script that reads a layer in the
-moment in which an undo takes it away.
+moment in which an undo takes it away. While the file `copy` is there, a copy of the second picture
+is shown.
 """
 
 from __future__ import annotations
@@ -46,10 +47,16 @@ def look() -> dict[str, Any]:
 pixels: dict[str, Any] = {}
 since: dict[str, float] = {}
 before: dict[str, Any] = {}
+copy: Any = None
 while not (OUT / "stop").exists():
     if (OUT / "pixels").exists():
         pixels = {name: tree(image) for name, image in images.items() if image.is_valid()}
         (OUT / "pixels").unlink()
+    if copy is None and (OUT / "copy").exists():
+        copy = Gimp.Display.new(images["two"].duplicate())
+    elif copy is not None and not (OUT / "copy").exists():
+        copy.delete()
+        copy = None
     now = {**look(), "pixels": pixels}
     since |= {part: time.monotonic() for part in now if now[part] != before.get(part, ...)}
     before = now
