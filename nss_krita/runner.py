@@ -198,6 +198,8 @@ class Runner(QtCore.QObject):
     def _reply(self, value: Any, failed: BaseException | None) -> None:
         if failed is not None:
             self._advance(lambda flow: flow.throw(failed))
+            # It leads to this call and back to itself, and would keep the layer's pixels meanwhile.
+            failed.__traceback__ = None
         else:
             self._write(value)
 
@@ -228,7 +230,7 @@ class Runner(QtCore.QObject):
     def _end(self, outcome: Outcome) -> None:
         self._close_flow()
         self._lane.hang_up()
-        self._watch = None
+        self._watch = self._place = None
         self.changed.emit()
         self.ended.emit(outcome)
 

@@ -88,20 +88,26 @@ class Lane:
                 break
             if task == _HANG_UP:
                 self._close()
-                continue
-            step, watch, done = task
-            value: Any = None
-            failed: BaseException | None = None
-            try:
-                if self._client is None:
-                    self._client = self._make_client()
-                if self._stopped:
-                    break
-                value = step(self._client, watch)
-            except Exception as error:
-                failed = error
-            self._call(done, value, failed)
+            else:
+                self._do(*task)
+            # It has the layer's pixels, and the next one may come in an hour.
+            del task
         self._close()
+
+    def _do(self, step: Step, watch: Watch, done: Done) -> None:
+        value: Any = None
+        failed: BaseException | None = None
+        try:
+            if self._client is None:
+                self._client = self._make_client()
+            if self._stopped:
+                return
+            value = step(self._client, watch)
+        except Exception as error:
+            failed = error
+        self._call(done, value, failed)
+        # Its traceback leads here and back to itself.
+        del failed
 
     def _call(self, call: Callable[..., None], *arguments: Any) -> None:
         """Have a call made on the editor's thread, if it still wants any there and then."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
 import sys
 import time
+import weakref
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -281,6 +283,27 @@ def test_a_result_waits_for_the_end_of_a_stroke(desk: Desk) -> None:
     wait(lambda: not desk.widget("cancel").isEnabled())
     assert desk.names() == ["Photo", "Photo · Denoise · classical"]
     assert not desk.document.waited
+
+
+@pytest.mark.parametrize(("path", "said"), [("real", "not possible"), ("classical", "classical")])
+def test_nothing_of_a_run_is_kept(desk: Desk, monkeypatch: Any, path: str, said: str) -> None:
+    """Its pixels would be, until the next one, or until Python looks for circles of references."""
+    desk.open("denoise", path)
+    read, kept = import_module("nss_krita.layers").KritaHost.read, []
+
+    def noted(*arguments: Any) -> Any:
+        source = read(*arguments)
+        kept.append(weakref.ref(source.private))
+        return source
+
+    monkeypatch.setattr("nss_krita.layers.KritaHost.read", noted)
+    gc.collect()
+    gc.disable()
+    try:
+        assert said in desk.apply()
+        assert [ref() for ref in kept] == [None]
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize("end", ["cancel", "close"])
