@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
@@ -31,6 +32,7 @@ class Native:
 
     ``back`` is the colour space of the result. ``kept`` are the layer's own bytes and ``mask`` the
     selection where the colours were converted and what is not selected must stay as it was.
+    ``digest`` is that of the layer's own bytes where it is to be replaced.
     """
 
     area: Area
@@ -39,6 +41,7 @@ class Native:
     opens: bool
     kept: bytes | None
     mask: bytes | None
+    digest: bytes | None
 
 
 class KritaHost:
@@ -59,6 +62,8 @@ class KritaHost:
         self.title = PurePath(document.fileName()).name or document.name() or _("the document")
         # A conversion lets the user's click on Cancel through, after the worker is done.
         self.cancelled: Callable[[], bool] = lambda: False
+        # What the user is told beside what came of it.
+        self.remarks: list[str] = []
         self._window = window
         self._resolution = document.xRes()
         self._targets = [
@@ -118,9 +123,11 @@ class KritaHost:
         crossing = spaces.MIDDLE if space.crossing is None else space
         mask = self._mask(area) if task.selection else None
         pixels = _file(files, area, crossing, space.grey)
-        kept = previous = None
+        kept = previous = digest = None
         if not reading.makes_picture(task):
             data = reading.pixels_of(node, area, task.placement)
+            if task.placement is placement.Placement.REPLACE:
+                digest = hashlib.sha256(data).digest()
             label = receipts.of_layer(self.document, node)
             previous = receipt.to_dict(label.receipt) if label else None
             if space != crossing and mask is not None and self._limits(task):
@@ -141,6 +148,7 @@ class KritaHost:
                 opens=reading.opens_document(self.document, space, task),
                 kept=kept,
                 mask=mask,
+                digest=digest,
             ),
         )
 
@@ -173,7 +181,7 @@ class KritaHost:
         under = result.outcome is toolbox.Returns.BELOW
         if result.placement is placement.Placement.MASK:
             placing.as_mask(self.document, node, piece, label)
-        elif result.placement is placement.Placement.REPLACE:
+        elif result.placement is placement.Placement.REPLACE and self._is_as_read(node, native):
             placing.replace(self.document, node, piece, label)
         elif result.placement is placement.Placement.GROUP:
             placing.group(self.document, node, piece, label, under)
@@ -181,6 +189,14 @@ class KritaHost:
             placing.below(self.document, node, piece, label)
         else:
             placing.above(self.document, node, piece, label)
+
+    def _is_as_read(self, node: Any, native: Native) -> bool:
+        """Whether a layer has its pixels still; what was painted meanwhile must not go with it."""
+        data = node.pixelData(*native.area.rectangle)
+        same = hashlib.sha256(memoryview(data)).digest() == native.digest
+        if not same:
+            self.remarks.append(placement.kept(node.name()))
+        return same
 
     def _write_without_layer(
         self, layer: Target, area: Area, matte: bytes | None, label: receipt.Receipt

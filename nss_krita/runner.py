@@ -172,7 +172,8 @@ class Runner(QtCore.QObject):
         try:
             step = move(flow)
         except StopIteration as end:
-            self._end(self._success(tuple(end.value)))
+            remarks = self._place.remarks if self._place is not None else []
+            self._end(self._success(tuple(end.value), remarks))
         except errors.Cancelled:
             self._end(Outcome(self._cancelled(), False))
         except Exception as error:
@@ -219,13 +220,13 @@ class Runner(QtCore.QObject):
         return _("Cancelled; the document was not changed.")
 
     @staticmethod
-    def _success(receipts: tuple[receipt.Receipt, ...]) -> Outcome:
+    def _success(receipts: tuple[receipt.Receipt, ...], remarks: list[str]) -> Outcome:
         sentence = receipt.sentence(receipts[-1])
         if len(receipts) > 1:
             sentence = _(
                 "{count} layers done. The last one: {text}", count=len(receipts), text=sentence
             )
-        return Outcome(sentence, False, receipts)
+        return Outcome(" ".join([sentence, *remarks]), False, receipts)
 
     def _end(self, outcome: Outcome) -> None:
         self._close_flow()

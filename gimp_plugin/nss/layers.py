@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -49,7 +50,7 @@ class GimpHost:
     """One image and the drawables that a procedure was called with.
 
     Where none is chosen, and a tool makes a picture of its own, the layer is None.
-    ``opened`` are the new images that results went to.
+    ``opened`` are the new images that results went to, ``remarks`` what the user is told beside.
     """
 
     name = "GIMP"
@@ -59,6 +60,7 @@ class GimpHost:
         self.version = str(Gimp.version())
         self.paths = places
         self.opened: list[Any] = []
+        self.remarks: list[str] = []
         self._texts: list[tuple[str, str]] = []
         self._image = image
         self._drawables = list(drawables)
@@ -180,6 +182,8 @@ class GimpHost:
             if data.count(0) == len(data) and task.outcome is not Returns.LAYER:
                 raise _empty(name)
             pixel_file = self._file(files, area, crossing, data)
+            replaced = task.placement is Placement.REPLACE
+            digest = hashlib.sha256(data).digest() if replaced else b""
             del data
             own = own_format(shown)
             mask = self._mask(area) if task.selection else None
@@ -203,7 +207,7 @@ class GimpHost:
             # A generated picture is not made from the layer that it lies above.
             previous=None if task.outcome is Returns.LAYER else _previous(layer),
             matte_depth=matte_depth(self._image.get_precision()),
-            private=Native(task, area, crossing, kept, strokes),
+            private=Native(task, area, crossing, kept, strokes, digest),
         )
 
     def source_area(self, layer: Any, task: host.Task) -> Area:
@@ -252,11 +256,21 @@ class GimpHost:
             if layer is not None:
                 check_parents(layer)
                 check_placement(layer, result.placement)
-            self._placer.add(layer, source, data, matte, label, result.placement)
+            placed = result.placement
+            if placed is Placement.REPLACE and not self._is_as_read(layer, source.private):
+                self.remarks.append(placement.kept(source.name))
+                placed = Placement.NEW
+            self._placer.add(layer, source, data, matte, label, placed)
             return
         below = files.read(source.pixels) if result.outcome is Returns.BELOW else None
         size = result.pixels.width, result.pixels.height
         self.opened.append(self._placer.open(layer, source, size, data, matte, label, below))
+
+    def _is_as_read(self, layer: Any, native: Native) -> bool:
+        """Whether a layer has its pixels still; what was painted meanwhile must not go with it."""
+        with self._as_shown(layer) as shown:
+            data = over(shown, native.area, native.crossing.name)
+        return hashlib.sha256(data).digest() == native.digest
 
     def _file(
         self, files: arena.Arena, area: Area, crossing: Crossing, data: bytes

@@ -44,7 +44,8 @@ class Kept:
 class Native:
     """What a layer was read for, from where and in which format.
 
-    ``kept`` only where pixels outside a selection must get the layer's own bytes back.
+    ``kept`` only where pixels outside a selection must get the layer's own bytes back. ``digest``
+    is that of the pixels where the layer is to be replaced.
     """
 
     task: host.Task
@@ -52,6 +53,7 @@ class Native:
     crossing: Crossing
     kept: Kept | None
     strokes: Any = None
+    digest: bytes = b""
 
 
 class Placer:

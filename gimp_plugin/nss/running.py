@@ -104,7 +104,7 @@ def _show(place: GimpHost, made: list[receipt.Receipt]) -> None:
 
         show_text(receipt.tool_title(made[-1].tool), receipt.sentence(made[-1]), place.text)
     else:
-        Gimp.message(_message(made))
+        Gimp.message(" ".join([_message(made), *place.remarks]))
 
 
 def _message(made: list[receipt.Receipt]) -> str:

@@ -92,6 +92,13 @@ def told(choice: Choice, undo_steps: int) -> Choice:
     )
 
 
+def kept(name: str) -> str:
+    """What is told where a layer was changed during the run, and so does not leave its place."""
+    return _(
+        "“{name}” was changed meanwhile, so it stays, and the result lies above it.", name=name
+    )
+
+
 def settled(wanted: str, outcome: Returns) -> Placement:
     """The placement that was asked for; ``UsageError`` where it is none or does not fit."""
     for placement in fitting(outcome):

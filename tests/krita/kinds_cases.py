@@ -173,6 +173,23 @@ def test_in_the_place_of_the_layer(desk: Desk) -> None:
     back_and_again(desk, 2)
 
 
+def test_what_was_painted_meanwhile_stays(desk: Desk) -> None:
+    """A layer that was changed during the run does not leave its place."""
+    desk.open("denoise")
+    place = desk.widget("placement")
+    place.setCurrentIndex(place.findData("replace"))
+    wait(desk.dock.settled)
+    desk.widget("apply").click()
+    painted = bytes(len(desk.native))
+    desk.layer.setPixelData(painted, 0, 0, WIDTH, HEIGHT)
+    wait(lambda: not desk.widget("cancel").isEnabled())
+    wait(desk.dock.settled)
+    assert "“Photo” was changed meanwhile" in desk.widget("status").text()
+    assert desk.names() == ["Photo", "Photo · Denoise · classical"]
+    assert bytes(desk.layer.pixelData(0, 0, WIDTH, HEIGHT)) == painted
+    place.setCurrentIndex(place.findData("new"))
+
+
 @pytest.mark.parametrize("outcome", [Returns.PIXELS, Returns.MASK, Returns.BELOW])
 def test_in_a_group_with_the_layer(desk: Desk, outcome: Returns) -> None:
     """The layer keeps its mask and its receipt there."""

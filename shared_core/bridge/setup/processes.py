@@ -13,8 +13,8 @@ from pathlib import Path
 from ..errors import Cancelled
 from ..language import _
 
-# CREATE_NO_WINDOW and CREATE_NEW_PROCESS_GROUP. Not DETACHED_PROCESS: the first is ignored beside it,
-# and the Python that an environment's own python.exe starts would then open a window.
+# CREATE_NO_WINDOW and CREATE_NEW_PROCESS_GROUP. Beside DETACHED_PROCESS the first is ignored, and
+# the Python that an environment's own python.exe starts would open a window.
 FLAGS = 0x08000200 if os.name == "nt" else 0
 _POLL_SECONDS = 0.05
 _END_SECONDS = 5.0
