@@ -22,6 +22,8 @@ T = TypeVar("T")
 _SOURCE_BYTES = 1 << 17
 _SOURCE_GENERATIONS = 32
 _SOURCE_DEPTH = 8
+# An editor reads all receipts of a picture while it waits.
+_HINTS: dict[type, dict[str, Any]] = {}
 
 
 @dataclass(frozen=True)
@@ -304,7 +306,7 @@ def _plain(value: Any) -> Any:
 def _build(cls: type[T], data: object, where: str) -> T:
     if not isinstance(data, dict):
         raise _malformed(_("{where} is not an object", where=where))
-    hints = get_type_hints(cls)
+    hints = _HINTS.get(cls) or _HINTS.setdefault(cls, get_type_hints(cls))
     values = {}
     for field in fields(cls):  # type: ignore[arg-type]
         if field.name not in data and field.default_factory is not MISSING:
