@@ -19,6 +19,8 @@ import numpy as np
 import torch
 from torch import nn
 
+from shared_core.algorithms import blur, deconvolution
+
 from . import evaluation
 from .evaluation import Case
 from .networks import mean_weights
@@ -42,9 +44,15 @@ def restored(network: nn.Module, recipe: Recipe, case: Case) -> evaluation.Bytes
     padding = (0, -height % MULTIPLE), (0, -width % MULTIPLE), (0, 0)
     padded = np.pad(case.given, padding, "symmetric").transpose(2, 0, 1)[None]
     given = torch.from_numpy(np.ascontiguousarray(padded)).float() / 255
-    if recipe.channels == 4:
-        plane = torch.full_like(given[:, :1], case.sigma / 255)
-        given = torch.cat([given, plane], 1)
+    if recipe.channels > 3:
+        given = torch.cat([given, torch.full_like(given[:, :1], case.sigma / 255)], 1)
+    if recipe.channels > 4:
+        rgb = padded[0].transpose(1, 2, 0).astype(np.float32) / 255
+        seen = blur.estimate_blur(case.given.astype(np.float32) / 255)
+        if seen.confidence < blur.TRUSTED:
+            seen = blur.Blur("none")
+        estimate = deconvolution.estimate(rgb, seen, case.sigma).transpose(2, 0, 1)[None]
+        given = torch.cat([given, torch.from_numpy(np.ascontiguousarray(estimate))], 1)
     with torch.no_grad():
         made = network(given)[0].numpy().transpose(1, 2, 0)
     made = made[: recipe.scale * height, : recipe.scale * width]

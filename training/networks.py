@@ -33,15 +33,15 @@ class Block(nn.Module):
 class Restorer(nn.Module):
     """What is wrong with a picture, found at half and at quarter size, and taken away.
 
-    (N, 3 + planes, H, W) to (N, 3, H, W), both in 0..1; H and W are multiples of 4. The work begins
-    at half the picture's size (FFDNet, Zhang et al. 2018), and a level at a quarter of it gives
-    the context that a plain stack of convolutions would need many layers for (DRUNet, Zhang et
-    al. 2021).
+    ``correction`` takes (N, 3 + planes, H, W) and gives (N, 3, H, W), to be added to the picture;
+    H and W are multiples of 4. The work begins at half the picture's size (FFDNet, Zhang et al.
+    2018), and a level at a quarter of it gives the context that a plain stack of convolutions would
+    need many layers for (DRUNet, Zhang et al. 2021).
     """
 
     def __init__(
         self,
-        planes: int = 0,
+        planes: int,
         width: int = 48,
         deep_width: int = 96,
         blocks: tuple[int, int, int] = (2, 3, 2),
@@ -57,9 +57,6 @@ class Restorer(nn.Module):
         self.tail = nn.Conv2d(width, 12, 3, padding=1)
         nn.init.zeros_(self.tail.weight)
         nn.init.zeros_(self.tail.bias)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return x[:, :3] + self.correction(x)
 
     def correction(self, x: Tensor) -> Tensor:
         """What is to be added to the picture."""
@@ -106,6 +103,28 @@ class Denoiser(nn.Module):
         estimate = self.shrink(x[:, :3], x[:, 3:]).clamp(0, 1)
         clean: Tensor = self.refine(torch.cat([estimate, x], 1), SHARE)
         return clean
+
+
+class Corrector(nn.Module):
+    """What a deconvolution leaves of a blurred picture's faults, and adds to them, taken away.
+
+    (N, 8, H, W) to (N, 3, H, W), in 0..1; H and W are multiples of 4. The planes are the blurred
+    picture, its noise's deviation, and what ``deconvolution.estimate`` gives. That undoes a blur
+    that is the same everywhere far better than a network of this size could; the noise and the
+    ripples that it makes of what the blur has erased are what such a network knows (Schuler et al.,
+    "A machine learning approach for non-blind image deconvolution", CVPR 2013).
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.restorer = Restorer(planes=5)
+
+    def forward(self, x: Tensor) -> Tensor:
+        given, plane, sharp, bold = x[:, :3], x[:, 3:4], x[:, 4:7], x[:, 7:]
+        # About as large as the others.
+        levels = [sharp, bold - 0.5, given, 20 * plane]
+        corrected: Tensor = sharp + self.restorer.correction(torch.cat(levels, 1))
+        return corrected
 
 
 class Enlarger(nn.Module):

@@ -1,17 +1,18 @@
-"""Noisy pictures with their first estimate, computed once for the compact denoiser's training.
+"""Spoilt pictures with their first estimate, computed once for the training of a compact model.
 
-    python -m training.prepare POOL.npy PAIRS.npy
+    python -m training.prepare denoise POOL.npy PAIRS.npy
 
-``Shrinkage`` is fixed, and takes as long as a training step: so from each picture of the pool four
-details are taken once, with their noise and their estimate. PAIRS.npy is uint8 (count, SIDE, SIDE,
-9): estimate, noisy, clean; PAIRS.sigma.npy holds the noise's level (count, 2, 2) as a share of the
-range.
+Estimates take as long as a training step: so from each picture of the pool four details are taken
+once, spoilt and estimated. PAIRS.npy is uint8 (count, SIDE, SIDE, planes), as the model's ``Kind``
+says; PAIRS.sigma.npy holds the noise's level (count, 2, 2) as a share of the range.
 """
 
 from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -19,14 +20,16 @@ import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
-from shared_core.algorithms import dct_denoise
+from shared_core.algorithms import blur, dct_denoise, deconvolution
 
-from .degradations import eight_bits, noise_like, photographed
+from .degradations import as_jpeg, eight_bits, noise_like, photographed
 from .pictures import with_buildings
 from .textures import Grain
 
 Bytes = NDArray[np.uint8]
+Floats = NDArray[np.float32]
 
 HALF = 256
 _PER_JOB = 6
@@ -72,55 +75,136 @@ def _detail(picture: Bytes, rng: np.random.Generator) -> NDArray[np.float32]:
     return photographed(np.asarray(small, np.float32), rng)
 
 
-def _job(told: tuple[Path, int, int, int]) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
-    path, first, count, seed = told
+@dataclass(frozen=True)
+class Kind:
+    """What the pairs of one model hold.
+
+    ``spoilt`` makes the planes of a detail (HALF, HALF, 3), in levels of 255, the clean ones last,
+    and the noise's level. ``read`` makes of patches (N, side, side, planes) and their levels
+    (N, 1, 1, 1) what goes into the network and what should come out. ``alike``: all colours may be
+    exchanged, in each three planes in the same way.
+    """
+
+    planes: int
+    spoilt: Callable[[Floats, np.random.Generator], tuple[Floats, float]]
+    read: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+    alike: bool
+
+
+def noisy(seen: Floats, rng: np.random.Generator) -> tuple[Floats, float]:
+    """Estimate, noisy and clean picture."""
+    sigma = max(1.0, rng.uniform() ** 1.2 * STRONGEST) / 255
+    grey = rng.random() < GREY
+    if grey:
+        seen = np.rint(np.repeat(seen.mean(2, keepdims=True), 3, axis=2))
+    clean = torch.from_numpy(seen.transpose(2, 0, 1)[None] / 255)
+    noise = noise_like(clean, torch.full((1, 1, 1, 1), sigma), rng)
+    if grey:
+        noise = noise[:, 1:2]
+    given = eight_bits(clean + noise)
+    given = np.ascontiguousarray(given[0].numpy().transpose(1, 2, 0))
+    return np.dstack([255 * estimated(given, sigma), 255 * given, seen]), sigma
+
+
+def _read_noisy(patches: Tensor, levels: Tensor) -> tuple[Tensor, Tensor]:
+    plane = levels.expand(-1, 1, *patches.shape[1:3])
+    pictures = patches.permute(0, 3, 1, 2)
+    return torch.cat([pictures[:, :6], plane], 1), pictures[:, 6:]
+
+
+def blurred(seen: Floats, rng: np.random.Generator) -> tuple[Floats, float]:
+    """Deconvolved picture, its bold luma at half its contrast, blurred and clean picture.
+
+    The deconvolution is told a blur as wrong as measured ones are; one in ten stays sharp, and is
+    told that, and of the small discs two in five are taken for Gaussians, as they are by the
+    classical path.
+    """
+    true, told = _blurs(rng)
+    sigma = float(rng.uniform(0.3, 4) if rng.random() < 0.85 else rng.uniform(3, 15))
+    soft = cv2.filter2D(seen, -1, blur.kernel(true), borderType=cv2.BORDER_REFLECT_101)
+    noise = sigma * rng.standard_normal(soft.shape)
+    given = np.clip(np.rint(soft + noise), 0, 255).astype(np.float32)
+    if rng.random() < 0.08:
+        given = as_jpeg(given, int(rng.integers(88, 99)))
+    heard = sigma * float(rng.uniform(0.9, 1.1))
+    estimate = deconvolution.estimate(given / 255, told, heard)
+    bold = estimate[..., 3:] * 0.5 + 0.25
+    return np.dstack([255 * estimate[..., :3], 255 * bold, given, seen]), heard / 255
+
+
+def _blurs(rng: np.random.Generator) -> tuple[blur.Blur, blur.Blur]:
+    """A blur, and what is measured of it."""
+    kind = rng.random()
+    if kind < 0.1:
+        return (blur.Blur("none"),) * 2
+    if kind < 0.4:
+        true = blur.Blur("soft", radius=float(rng.uniform(0.7, 3.2)), spread=0.08)
+    elif kind < 0.65:
+        radius = float(rng.uniform(0.65, 2.5))
+        true = blur.Blur("soft", radius=radius, spread=0.04, disc=True)
+    else:
+        length, angle = rng.uniform(3, 15), rng.uniform(0, 180)
+        true = blur.Blur("motion", length=float(length), angle=float(angle), spread=0.04)
+    if true.disc and true.radius < 1.6 and rng.random() < 0.4:
+        wider = true.radius * float(rng.uniform(1.1, 1.35))
+        return true, replace(true, radius=wider, spread=0.08, disc=False)
+    wrong = 1 + float(rng.normal(0, 0.05)) * (rng.random() < 0.75)
+    turned = true.angle + float(rng.normal(0, 1.2))
+    return true, replace(true, radius=true.radius * wrong, length=true.length * wrong, angle=turned)
+
+
+def _read_blurred(patches: Tensor, levels: Tensor) -> tuple[Tensor, Tensor]:
+    pictures = patches.permute(0, 3, 1, 2)
+    sharp, bold = pictures[:, :3], 2 * pictures[:, 3:4] - 0.5
+    given, clean = pictures[:, 4:7], pictures[:, 7:]
+    plane = levels.expand(-1, 1, *patches.shape[1:3])
+    return torch.cat([given, plane, sharp, bold], 1), clean
+
+
+KINDS = {
+    "denoise": Kind(9, noisy, _read_noisy, alike=True),
+    "deblur": Kind(10, blurred, _read_blurred, alike=False),
+}
+
+
+def _job(told: tuple[str, Path, int, int, int]) -> tuple[Bytes, Floats]:
+    model, path, first, count, seed = told
+    kind = KINDS[model]
     pool = np.load(path, mmap_mode="r")[first : first + count]
-    made = np.empty((*pool.shape[:3], 9), np.uint8)
-    sigmas = np.empty((count, 2, 2), np.float32)
+    made = np.empty((*pool.shape[:3], kind.planes), np.uint8)
+    levels = np.empty((count, 2, 2), np.float32)
     for index, picture in enumerate(pool):
         rng = np.random.default_rng((seed, first + index))
         for down in (0, 1):
             for right in (0, 1):
                 rows = slice(down * HALF, (down + 1) * HALF)
                 columns = slice(right * HALF, (right + 1) * HALF)
-                sigma = max(1.0, rng.uniform() ** 1.2 * STRONGEST) / 255
-                seen = _detail(picture, rng)
-                grey = rng.random() < GREY
-                if grey:
-                    seen = np.rint(np.repeat(seen.mean(2, keepdims=True), 3, axis=2))
-                clean = torch.from_numpy(seen.transpose(2, 0, 1)[None] / 255)
-                level = torch.full((1, 1, 1, 1), sigma)
-                noise = noise_like(clean, level, rng)
-                if grey:
-                    noise = noise[:, 1:2]
-                noisy = eight_bits(clean + noise)
-                noisy = np.ascontiguousarray(noisy[0].numpy().transpose(1, 2, 0))
-                part = made[index, rows, columns]
-                estimate = np.clip(np.rint(255 * estimated(noisy, sigma)), 0, 255)
-                part[..., :3] = estimate
-                part[..., 3:6] = np.rint(255 * noisy)
-                part[..., 6:] = seen
-                sigmas[index, down, right] = sigma
-    return made, sigmas
+                planes, level = kind.spoilt(_detail(picture, rng), rng)
+                made[index, rows, columns] = np.clip(np.rint(planes), 0, 255)
+                levels[index, down, right] = level
+    return made, levels
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
+    parser.add_argument("model", choices=KINDS)
     parser.add_argument("pool", type=Path)
     parser.add_argument("pairs", type=Path)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--processes", type=int, default=2)
     told = parser.parse_args()
     shape = np.load(told.pool, mmap_mode="r").shape
-    pairs = np.lib.format.open_memmap(told.pairs, "w+", np.uint8, (*shape[:3], 9))
+    pairs = np.lib.format.open_memmap(
+        told.pairs, "w+", np.uint8, (*shape[:3], KINDS[told.model].planes)
+    )
     sigmas = np.zeros((shape[0], 2, 2), np.float32)
     jobs = [
-        (told.pool, first, min(_PER_JOB, shape[0] - first), told.seed)
+        (told.model, told.pool, first, min(_PER_JOB, shape[0] - first), told.seed)
         for first in range(0, shape[0], _PER_JOB)
     ]
     start = time.perf_counter()
     with get_context("spawn").Pool(told.processes, _begin, (Grain(told.seed),)) as workers:
-        for (_, first, count, _), (made, levels) in zip(
+        for (_, _, first, count, _), (made, levels) in zip(
             jobs, workers.imap(_job, jobs), strict=True
         ):
             pairs[first : first + count], sigmas[first : first + count] = made, levels

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from .degradations import through_a_lens
-from .prepare import HALF, sigma_file
+from .prepare import HALF, KINDS, sigma_file
 from .recipes import RECIPES, Recipe
 
 HELD_OUT = 24
@@ -144,36 +144,36 @@ class Pairs:
     def __init__(self, paths: Sequence[Path], recipe: Recipe) -> None:
         self._pairs = Pool(paths)
         self._sigmas = np.concatenate([np.load(sigma_file(path)) for path in paths])
-        self._recipe = recipe
+        self._recipe, self._kind = recipe, KINDS[recipe.name]
 
     def batch(self, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
         """What goes in and what should come out."""
         side = self._recipe.patch
-        drawn = []
+        patches, levels = [], []
         for _ in range(self._recipe.batch):
             index, down, right = int(rng.integers(self._pairs.seen)), *rng.integers(0, 2, 2)
             above, beside = rng.integers(0, HALF - side + 1, 2)
             top, left = above + down * HALF, beside + right * HALF
             patch = self._pairs[index][top : top + side, left : left + side]
             patch = np.rot90(patch[::-1] if rng.random() < 0.5 else patch, rng.integers(4))
-            colours = patch.reshape(side, side, 3, 3)[..., rng.permutation(3)]
-            drawn.append((colours, self._sigmas[index, down, right]))
-        return _paired(drawn)
+            if self._kind.alike:
+                threes = patch.reshape(side, side, -1, 3)[..., rng.permutation(3)]
+                patch = threes.reshape(side, side, -1)
+            patches.append(patch)
+            levels.append(self._sigmas[index, down, right])
+        return self._read(patches, levels)
 
     def held_out(self) -> Iterator[tuple[Tensor, Tensor]]:
         """The same of what is not trained on."""
         for index in range(self._pairs.seen, self._pairs.seen + HELD_OUT):
-            patch = self._pairs[index][32:224, 32:224].reshape(192, 192, 3, 3)
-            yield _paired([(patch, self._sigmas[index, 0, 0])])
+            patch = self._pairs[index][32:224, 32:224]
+            yield self._read([patch], [self._sigmas[index, 0, 0]])
 
-
-def _paired(drawn: Sequence[tuple[NDArray[np.uint8], float]]) -> tuple[Tensor, Tensor]:
-    """Estimate, noisy picture and level, (N, 7, side, side), and the clean picture."""
-    stacked = np.stack([patch.transpose(2, 3, 0, 1) for patch, _ in drawn])
-    pictures = torch.from_numpy(np.ascontiguousarray(stacked)).float() / 255
-    levels = torch.tensor([float(level) for _, level in drawn])[:, None, None, None]
-    plane = levels.expand(-1, 1, *pictures.shape[-2:])
-    return torch.cat([pictures[:, 0], pictures[:, 1], plane], 1), pictures[:, 2]
+    def _read(
+        self, patches: Sequence[NDArray[np.uint8]], levels: Sequence[float]
+    ) -> tuple[Tensor, Tensor]:
+        stacked = torch.from_numpy(np.stack(patches)).float() / 255
+        return self._kind.read(stacked, torch.tensor(np.array(levels))[:, None, None, None])
 
 
 def crops(pool: Pool, recipe: Recipe, rng: np.random.Generator, count: int) -> Tensor:

@@ -38,6 +38,10 @@ _MEASURED_SPREAD = 0.04
 _NATIVE_SIGMA = 0.35
 _LEAST_SIGMA = 0.75
 _SMALLEST_SIDE = 96
+_LEAST_SOFTNESS = 0.3
+# How many Gaussian deviations that explain the spectrum a motion is long: for certain, and perhaps.
+_MOTION_LENGTHS, _LEAST_MOTION_LENGTHS = 7.0, 4.5
+_LEAST_MOTION_SCORE, _LEAST_MOTION_SLOPE = 0.84, 0.36
 _HAND_SET_RANGE = 1.6
 _HAND_SET_DEGREES = 20.0
 
@@ -115,6 +119,23 @@ def estimate_blur(*patches: NDArray[np.floating[Any]]) -> Blur:
     return Blur("soft", _own_sigma(softness), confidence=confidence, spread=_SOFT_SPREAD)
 
 
+def possible_motion(*patches: NDArray[np.floating[Any]]) -> Blur | None:
+    """The motion that patches like those of ``estimate_blur`` may show, sure or not; None if none.
+
+    For a path that can tell from its result whether it was right to believe it.
+    """
+    planes = _planes(patches)
+    if not planes:
+        return None
+    spectrum = power_spectrum(planes)
+    motion, softness = match_motion(spectrum), measure_softness(spectrum)
+    if motion.score < _LEAST_MOTION_SCORE or motion.slope < _LEAST_MOTION_SLOPE:
+        return None
+    if motion.length < _LEAST_MOTION_LENGTHS * max(softness.sigma, _LEAST_SOFTNESS):
+        return None
+    return Blur("motion", 0.0, motion.length, motion.angle, TRUSTED, _MEASURED_SPREAD)
+
+
 def chosen(blur: Blur, *patches: NDArray[np.floating[Any]]) -> Blur:
     """A hand-set blur, held against patches (h, w, 3) of the picture it is meant for.
 
@@ -162,10 +183,10 @@ def _motion_confidence(
     A motion leaves the radial mean much sharper than a Gaussian of its extent would.
     """
     margins = [
-        (motion.score - 0.84) / 0.08,
-        (motion.slope - 0.36) / 0.3,
+        (motion.score - _LEAST_MOTION_SCORE) / 0.08,
+        (motion.slope - _LEAST_MOTION_SLOPE) / 0.3,
         (motion.length * motion.cutoff - 1.8) / 1.0,
-        (motion.length / max(softness.sigma, 0.3) - 7.0) / 3.0,
+        (motion.length / max(softness.sigma, _LEAST_SOFTNESS) - _MOTION_LENGTHS) / 3.0,
     ]
     if min(margins) < 0:
         return max(0.0, 0.5 + 0.5 * min(margins))

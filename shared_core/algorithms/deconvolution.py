@@ -32,6 +32,8 @@ _MIDDLE = np.float32(0.5)
 _LONGEST_REACH = 160
 _WIENER_ROUNDS, _TV_ROUNDS = 4, 5
 _WIENER_SHARE = 0.6
+# The share of the noise that the bold luma of ``estimate`` is told of.
+_BOLD = 0.35
 
 # Kernels that stand for the doubt about a blur: offsets in standard deviations, and weights.
 _SOFT_DOUBT = ((-1.22, 0.3), (0.0, 0.4), (1.22, 0.3))
@@ -89,11 +91,38 @@ def deblur(
     if not np.isfinite(picture).all():
         picture = np.nan_to_num(picture, nan=0.0, posinf=1.0, neginf=0.0)
     if _deconvolves(blur):
-        sharp = _deconvolve(picture, blur, noise_sigma)
+        problem = _Problem(picture.shape[:2], *_expected_kernels(_careful(blur)))
+        sharp = _deconvolve(problem, picture, noise_sigma)
     else:
         sharp = _unsharp(picture, noise_sigma)
     np.clip(sharp, 0, 1, out=sharp)
     return sharp if amount >= 1 else picture + np.float32(amount) * (sharp - picture)
+
+
+def estimate(rgb: NDArray[np.floating[Any]], blur: Blur, noise_sigma: float) -> Floats:
+    """What a network begins with that corrects a deconvolution: float32 (h, w, 4) for (h, w, 3).
+
+    The picture as ``deblur`` gives it, in 0..1, and its luma by Wiener's filter with too little
+    care: noisier, and with more of the detail, in -0.5..1.5. A blur "none" gives the picture and
+    its luma back. The confidence is not asked for: the network may be what decides.
+    """
+    picture = np.ascontiguousarray(rgb, np.float32)
+    luma = np.asarray(cv2.transform(picture, _TO_YCC[:1])).reshape(picture.shape[:2])
+    if blur.kind == "none":
+        return np.dstack([picture, luma])
+    problem = _Problem(picture.shape[:2], *_expected_kernels(_careful(blur)))
+    sharp = _deconvolve(problem, picture, noise_sigma)
+    told = _noise(noise_sigma) * _LUMA_NOISE * _BOLD
+    spectrum, _padded = problem.wiener(luma - _MIDDLE, told, _LUMA_POWER)
+    bold = problem.inside(_picture_of(spectrum)) + _MIDDLE
+    return np.dstack([np.clip(sharp, 0, 1), np.clip(bold, -0.5, 1.5)])
+
+
+def blurred(rgb: NDArray[np.floating[Any]], blur: Blur) -> Floats:
+    """The picture (h, w, 3) through the blur that ``estimate`` undoes, reflected at its edges."""
+    mean, _squared = _expected_kernels(_careful(blur))
+    picture = np.ascontiguousarray(rgb, np.float32)
+    return np.asarray(cv2.filter2D(picture, -1, mean, borderType=cv2.BORDER_REFLECT_101))
 
 
 def _extent(blur: Blur) -> float:
@@ -116,10 +145,17 @@ def _deconvolves(blur: Blur) -> bool:
     return blur.confidence >= TRUSTED and size >= 1
 
 
-def _deconvolve(picture: Floats, blur: Blur, noise_sigma: float) -> Floats:
-    careful = replace(blur, spread=max(blur.spread, _least_spread(blur)))
-    problem = _Problem(picture.shape[:2], careful)
-    noise = float(np.hypot(noise_sigma, _LEAST_NOISE)) / 255
+def _careful(blur: Blur) -> Blur:
+    return replace(blur, spread=max(blur.spread, _least_spread(blur)))
+
+
+def _noise(sigma: float) -> float:
+    """The noise's deviation as a share of the range, with that of rounding."""
+    return float(np.hypot(sigma, _LEAST_NOISE)) / 255
+
+
+def _deconvolve(problem: _Problem, picture: Floats, noise_sigma: float) -> Floats:
+    noise = _noise(noise_sigma)
     channels = list(cv2.split(cv2.transform(picture, _TO_YCC)))
     channels[0] -= _MIDDLE
     channels[0] = problem.luma(channels[0], noise * _LUMA_NOISE) + _MIDDLE
@@ -132,12 +168,12 @@ def _deconvolve(picture: Floats, blur: Blur, noise_sigma: float) -> Floats:
 class _Problem:
     """One blur on one size: the padded plane, and the transfer functions on it.
 
+    ``mean`` is the kernel, ``squared`` the kernel convolved with itself, both as expected.
     Transfer functions are real, for kernels are symmetric, and lie in OpenCV's packed layout of a
     real plane's spectrum.
     """
 
-    def __init__(self, shape: tuple[int, int], blur: Blur) -> None:
-        mean, squared = _expected_kernels(blur)
+    def __init__(self, shape: tuple[int, int], mean: Floats, squared: Floats) -> None:
         reach = mean.shape[0] // 2
         margin = 3 * reach + 16
         self._rows = slice(margin, margin + shape[0])

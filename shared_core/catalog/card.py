@@ -23,6 +23,7 @@ SIGMA = "sigma"
 HOLE = "hole"
 KEEP = "keep"
 MATTE = "matte"
+SHARPENED = ("sharp R", "sharp G", "sharp B", "sharp Y")
 
 # What is yet to be done with an output's values.
 SIGMOID = "sigmoid"
@@ -304,6 +305,11 @@ class Card:
     def takes_sigma(self) -> bool:
         """Whether the model must be told the strength of the noise."""
         return any(SIGMA in spec.channels for spec in self.inputs)
+
+    @property
+    def takes_sharpened(self) -> bool:
+        """Whether the model corrects a deconvolution of the picture, which it must be given."""
+        return any(set(SHARPENED) & set(spec.channels) for spec in self.inputs)
 
     @property
     def passes(self) -> int:

@@ -27,6 +27,7 @@ from .card import (
     LUMA,
     MATTE,
     RESIDUAL,
+    SHARPENED,
     SIGMA,
     SIGMOID,
     SOFTMAX,
@@ -49,11 +50,15 @@ _MOST_LOGIT = 30
 
 @dataclass(frozen=True)
 class Shown:
-    """What a model is shown: a picture, its hole (height, width), its noise in levels of 255."""
+    """What a model is shown: a picture, its hole (height, width), its noise in levels of 255.
+
+    ``sharpened`` (height, width, 4) is its deconvolution, by default the picture and its luma.
+    """
 
     rgb: Floats
     hole: NDArray[np.bool_] | None = None
     sigma: float = 0.0
+    sharpened: Floats | None = None
 
 
 def wrong(fault: str) -> WrongOutput:
@@ -207,6 +212,9 @@ def _values(channel: str, index: int, rgb: Floats, shown: Shown) -> NDArray[Any]
         return luma(rgb)
     if channel == LIGHTNESS:
         return chroma.lightness(rgb)
+    if channel in SHARPENED:
+        sharp = np.dstack([rgb, luma(rgb)]) if shown.sharpened is None else shown.sharpened
+        return sharp[..., SHARPENED.index(channel)]
     # One of three alike, and whatever a card calls otherwise, by its place.
     return rgb[..., _COLOURS.index(channel) if channel in _COLOURS else index % 3]
 

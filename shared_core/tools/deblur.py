@@ -1,16 +1,33 @@
-"""Deblur: NAFNet where it can run, else deconvolution or gentle sharpening, called that."""
+"""Deblur: NAFNet where it can run, a network that corrects a deconvolution, or that one alone."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
 
 from shared_core.algorithms import blur as blurs
 from shared_core.algorithms import deconvolution
 from shared_core.bridge.language import _
 from shared_core.bridge.toolbox import AUTO
+from shared_core.catalog import contract
 from shared_core.catalog.cards import TileRule
+from shared_core.pixels import Box
 
-from .work import Made, Model, Work, mixed, model_tiles, tile_function
+from .work import Made, Model, Pixels, Work, asker, mixed, model_tiles, tile_function
 
 CLASSICAL_TILE = 1024
+# The part of the picture on which a motion is tried, and what of it counts.
+_TRIAL_SIDE, _TRIAL_MARGIN = 288, 48
+# Reblurred results that differ from the picture by no more than this many times its noise are
+# right; beside another blur, by no more than this above its own.
+_MOST_MISFIT, _MORE_MISFIT = 1.1, 0.02
+# What rounding to 8 bits adds to the noise, in levels.
+_ROUNDING = 0.29
+
+Correct = Callable[[Pixels, blurs.Blur], Pixels]
 
 
 def classical(work: Work) -> Made:
@@ -18,34 +35,109 @@ def classical(work: Work) -> Made:
     noise = work.noise()
     blur = _blur(work)
     amount = work.number("amount") / 100
-    overlap = -(-2 * deconvolution.radius(blur) // 8) * 8
+    overlap = _overlap(blur)
     tiles = work.tiles(
         lambda rgb: deconvolution.deblur(rgb, blur, amount, noise),
         TileRule(max(CLASSICAL_TILE, 2 * overlap), overlap),
     )
-    return Made(
-        tiles,
-        _("classical sharpening by {name}", name=deconvolution.name(blur, noise)),
-        {
-            "blur": blur.kind,
-            "radius": round(blur.radius, 2),
-            "length": round(blur.length, 1),
-            "angle": round(blur.angle, 1),
-            "confidence": round(blur.confidence, 2),
-            "spread": round(blur.spread, 2),
-            "noise_sigma": round(noise, 2),
-            "amount": amount,
-        },
-    )
+    name = _("classical sharpening by {name}", name=deconvolution.name(blur, noise))
+    return Made(tiles, name, _told(blur, noise, amount))
 
 
 def real(work: Work, model: Model) -> Made:
     """The model at its contract, mixed with the source by ``amount``."""
+    if model.card.takes_sharpened:
+        return _corrected(work, model)
     amount = work.number("amount") / 100
     tiles = model_tiles(work, model, mixed(tile_function(work, model), 1 - amount))
     if amount >= 1:
         return Made(tiles)
     return Made(tiles, _("mixed with the source"), {"amount": round(amount, 3)})
+
+
+def _corrected(work: Work, model: Model) -> Made:
+    """A deconvolution, which the model corrects; a motion it helps to find."""
+    noise = work.noise()
+    rule = model.card.tile
+    assert rule is not None, f"{model.card.id} has no tile rule"
+    correct = _correction(work, model, noise)
+    blur = _seen(work, rule, correct, noise)
+    amount = work.number("amount") / 100
+    tiles = work.tiles(
+        mixed(lambda rgb: correct(rgb, blur), 1 - amount),
+        replace(rule, overlap=max(rule.overlap, _overlap(blur))),
+    )
+    step = (
+        _("no blur is certain, only noise is removed")
+        if blur.kind == "none"
+        else _("after {name}", name=deconvolution.name(blur, noise))
+    )
+    return Made(tiles, step, _told(blur, noise, amount))
+
+
+def _correction(work: Work, model: Model, noise: float) -> Correct:
+    """A part of the picture without a blur, as a function of both."""
+    ask = asker(work, model)
+    sigma = min(noise, model.card.sigma_maximum or noise)
+
+    def correct(rgb: Pixels, blur: blurs.Blur) -> Pixels:
+        sharp = deconvolution.estimate(rgb, blur, noise)
+        shown = contract.Shown(rgb, sigma=sigma, sharpened=sharp)
+        return contract.enhanced(model.card, ask, shown)
+
+    return correct
+
+
+def _seen(work: Work, rule: TileRule, correct: Correct, noise: float) -> blurs.Blur:
+    """The blur that the user chose, else the one measured, else a motion that proves to fit.
+
+    With the right blur the result, blurred again, is the picture up to its noise; the ripples that
+    a wrong one leaves are taken away by the network, and are missing then.
+    """
+    found = _blur(work)
+    if found.kind != "none" and found.confidence < blurs.TRUSTED:
+        found = blurs.Blur("none", confidence=0.0)
+    measured = work.parameters["kind"] == "auto"
+    motion = blurs.possible_motion(*work.samples()) if measured else None
+    if motion is None or found.kind == "motion" or found.disc:
+        return found
+    part = work.picture.rgb(_middle(work.picture.region, rule.multiple))
+    height, width = (min(_TRIAL_MARGIN, side // 4) for side in part.shape[:2])
+
+    def misfit(blur: blurs.Blur) -> float:
+        again = deconvolution.blurred(np.clip(correct(part, blur), 0, 1), blur)
+        error = (again - part)[height:-height, width:-width]
+        return float(np.sqrt(np.square(error).mean())) * 255 / float(np.hypot(noise, _ROUNDING))
+
+    most = _MOST_MISFIT if found.kind == "none" else misfit(found) + _MORE_MISFIT
+    return motion if misfit(motion) <= most else found
+
+
+def _middle(region: Box, multiple: int) -> Box:
+    """The part of the region that a blur is tried on."""
+    width, height = (
+        min(_TRIAL_SIDE, side) // multiple * multiple for side in (region.width, region.height)
+    )
+    left, top = (region.width - width) // 2, (region.height - height) // 2
+    return Box(region.left + left, region.top + top, width, height)
+
+
+def _told(blur: blurs.Blur, noise: float, amount: float) -> dict[str, Any]:
+    """What the receipt says of a blur that was undone."""
+    return {
+        "blur": blur.kind,
+        "radius": round(blur.radius, 2),
+        "length": round(blur.length, 1),
+        "angle": round(blur.angle, 1),
+        "confidence": round(blur.confidence, 2),
+        "spread": round(blur.spread, 2),
+        "noise_sigma": round(noise, 2),
+        "amount": amount,
+    }
+
+
+def _overlap(blur: blurs.Blur) -> int:
+    return -(-2 * deconvolution.radius(blur) // 8) * 8
 
 
 def _blur(work: Work) -> blurs.Blur:

@@ -9,7 +9,7 @@ torch = pytest.importorskip("torch")
 
 from shared_core.algorithms import clipped_noise  # noqa: E402
 from training import degradations, prepare, shrinkage, textures  # noqa: E402
-from training.networks import Denoiser, Enlarger, Refiner, Restorer, Twice  # noqa: E402
+from training.networks import Corrector, Denoiser, Enlarger, Refiner, Twice  # noqa: E402
 from training.shrinkage import Shrinkage  # noqa: E402
 
 
@@ -59,30 +59,22 @@ def test_an_untrained_denoiser_is_the_classical_path(picture):
 def test_untrained_networks_leave_the_picture_as_it_is():
     given = torch.rand(2, 3, 24, 32)
     with torch.no_grad():
-        assert torch.equal(Restorer()(given), given)
+        planes = torch.rand(2, 8, 24, 32)
+        assert torch.equal(Corrector()(planes), planes[:, 4:7])
         larger = Enlarger()(given)
         assert larger.shape == (2, 3, 48, 64)
         assert torch.equal(torch.nn.functional.avg_pool2d(larger, 2), given)
         assert Twice(Enlarger())(given).shape == (2, 3, 96, 128)
 
 
-def test_degradations_are_of_8_bits_and_decided_by_the_seed():
-    clean = torch.rand(3, 3, 48 + 2 * degradations.MARGIN, 48 + 2 * degradations.MARGIN)
-    for degrade in (degradations.blurred, degradations.halved):
-        given, wanted = degrade(clean, np.random.default_rng(1))
-        again, _ = degrade(clean, np.random.default_rng(1))
-        assert torch.equal(given, again)
-        levels = given * 255
-        assert torch.allclose(levels, levels.round(), atol=1e-3)
-        assert wanted.shape[-1] in (given.shape[-1], 2 * given.shape[-1])
-
-
-def test_every_blur_keeps_the_light():
-    rng = np.random.default_rng(6)
-    for _ in range(200):
-        kernel = degradations._kernel(rng)
-        assert kernel.shape == (degradations.KERNEL,) * 2
-        assert kernel.sum() == pytest.approx(1, abs=1e-4) and kernel.min() >= 0
+def test_small_pictures_are_of_8_bits_and_decided_by_the_seed():
+    clean = torch.rand(3, 3, 48, 48)
+    given, wanted = degradations.halved(clean, np.random.default_rng(1))
+    again, _ = degradations.halved(clean, np.random.default_rng(1))
+    assert torch.equal(given, again)
+    levels = given * 255
+    assert torch.allclose(levels, levels.round(), atol=1e-3)
+    assert wanted.shape[-1] == 2 * given.shape[-1]
 
 
 def test_a_lens_softens_and_keeps_the_light():
@@ -108,13 +100,37 @@ def test_what_photographs_go_through_is_decided_by_the_seed_and_keeps_the_light(
         assert seen.mean() == pytest.approx(drawn.mean(), abs=2)
 
 
+def test_pairs_of_the_deblur_hold_what_the_network_is_shown(tmp_path, picture, monkeypatch):
+    pool = tmp_path / "pool.npy"
+    drawn = np.rint(255 * np.tile(picture[:64, :64], (8, 8, 1))).astype(np.uint8)
+    np.save(pool, np.repeat(drawn[None], 4, 0))
+    monkeypatch.setattr(prepare, "_GRAIN", [textures.Grain(1, 4)])
+    made, levels = prepare._job(("deblur", pool, 0, 4, 1))
+    assert made.shape == (4, 512, 512, 10)
+    better = 0
+    for index in range(4):
+        for down in (0, 1):
+            for right in (0, 1):
+                part = made[index, 256 * down : 256 * down + 256, 256 * right : 256 * right + 256]
+                patches = torch.from_numpy(part[None].copy()).float() / 255
+                level = torch.full((1, 1, 1, 1), float(levels[index, down, right]))
+                given, clean = prepare.KINDS["deblur"].read(patches, level)
+                assert given.shape == (1, 8, 256, 256) and torch.equal(
+                    clean,
+                    given.new_tensor(part[None, ..., 7:].transpose(0, 3, 1, 2) / np.float32(255)),
+                )
+                errors = [((given[:, k : k + 3] - clean) ** 2).mean() for k in (0, 4)]
+                better += errors[1] < errors[0]
+    assert better >= 12
+
+
 def test_pairs_hold_estimate_noisy_and_clean(tmp_path, picture, monkeypatch):
     pool = tmp_path / "pool.npy"
     drawn = np.rint(255 * np.tile(picture[:64, :64], (8, 8, 1))).astype(np.uint8)
     np.save(pool, drawn[None])
     monkeypatch.setattr(prepare, "_GRAIN", [textures.Grain(1, 4)])
-    made, sigmas = prepare._job((pool, 0, 1, 1))
-    again, _ = prepare._job((pool, 0, 1, 1))
+    made, sigmas = prepare._job(("denoise", pool, 0, 1, 1))
+    again, _ = prepare._job(("denoise", pool, 0, 1, 1))
     np.testing.assert_array_equal(made, again)
     estimate, noisy, clean = made.reshape(1, 512, 512, 3, 3).astype(float).transpose(3, 0, 1, 2, 4)
     for down in (0, 1):
