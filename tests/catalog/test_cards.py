@@ -37,11 +37,15 @@ def test_the_shipped_cards_are_valid_and_ordered() -> None:
         "DRUNet",
         "NSS compact denoiser",
     ]
-    assert [c.title for c in cards.for_tool(known, "deblur")] == ["NAFNet"]
+    assert [c.title for c in cards.for_tool(known, "deblur")] == [
+        "NAFNet",
+        "NSS compact deblur",
+    ]
     assert cards.for_tool(known, "no-such-tool") == []
     for card in known.values():
         assert card.main_file.path.endswith(".onnx") or card.helper
-        assert not card.takes_sigma or card.tool == "denoise"
+        assert not card.takes_sigma or card.tool == "denoise" or card.takes_sharpened
+        assert not card.takes_sharpened or card.tool == "deblur"
     for model in ("nafnet-gopro-opencv", "scunet-real-psnr", "drunet-color"):
         assert known[model].tier is Tier.STANDARD
         assert known[model].commercial_use is CommercialUse.YES
@@ -58,7 +62,7 @@ AUTOMATIC = {
     "remove-background": ["isnet-general-fp16", "birefnet-lite", "u2netp"],
     "remove-object": ["lama-carve-fp32", "migan-pipeline-v2"],
     "denoise": ["scunet-real-psnr", "drunet-color", "nss-compact-denoise"],
-    "deblur": ["nafnet-gopro-opencv"],
+    "deblur": ["nafnet-gopro-opencv", "nss-compact-deblur"],
     "upscale": [
         "realesrgan-x4plus-x2",
         "realesrgan-x4plus",

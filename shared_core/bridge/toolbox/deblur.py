@@ -31,7 +31,7 @@ TOOL = Tool(
         Parameter(
             "kind",
             _("Kind of blur"),
-            _("What the classical path undoes; the model sees for itself."),
+            _("What the compact model and the classical path undo; NAFNet sees for itself."),
             Kind.CHOICE,
             AUTO,
             choices=("auto", "soft", "motion"),
@@ -40,7 +40,7 @@ TOOL = Tool(
         Parameter(
             "radius",
             _("Radius"),
-            _("Standard deviation of a soft blur; auto measures it. The model ignores it."),
+            _("Standard deviation of a soft blur; auto measures it. NAFNet ignores it."),
             Kind.NUMBER,
             AUTO,
             minimum=0.3,
@@ -52,7 +52,7 @@ TOOL = Tool(
         Parameter(
             "length",
             _("Length"),
-            _("Length of a motion blur. The model ignores it."),
+            _("Length of a motion blur. NAFNet ignores it."),
             Kind.NUMBER,
             15.0,
             minimum=2,
@@ -62,10 +62,7 @@ TOOL = Tool(
         Parameter(
             "angle",
             _("Angle"),
-            _(
-                "Direction of a motion blur, counter-clockwise from horizontal. The model ignores "
-                "it."
-            ),
+            _("Direction of a motion blur, counter-clockwise from horizontal. NAFNet ignores it."),
             Kind.NUMBER,
             0.0,
             minimum=-180,
