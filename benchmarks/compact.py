@@ -17,6 +17,8 @@ import numpy as np
 import upscale as enlarging
 from report import Aim, Section, Table, aims_table
 
+from shared_core.algorithms import deconvolution
+from shared_core.algorithms.blur import Blur
 from shared_core.bridge import toolbox
 from shared_core.bridge.paths import paths
 from shared_core.bridge.toolbox import Returns
@@ -65,10 +67,9 @@ def through(tool_id: str, parameters: Mapping[str, object], model: Model | None 
             sheet=Sheet(result, Raster(wide, high, "u8")) if scaled else None,
         )
         module = registry.module(tool_id)
-        if model is None:
-            module.classical(work)
-        else:
-            module.real(work, model)
+        made = module.classical(work) if model is None else module.real(work, model)
+        if made.unchanged:
+            return rgb
         return np.ascontiguousarray(result[..., :3])
 
     return run
@@ -240,7 +241,7 @@ def _deblur(images: Path) -> Section:
     scores = measured(evaluation.blurred_cases(images), lambda case: ways)
     taken = seconds(
         {name: ways[name] for name in (CLASSICAL, COMPACT)},
-        evaluation.with_noise(_timed(images), 1, 0),
+        evaluation.with_noise(deconvolution.blurred(_timed(images), Blur("soft", 1.8)), 1, 0),
     )
     gains, over_input = _gains(scores, CLASSICAL), _gains(scores, INPUT)
     mean = statistics.mean(gains.values())

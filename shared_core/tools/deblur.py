@@ -21,9 +21,14 @@ from .work import Made, Model, Pixels, Work, asker, mixed, model_tiles, tile_fun
 CLASSICAL_TILE = 1024
 # The part of the picture on which a motion is tried, and what of it counts.
 _TRIAL_SIDE, _TRIAL_MARGIN = 288, 48
-# Reblurred results that differ from the picture by no more than this many times its noise are
-# right; beside another blur, by no more than this above its own.
-_MOST_MISFIT, _MORE_MISFIT = 1.1, 0.02
+# A motion is right whose result, blurred again, differs from the picture by its noise and no more
+# than this share of it beyond, at one level of noise, and less in proportion at more: where another
+# blur was found, beyond that one's. Chosen on photographs that are not those of the evaluation.
+_MORE_MISFIT = 0.12
+# In more noise than this, in levels, a wrong motion does not show.
+_MOST_TRIED_NOISE = 4.0
+# Where no blur is certain, less noise than this, in levels, is not worth a change.
+_LEAST_NOISE = 2.0
 # What rounding to 8 bits adds to the noise, in levels.
 _ROUNDING = 0.29
 
@@ -63,6 +68,9 @@ def _corrected(work: Work, model: Model) -> Made:
     correct = _correction(work, model, noise)
     blur = _seen(work, rule, correct, noise)
     amount = work.number("amount") / 100
+    if blur.kind == "none" and noise < _LEAST_NOISE:
+        reason = _("no blur is certain; say what kind of blur it is to have it undone all the same")
+        return Made(0, unchanged=reason)
     tiles = work.tiles(
         mixed(lambda rgb: correct(rgb, blur), 1 - amount),
         replace(rule, overlap=max(rule.overlap, _overlap(blur))),
@@ -99,7 +107,7 @@ def _seen(work: Work, rule: TileRule, correct: Correct, noise: float) -> blurs.B
         found = blurs.Blur("none", confidence=0.0)
     measured = work.parameters["kind"] == "auto"
     motion = blurs.possible_motion(*work.samples()) if measured else None
-    if motion is None or found.kind == "motion" or found.disc:
+    if motion is None or found.kind == "motion" or found.disc or noise > _MOST_TRIED_NOISE:
         return found
     part = work.picture.rgb(_middle(work.picture.region, rule.multiple))
     height, width = (min(_TRIAL_MARGIN, side // 4) for side in part.shape[:2])
@@ -109,8 +117,8 @@ def _seen(work: Work, rule: TileRule, correct: Correct, noise: float) -> blurs.B
         error = (again - part)[height:-height, width:-width]
         return float(np.sqrt(np.square(error).mean())) * 255 / float(np.hypot(noise, _ROUNDING))
 
-    most = _MOST_MISFIT if found.kind == "none" else misfit(found) + _MORE_MISFIT
-    return motion if misfit(motion) <= most else found
+    least = 1.0 if found.kind == "none" else misfit(found)
+    return motion if misfit(motion) <= least + _MORE_MISFIT / max(noise, 1.0) else found
 
 
 def _middle(region: Box, multiple: int) -> Box:
