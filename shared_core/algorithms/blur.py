@@ -241,4 +241,13 @@ def _line(length: float, angle: float) -> NDArray[np.float64]:
     return (weights + weights[::-1, ::-1]) / 2
 
 
-__all__ = ["TRUSTED", "Blur", "Kind", "Spectrum", "chosen", "estimate_blur", "kernel"]
+__all__ = [
+    "TRUSTED",
+    "Blur",
+    "Kind",
+    "Spectrum",
+    "chosen",
+    "estimate_blur",
+    "kernel",
+    "possible_motion",
+]

@@ -25,6 +25,9 @@ _TRIAL_SIDE, _TRIAL_MARGIN = 288, 48
 # than this share of it beyond, at one level of noise, and less in proportion at more: where another
 # blur was found, beyond that one's. Chosen on photographs that are not those of the evaluation.
 _MORE_MISFIT = 0.12
+# Where the picture blurred once more differs from itself by less than so many times that share, as
+# a clear sky does, each motion would seem right.
+_TELLING = 2.0
 # In more noise than this, in levels, a wrong motion does not show.
 _MOST_TRIED_NOISE = 4.0
 # Where no blur is certain, less noise than this, in levels, is not worth a change.
@@ -69,7 +72,10 @@ def _corrected(work: Work, model: Model) -> Made:
     blur = _seen(work, rule, correct, noise)
     amount = work.number("amount") / 100
     if blur.kind == "none" and noise < _LEAST_NOISE:
-        reason = _("no blur is certain; say what kind of blur it is to have it undone all the same")
+        reason = _(
+            "no blur is certain; set its kind, and its radius or length, to have it undone all the "
+            "same"
+        )
         return Made(0, unchanged=reason)
     tiles = work.tiles(
         mixed(lambda rgb: correct(rgb, blur), 1 - amount),
@@ -112,13 +118,18 @@ def _seen(work: Work, rule: TileRule, correct: Correct, noise: float) -> blurs.B
     part = work.picture.rgb(_middle(work.picture.region, rule.multiple))
     height, width = (min(_TRIAL_MARGIN, side // 4) for side in part.shape[:2])
 
-    def misfit(blur: blurs.Blur) -> float:
-        again = deconvolution.blurred(np.clip(correct(part, blur), 0, 1), blur)
-        error = (again - part)[height:-height, width:-width]
+    def misfit(made: Pixels, blur: blurs.Blur) -> float:
+        error = (deconvolution.blurred(made, blur) - part)[height:-height, width:-width]
         return float(np.sqrt(np.square(error).mean())) * 255 / float(np.hypot(noise, _ROUNDING))
 
-    least = 1.0 if found.kind == "none" else misfit(found)
-    return motion if misfit(motion) <= least + _MORE_MISFIT / max(noise, 1.0) else found
+    def tried(blur: blurs.Blur) -> float:
+        return misfit(np.clip(correct(part, blur), 0, 1), blur)
+
+    more = _MORE_MISFIT / max(noise, 1.0)
+    if misfit(part, motion) < 1 + _TELLING * more:
+        return found
+    least = 1.0 if found.kind == "none" else tried(found)
+    return motion if tried(motion) <= least + more else found
 
 
 def _middle(region: Box, multiple: int) -> Box:

@@ -9,8 +9,8 @@ TOOL = Tool(
     id="deblur",
     title=_("Deblur"),
     help=_(
-        "Sharpens a blurred picture. The model undoes camera shake and motion; the classical "
-        "path is sharpening and comes close only at mild blur."
+        "Sharpens a blurred picture. NAFNet undoes camera shake and motion; the compact model and "
+        "the classical path undo one blur of the whole picture, where it is certain."
     ),
     returns=Returns.PIXELS,
     classical_name=_("classical sharpening"),

@@ -1,0 +1,65 @@
+"""When the compact deblur believes a motion that is only suspected."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from shared_core.algorithms import deconvolution
+from shared_core.algorithms.blur import Blur
+from shared_core.bridge import toolbox
+from shared_core.catalog.cards import TileRule
+from shared_core.pixels import Picture, Raster
+from shared_core.tools import deblur
+from shared_core.tools.work import Pixels, Work
+from training import evaluation
+
+SUSPECTED = Blur("motion", length=9, angle=30, confidence=0.5, spread=0.04)
+SIDE = 320
+
+
+def busy() -> Pixels:
+    """Sharp edges everywhere, in levels of 255."""
+    rng = np.random.default_rng(3)
+    coarse = rng.uniform(30, 225, (SIDE // 8, SIDE // 8, 3)).astype(np.float32)
+    return np.asarray(cv2.resize(coarse, (SIDE, SIDE), interpolation=cv2.INTER_NEAREST))
+
+
+def sky() -> Pixels:
+    """From dark to light, without an edge."""
+    column = np.linspace(120, 160, SIDE, dtype=np.float32)[:, None, None]
+    return np.broadcast_to(column, (SIDE, SIDE, 3)).copy()
+
+
+def seen(sharp: Pixels, soft: Pixels, monkeypatch: pytest.MonkeyPatch) -> Blur:
+    """What is believed of ``soft`` with noise of 1 level, by a model that restores ``sharp``."""
+    monkeypatch.setattr(deblur, "_blur", lambda work: Blur("none", confidence=0.0))
+    monkeypatch.setattr(deblur.blurs, "possible_motion", lambda *patches: SUSPECTED)
+    given = evaluation.with_noise(soft, 1, 5)
+    rgba = np.dstack([given, np.full((SIDE, SIDE), 255, np.uint8)])
+    told: Any = toolbox.tool("deblur").parse({})
+    picture = Picture(rgba, np.zeros_like(rgba), Raster(SIDE, SIDE, "u8"))
+    work = Work(picture, told, lambda done, total: None, lambda: False)
+
+    def correct(part: Pixels, blur: Blur) -> Pixels:
+        edge = (SIDE - part.shape[0]) // 2
+        return sharp[edge : SIDE - edge, edge : SIDE - edge] / 255
+
+    return deblur._seen(work, TileRule(256, 32, 4), correct, 1.0)
+
+
+def test_a_suspected_motion_that_is_there_is_believed(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert seen(busy(), deconvolution.blurred(busy(), SUSPECTED), monkeypatch) is SUSPECTED
+
+
+def test_a_suspected_motion_of_a_sharp_picture_is_not_believed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert seen(busy(), busy(), monkeypatch).kind == "none"
+
+
+def test_a_part_that_cannot_tell_proves_no_motion(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert seen(sky(), sky(), monkeypatch).kind == "none"
