@@ -178,11 +178,14 @@ def _widened(shown: Shown, margin: int) -> Shown:
     """What is shown with a reflection of itself around it."""
     around = (margin,) * 4
     rgb = cv2.copyMakeBorder(shown.rgb, *around, cv2.BORDER_REFLECT_101)
-    hole = shown.hole
+    hole, sharp = shown.hole, shown.sharpened
     if hole is not None:
         wide = cv2.copyMakeBorder(hole.astype(np.uint8), *around, cv2.BORDER_REFLECT_101)
         hole = np.asarray(wide) > 0
-    return Shown(np.asarray(rgb, np.float32), hole, shown.sigma)
+    if sharp is not None:
+        wide = cv2.copyMakeBorder(sharp, *around, cv2.BORDER_REFLECT_101)
+        sharp = np.asarray(wide, np.float32)
+    return Shown(np.asarray(rgb, np.float32), hole, shown.sigma, sharp)
 
 
 def _fill(plane: Floats, spec: TensorSpec, index: int, rgb: Floats, shown: Shown) -> None:

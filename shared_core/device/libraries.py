@@ -117,10 +117,11 @@ def installed() -> dict[str, str]:
     # Of two with one name Python imports that of the earlier folder.
     for folder in reversed(sys.path):
         for path in Path(folder).glob("*.*-info"):
-            name, _dash, version = path.stem.partition("-")
+            name, _dash, rest = path.stem.partition("-")
             name = re.sub(r"[-_.]+", "-", name).lower()
             if name in DISTRIBUTIONS:
-                versions[name] = version
+                # An egg names Python's version too.
+                versions[name] = rest.partition("-")[0]
     return versions
 
 

@@ -304,7 +304,7 @@ def test_installed_reads_names_as_python_does(
     for name in (
         "first/onnxruntime_gpu-1.32.0.dist-info",
         "second/onnxruntime_gpu-1.20.1.dist-info",
-        "second/ONNXRuntime-1.20.1.egg-info",
+        "second/ONNXRuntime-1.20.1-py3.12.egg-info",
         "second/nvidia_cudnn_cu12-9.1.0.70.dist-info",
         "second/onnx-1.23.2.dist-info",
     ):

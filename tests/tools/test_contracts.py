@@ -17,6 +17,7 @@ from shared_core.bridge import toolbox
 from shared_core.bridge.toolbox import Returns
 from shared_core.catalog import cards
 from shared_core.catalog import contract as feeding
+from shared_core.catalog.card import SHARPENED
 from shared_core.catalog.cards import CardFile, TensorSpec, TileRule
 from shared_core.catalog.trust.canary import try_model
 from shared_core.engine.session import open_session
@@ -429,3 +430,12 @@ def test_a_hole_is_told_as_the_card_says(
     found = remove_object._run(_work(), model, rgb, hole, 64, 64)
     expected = np.where(hole[..., None], np.array(strangers.FILL), rgb)
     np.testing.assert_allclose(found, expected, atol=1.1 / 255 if high == 255 else 1e-5)
+
+
+def test_a_margin_is_around_what_was_sharpened_too() -> None:
+    colours = np.random.default_rng(1).random((9, 11, 3), np.float32)
+    sharp = np.dstack([colours[::-1], colours[..., 0]])
+    spec = TensorSpec(None, "float32", "NCHW", ("N", 4, "H", "W"), SHARPENED, (0, 1), margin=3)
+    fed = feeding.fed(spec, feeding.Shown(colours, sharpened=sharp))
+    wide = np.pad(sharp, ((3, 3), (3, 3), (0, 0)), "reflect")
+    np.testing.assert_array_equal(fed[0], wide.transpose(2, 0, 1))
