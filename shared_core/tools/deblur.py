@@ -82,9 +82,9 @@ def _corrected(work: Work, model: Model) -> Made:
         replace(rule, overlap=max(rule.overlap, _overlap(blur))),
     )
     step = (
-        _("no blur is certain, only noise is removed")
+        _("denoising alone, since no blur is certain")
         if blur.kind == "none"
-        else _("after {name}", name=deconvolution.name(blur, noise))
+        else deconvolution.name(blur, noise)
     )
     return Made(tiles, step, _told(blur, noise, amount))
 
