@@ -148,7 +148,9 @@ def _blurs(rng: np.random.Generator) -> tuple[blur.Blur, blur.Blur]:
     if true.disc and true.radius < 1.6 and rng.random() < 0.4:
         wider = true.radius * float(rng.uniform(1.1, 1.35))
         return true, replace(true, radius=wider, spread=0.08, disc=False)
-    wrong = 1 + float(rng.normal(0, 0.05)) * (rng.random() < 0.75)
+    # A Gaussian shows no zeros to be measured by.
+    doubt = 0.13 if true.kind == "soft" and not true.disc else 0.05
+    wrong = 1 + float(np.clip(rng.normal(0, doubt), -0.3, 0.45))
     turned = true.angle + float(rng.normal(0, 1.2))
     return true, replace(true, radius=true.radius * wrong, length=true.length * wrong, angle=turned)
 

@@ -288,7 +288,7 @@ def test_a_result_waits_for_the_end_of_a_stroke(desk: Desk) -> None:
 @pytest.mark.parametrize(("path", "said"), [("real", "not possible"), ("classical", "classical")])
 def test_nothing_of_a_run_is_kept(desk: Desk, monkeypatch: Any, path: str, said: str) -> None:
     """Its pixels would be, until the next one, or until Python looks for circles of references."""
-    desk.open("denoise", path)
+    desk.open("colorize", path)
     read, kept = import_module("nss_krita.layers").KritaHost.read, []
 
     def noted(*arguments: Any) -> Any:
