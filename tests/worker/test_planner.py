@@ -419,8 +419,7 @@ def test_a_plan_hashes_only_what_is_quick_to_hash(tmp_path, monkeypatch):
     # Where it is quick, the plan itself finds that these are only zeros.
     monkeypatch.setattr(planners, "HASHED_AT_ONCE_BYTES", card.download_bytes)
     plan = planner.plan(replace(ASK, path="real"))
-    assert (plan.model, NAFNET in hashed) == ("nss-compact-deblur", True)
-    assert hashed == [NAFNET]
+    assert (plan.model, hashed.count(NAFNET)) == ("nss-compact-deblur", 1)
 
 
 # What is offered first with nothing here on a large machine, and what where commercial use must
