@@ -108,7 +108,7 @@ class Denoiser(nn.Module):
 class Corrector(nn.Module):
     """What a deconvolution leaves of a blurred picture's faults, and adds to them, taken away.
 
-    (N, 8, H, W) to (N, 3, H, W), in 0..1; H and W are multiples of 4. The planes are the blurred
+    (N, 10, H, W) to (N, 3, H, W), in 0..1; H and W are multiples of 4. The planes are the blurred
     picture, its noise's deviation, and what ``deconvolution.estimate`` gives. That undoes a blur
     that is the same everywhere far better than a network of this size could; the noise and the
     ripples that it makes of what the blur has erased are what such a network knows (Schuler et al.,
@@ -117,7 +117,7 @@ class Corrector(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.restorer = Restorer(planes=5)
+        self.restorer = Restorer(planes=7, blocks=(3, 4, 3))
 
     def forward(self, x: Tensor) -> Tensor:
         given, plane, sharp, bold = x[:, :3], x[:, 3:4], x[:, 4:7], x[:, 7:]

@@ -20,11 +20,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from . import textures
+from . import fibres, materials, textures
+from .materials import Colours, Image
 from .textures import SIDE, Field
 
-Image = NDArray[np.uint8]
-
+KINDS = ("leaves", "rough", "fibres")
 _BANK = 40
 _PER_BANK = 12
 # Below this radius a leaf is one colour.
@@ -32,14 +32,19 @@ _PLAIN_RADIUS = 5.0
 _MOST_LEAVES = 5000
 
 
-def pictures(rng: np.random.Generator, count: int, rough: bool = False) -> NDArray[np.uint8]:
-    """``count`` pictures, uint8 (count, SIDE, SIDE, 3).
+def pictures(rng: np.random.Generator, count: int, kind: str = "leaves") -> NDArray[np.uint8]:
+    """``count`` pictures of one of ``KINDS``, uint8 (count, SIDE, SIDE, 3).
 
-    ``rough``: more of fur, foliage, pebbles and weathered surfaces, less of smooth things.
+    "rough": more of fur, foliage, pebbles and weathered surfaces, less of smooth things; "fibres":
+    things made of lines alone.
     """
     made = np.empty((count, SIDE, SIDE, 3), np.uint8)
     bank: list[Field] = []
     for index in range(count):
+        if kind == "fibres":
+            made[index] = fibres.picture(rng)
+            continue
+        rough = kind == "rough"
         if index % _PER_BANK == 0:
             bank = textures.bank(rng, _BANK, rough)
         made[index] = picture(rng, bank, rough)
@@ -47,9 +52,9 @@ def pictures(rng: np.random.Generator, count: int, rough: bool = False) -> NDArr
 
 
 def picture(rng: np.random.Generator, bank: list[Field], rough: bool = False) -> Image:
-    """One picture, uint8 (SIDE, SIDE, 3)."""
+    """One picture of leaves, a surface or a page, uint8 (SIDE, SIDE, 3)."""
     kind = rng.random()
-    palette = _palette(rng)
+    palette = materials.palette(rng)
     if kind < 0.08:
         canvas = _page(rng, palette, bank)
     elif kind < (0.3 if rough else 0.16):
@@ -58,40 +63,12 @@ def picture(rng: np.random.Generator, bank: list[Field], rough: bool = False) ->
         canvas = _thicket(rng, palette, bank)
     else:
         canvas = _scene(rng, palette, bank)
-    return _photographed(rng, canvas)
-
-
-def _palette(rng: np.random.Generator) -> NDArray[np.float32]:
-    """A few colours (n, 3) in 0..1 that go together, most of them of little chroma.
-
-    In natural pictures the three channels vary together, and most of the rest lies between blue
-    and yellow (Ruderman, Cronin, Chiao 1998).
-    """
-    count = int(rng.integers(3, 10))
-    light = rng.beta(0.9, 1.1, count)
-    chroma = rng.gamma(1.2, rng.choice([0.03, 0.08, 0.16]), count)
-    vivid = rng.random(count) < 0.08
-    chroma[vivid] = rng.uniform(0.3, 0.7, int(vivid.sum()))
-    hue = rng.uniform(0, 2 * np.pi) + rng.normal(0, rng.choice([0.3, 1.0, 2.5]), count)
-    warm = np.cos(hue)[:, None] * np.array([1, 0, -1]) / np.sqrt(2)
-    green = 0.6 * np.sin(hue)[:, None] * np.array([1, -2, 1]) / np.sqrt(6)
-    reach = np.sqrt(np.clip(4 * light * (1 - light), 0.1, 1))
-    colours = light[:, None] + (chroma * reach)[:, None] * (warm + green)
-    return np.clip(colours, 0, 1).astype(np.float32)
-
-
-def _colour(rng: np.random.Generator, palette: NDArray[np.float32]) -> NDArray[np.float32]:
-    a, b = palette[rng.integers(0, len(palette), 2)]
-    share = rng.beta(0.5, 0.5)
-    mixed = (
-        share * a + (1 - share) * b + 0.03 * rng.standard_normal() + 0.008 * rng.standard_normal(3)
-    )
-    return np.clip(mixed, 0, 1).astype(np.float32)
+    return materials.photographed(rng, canvas)
 
 
 def _surface(
     rng: np.random.Generator,
-    palette: NDArray[np.float32],
+    palette: Colours,
     bank: list[Field],
     height: int,
     width: int,
@@ -99,7 +76,7 @@ def _surface(
     """A textured, shaded surface, float32 (height, width, 3) in levels of 255."""
     y, x = np.mgrid[0:height, 0:width].astype(np.float32)
     y, x = y / max(height, 1) - 0.5, x / max(width, 1) - 0.5
-    first, second = _colour(rng, palette), _colour(rng, palette)
+    first, second = materials.colour(rng, palette), materials.colour(rng, palette)
     angle = rng.uniform(0, 2 * np.pi)
     if rng.random() < 0.3:
         ramp = 1 - 1.6 * np.hypot(x - rng.uniform(-0.3, 0.3), y - rng.uniform(-0.3, 0.3))
@@ -119,46 +96,7 @@ def _surface(
     return 255 * np.clip(made, 0, 1).astype(np.float32)
 
 
-def _outline(rng: np.random.Generator, radius: float) -> NDArray[np.float64]:
-    """The points (n, 2) of a shape around the origin."""
-    kind = rng.random()
-    angle = rng.uniform(0, 2 * np.pi)
-    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    if kind < 0.35:
-        count = int(np.clip(radius, 10, 60))
-        around = np.linspace(0, 2 * np.pi, count, endpoint=False)
-        squeeze = np.array([1, rng.uniform(0.35, 1)])
-        points = np.stack([np.cos(around), np.sin(around)], 1) * squeeze
-    elif kind < 0.6:
-        half = np.array([1, np.exp(rng.uniform(-2.5, 0))])
-        points = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * half
-        points = points + rng.normal(0, 0.08, (4, 2))
-    elif kind < 0.75:
-        around = np.sort(rng.uniform(0, 2 * np.pi, int(rng.integers(3, 9))))
-        reach = rng.uniform(0.5, 1.2, len(around))
-        points = np.stack([np.cos(around), np.sin(around)], 1) * reach[:, None]
-    elif kind < 0.9:
-        around = np.linspace(0, 2 * np.pi, 48, endpoint=False)
-        reach = 1 + sum(
-            rng.normal(0, 0.5 / n) * np.cos(n * around + rng.uniform(0, 6)) for n in range(2, 7)
-        )
-        points = np.stack([np.cos(around), np.sin(around)], 1) * np.clip(reach, 0.2, 2)[:, None]
-    else:
-        # A branch, a cable: a bent band.
-        along = np.linspace(-1.6, 1.6, 24)
-        bend = rng.normal(0, 0.4) * along**2 + 0.2 * np.sin(rng.uniform(1, 5) * along)
-        wide = np.exp(rng.uniform(np.log(0.02), np.log(0.25))) * np.linspace(
-            1, rng.uniform(0.2, 1), 24
-        )
-        points = np.concatenate(
-            [np.stack([along, bend + wide], 1), np.stack([along, bend - wide], 1)[::-1]]
-        )
-    return radius * points @ turn.T
-
-
-def _scene(
-    rng: np.random.Generator, palette: NDArray[np.float32], bank: list[Field]
-) -> NDArray[np.float32]:
+def _scene(rng: np.random.Generator, palette: Colours, bank: list[Field]) -> NDArray[np.float32]:
     """Dead leaves, back to front."""
     canvas = np.round(_surface(rng, palette, bank, SIDE, SIDE)).astype(np.uint8)
     smallest = np.exp(rng.uniform(np.log(1.2), np.log(50)))
@@ -182,28 +120,26 @@ def _scene(
             # Most small details differ little from what they lie on.
             below = canvas[y, x].astype(np.float32)
             contrast = np.exp(rng.uniform(np.log(faintest), 0))
-            colour = (below + contrast * (255 * _colour(rng, palette) - below)).tolist()
+            colour = (below + contrast * (255 * materials.colour(rng, palette) - below)).tolist()
             if round_ones or rng.random() < 0.5:
                 place = tuple(int(value) for value in np.round(centre * 16))
                 cv2.circle(canvas, place, int(radius * 16), colour, -1, cv2.LINE_AA, 4)
             else:
-                points = np.round((centre + _outline(rng, radius)) * 16).astype(np.int32)
+                points = np.round((centre + materials.outline(rng, radius)) * 16).astype(np.int32)
                 cv2.fillPoly(canvas, [points], colour, cv2.LINE_AA, 4)
         else:
-            _leaf(rng, canvas, centre + _outline(rng, radius), radius, palette, bank)
+            _leaf(rng, canvas, centre + materials.outline(rng, radius), radius, palette, bank)
     return canvas.astype(np.float32)
 
 
-def _thicket(
-    rng: np.random.Generator, palette: NDArray[np.float32], bank: list[Field]
-) -> NDArray[np.float32]:
+def _thicket(rng: np.random.Generator, palette: Colours, bank: list[Field]) -> NDArray[np.float32]:
     """Foliage, grass, gravel, fur: a scene covered with many small things much like each other."""
     canvas = np.round(_scene(rng, palette, bank)).astype(np.uint8)
     cover = textures.fractal(rng, rng.uniform(1.2, 2))
     bend = rng.uniform(0, 1.5) * textures.fractal(rng, 2.0)
     direction, stretch = rng.uniform(0, np.pi), np.exp(rng.uniform(0, 2.2))
     size = np.exp(rng.uniform(np.log(1.2), np.log(8)))
-    own = _colour(rng, palette)
+    own = materials.colour(rng, palette)
     spread = rng.uniform(0.02, 0.15)
     count = int(min(9000, 1.2 * SIDE * SIDE / (np.pi * size * size)))
     for x, y in rng.uniform(0, SIDE - 1, (count, 2)):
@@ -264,7 +200,7 @@ def _leaf(
     canvas: Image,
     points: NDArray[np.float64],
     radius: float,
-    palette: NDArray[np.float32],
+    palette: Colours,
     bank: list[Field],
 ) -> None:
     """Lay one textured leaf on the canvas, with its soft shadow below it."""
@@ -298,16 +234,14 @@ def _leaf(
     canvas[top:bottom, left:right] = np.clip(mixed + 0.5, 0, 255).astype(np.uint8)
 
 
-def _page(
-    rng: np.random.Generator, palette: NDArray[np.float32], bank: list[Field]
-) -> NDArray[np.float32]:
+def _page(rng: np.random.Generator, palette: Colours, bank: list[Field]) -> NDArray[np.float32]:
     """A drawing or a page: paper, flat shapes, lines and letters."""
     paper = np.clip(rng.choice([0.05, 0.9, 0.95, 1.0]) + 0.05 * rng.standard_normal(3), 0, 1)
     canvas = np.empty((SIDE, SIDE, 3), np.uint8)
     canvas[:] = np.round(255 * paper)
     for _ in range(int(rng.integers(2, 30))):
-        points = rng.uniform(0, SIDE, 2) + _outline(rng, float(np.exp(rng.uniform(2, 5))))
-        colour = [float(value) for value in 255 * _colour(rng, palette)]
+        points = rng.uniform(0, SIDE, 2) + materials.outline(rng, float(np.exp(rng.uniform(2, 5))))
+        colour = [float(value) for value in 255 * materials.colour(rng, palette)]
         cv2.fillPoly(canvas, [np.round(points * 16).astype(np.int32)], colour, cv2.LINE_AA, 4)
     ink = [float(value) for value in 255 * np.clip(1 - paper + 0.1 * rng.standard_normal(3), 0, 1)]
     for _ in range(int(rng.integers(5, 80))):
@@ -321,31 +255,16 @@ def _page(
     return made
 
 
-def _photographed(rng: np.random.Generator, canvas: NDArray[np.float32]) -> Image:
-    """Uneven light, a tone curve and a lens's softness."""
-    made = canvas / 255
-    if rng.random() < 0.5:
-        light = cv2.resize(textures.fractal(rng, 2.2), (SIDE, SIDE), interpolation=cv2.INTER_LINEAR)
-        made = made * np.clip(1 + rng.uniform(0.05, 0.3) * light, 0.2, 1.6)[..., None]
-    if rng.random() < 0.6:
-        made = np.clip(made, 0, 1) ** np.exp(rng.normal(0, 0.3))
-        low, high = rng.uniform(-0.05, 0.1), rng.uniform(0.85, 1.1)
-        made = low + (high - low) * made
-    if rng.random() < 0.6:
-        made = cv2.GaussianBlur(made, (0, 0), float(rng.uniform(0.3, 0.9)))
-    return np.clip(np.round(255 * made), 0, 255).astype(np.uint8)
-
-
-def _part(job: tuple[int, int, bool]) -> NDArray[np.uint8]:
-    seed, count, rough = job
+def _part(job: tuple[int, int, str]) -> NDArray[np.uint8]:
+    seed, count, kind = job
     cv2.setNumThreads(1)
-    return pictures(np.random.default_rng(seed), count, rough)
+    return pictures(np.random.default_rng(seed), count, kind)
 
 
-def make_pool(path: Path, count: int, seed: int, processes: int, rough: bool) -> None:
+def make_pool(path: Path, count: int, seed: int, processes: int, kind: str) -> None:
     """Write ``count`` pictures (count, SIDE, SIDE, 3) to ``path``; the same for the same seed."""
     jobs = [
-        (seed * 100_000 + start, min(_PER_BANK, count - start), rough)
+        (seed * 100_000 + start, min(_PER_BANK, count - start), kind)
         for start in range(0, count, _PER_BANK)
     ]
     part = path.with_suffix(".part.npy")
@@ -366,11 +285,11 @@ def main() -> None:
     parser.add_argument("path", type=Path)
     parser.add_argument("--count", type=int, default=900)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--rough", action="store_true", help="more texture, fewer smooth things")
+    parser.add_argument("--kind", choices=KINDS, default="leaves")
     parser.add_argument("--processes", type=int, default=2)
     told = parser.parse_args()
     told.path.parent.mkdir(parents=True, exist_ok=True)
-    make_pool(told.path, told.count, told.seed, told.processes, told.rough)
+    make_pool(told.path, told.count, told.seed, told.processes, told.kind)
 
 
 if __name__ == "__main__":

@@ -113,7 +113,7 @@ def _read_noisy(patches: Tensor, levels: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def blurred(seen: Floats, rng: np.random.Generator) -> tuple[Floats, float]:
-    """Deconvolved picture, its bold luma at half its contrast, blurred and clean picture.
+    """Deconvolved picture, three bold lumas at half their contrast, blurred and clean picture.
 
     The deconvolution is told a blur as wrong as measured ones are; one in ten stays sharp, and is
     told that, and of the small discs two in five are taken for Gaussians, as they are by the
@@ -157,15 +157,15 @@ def _blurs(rng: np.random.Generator) -> tuple[blur.Blur, blur.Blur]:
 
 def _read_blurred(patches: Tensor, levels: Tensor) -> tuple[Tensor, Tensor]:
     pictures = patches.permute(0, 3, 1, 2)
-    sharp, bold = pictures[:, :3], 2 * pictures[:, 3:4] - 0.5
-    given, clean = pictures[:, 4:7], pictures[:, 7:]
+    sharp, bold = pictures[:, :3], 2 * pictures[:, 3:6] - 0.5
+    given, clean = pictures[:, 6:9], pictures[:, 9:]
     plane = levels.expand(-1, 1, *patches.shape[1:3])
     return torch.cat([given, plane, sharp, bold], 1), clean
 
 
 KINDS = {
     "denoise": Kind(9, noisy, _read_noisy, alike=True),
-    "deblur": Kind(10, blurred, _read_blurred, alike=False),
+    "deblur": Kind(12, blurred, _read_blurred, alike=False),
 }
 
 

@@ -84,7 +84,7 @@ RECIPES = {
         ),
         Recipe(
             "deblur", Corrector, None,
-            channels=8, scale=1, steps=8_000, batch=16, patch=64, rate=1e-3, start="denoise",
+            channels=10, scale=1, steps=8_000, batch=16, patch=64, rate=1e-3, start="denoise",
             loss=beside_the_estimate,
         ),
     )

@@ -13,7 +13,7 @@ import argparse
 import math
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from .degradations import through_a_lens
 from .prepare import HALF, KINDS, sigma_file
 from .recipes import RECIPES, Recipe
 
@@ -193,7 +192,7 @@ def crops(pool: Pool, recipe: Recipe, rng: np.random.Generator, count: int) -> T
         patch = np.rot90(patch, rng.integers(4))[..., rng.permutation(3)]
         if rng.random() < 0.3:
             patch = patch * rng.uniform(0.5, 1.1) + rng.uniform(0, 30)
-        made[index] = through_a_lens(np.ascontiguousarray(patch), rng)
+        made[index] = patch
     return torch.from_numpy(np.clip(made, 0, 255).transpose(0, 3, 1, 2).copy()) / 255
 
 
@@ -268,11 +267,13 @@ def main() -> None:
     parser.add_argument("--steps", type=int)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--start", type=Path, help="a step-*.pt whose weights to begin with")
+    parser.add_argument("--rate", type=float, help="highest learning rate, lower with --start")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--bfloat16", action="store_true", help="faster on AVX-512 BF16 and AMX")
     told = parser.parse_args()
     torch.set_num_threads(told.threads)
     recipe = RECIPES[told.model]
+    recipe = replace(recipe, rate=told.rate or recipe.rate)
     told.out.mkdir(parents=True, exist_ok=True)
     run = begin(recipe, told.steps or recipe.steps, told.seed, told.start)
     run.half = told.bfloat16

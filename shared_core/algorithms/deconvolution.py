@@ -34,6 +34,10 @@ _WIENER_ROUNDS, _TV_ROUNDS = 4, 5
 _WIENER_SHARE = 0.6
 # The share of the noise that the bold luma of ``estimate`` is told of.
 _BOLD = 0.35
+# How much wider a blur may be than it is measured: a Gaussian, and one whose spectrum has zeros.
+_GAUSSIAN_ERROR, _SHARP_ERROR = 1.15, 1.07
+# A disc that is taken for a Gaussian has this share of its radius.
+_DISC_RADIUS = 0.8
 
 # Kernels that stand for the doubt about a blur: offsets in standard deviations, and weights.
 _SOFT_DOUBT = ((-1.22, 0.3), (0.0, 0.4), (1.22, 0.3))
@@ -100,22 +104,42 @@ def deblur(
 
 
 def estimate(rgb: NDArray[np.floating[Any]], blur: Blur, noise_sigma: float) -> Floats:
-    """What a network begins with that corrects a deconvolution: float32 (h, w, 4) for (h, w, 3).
+    """What a network begins with that corrects a deconvolution: float32 (h, w, 6) for (h, w, 3).
 
     The picture as ``deblur`` gives it, in 0..1, and its luma by Wiener's filter with too little
-    care: noisier, and with more of the detail, in -0.5..1.5. A blur "none" gives the picture and
-    its luma back. The confidence is not asked for: the network may be what decides.
+    care, in -0.5..1.5: noisier, and with more of the detail. That luma for the blur, for a wider
+    one, and for another that might be taken for it: so the network sees where the blur is wrong.
+    A blur "none" gives the picture and its luma back. The confidence is not asked for: the network
+    may be what decides.
     """
     picture = np.ascontiguousarray(rgb, np.float32)
     luma = np.asarray(cv2.transform(picture, _TO_YCC[:1])).reshape(picture.shape[:2])
     if blur.kind == "none":
-        return np.dstack([picture, luma])
+        return np.dstack([picture, luma, luma, luma])
     problem = _Problem(picture.shape[:2], *_expected_kernels(_careful(blur)))
-    sharp = _deconvolve(problem, picture, noise_sigma)
+    planes = [np.clip(_deconvolve(problem, picture, noise_sigma), 0, 1)]
     told = _noise(noise_sigma) * _LUMA_NOISE * _BOLD
-    spectrum, _padded = problem.wiener(luma - _MIDDLE, told, _LUMA_POWER)
-    bold = problem.inside(_picture_of(spectrum)) + _MIDDLE
-    return np.dstack([np.clip(sharp, 0, 1), np.clip(bold, -0.5, 1.5)])
+    for one in (blur, *_others(blur)):
+        if one is not blur:
+            problem = _Problem(picture.shape[:2], *_expected_kernels(_careful(one)))
+        spectrum, _padded = problem.wiener(luma - _MIDDLE, told, _LUMA_POWER)
+        bold = problem.inside(_picture_of(spectrum)) + _MIDDLE
+        planes.append(np.clip(bold, -0.5, 1.5))
+    return np.dstack(planes)
+
+
+def _others(blur: Blur) -> tuple[Blur, Blur]:
+    """A wider blur, and one that is as easily taken for this one: a disc, or a narrower one."""
+    if blur.kind == "soft" and not blur.disc:
+        return (
+            replace(blur, radius=_GAUSSIAN_ERROR * blur.radius),
+            replace(blur, radius=_DISC_RADIUS * blur.radius, disc=True),
+        )
+    return _times(blur, _SHARP_ERROR), _times(blur, 1 / _SHARP_ERROR)
+
+
+def _times(blur: Blur, factor: float) -> Blur:
+    return replace(blur, radius=factor * blur.radius, length=factor * blur.length)
 
 
 def blurred(rgb: NDArray[np.floating[Any]], blur: Blur) -> Floats:

@@ -23,7 +23,7 @@ SIGMA = "sigma"
 HOLE = "hole"
 KEEP = "keep"
 MATTE = "matte"
-SHARPENED = ("sharp R", "sharp G", "sharp B", "sharp Y")
+SHARPENED = ("sharp R", "sharp G", "sharp B", "sharp Y", "wider Y", "other Y")
 
 # What is yet to be done with an output's values.
 SIGMOID = "sigmoid"

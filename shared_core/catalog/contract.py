@@ -52,7 +52,7 @@ _MOST_LOGIT = 30
 class Shown:
     """What a model is shown: a picture, its hole (height, width), its noise in levels of 255.
 
-    ``sharpened`` (height, width, 4) is its deconvolution, by default the picture and its luma.
+    ``sharpened`` (height, width, 6) is its deconvolution, by default the picture and its luma.
     """
 
     rgb: Floats
@@ -216,7 +216,7 @@ def _values(channel: str, index: int, rgb: Floats, shown: Shown) -> NDArray[Any]
     if channel == LIGHTNESS:
         return chroma.lightness(rgb)
     if channel in SHARPENED:
-        sharp = np.dstack([rgb, luma(rgb)]) if shown.sharpened is None else shown.sharpened
+        sharp = np.dstack([rgb, *[luma(rgb)] * 3]) if shown.sharpened is None else shown.sharpened
         return sharp[..., SHARPENED.index(channel)]
     # One of three alike, and whatever a card calls otherwise, by its place.
     return rgb[..., _COLOURS.index(channel) if channel in _COLOURS else index % 3]
