@@ -15,7 +15,8 @@ TOOL = Tool(
     returns=Returns.PIXELS,
     classical_name=_("classical sharpening"),
     gain=_(
-        "camera shake and motion are undone, not only edges sharpened: a modest gain at mild blur"
+        "motion that differs over the picture and shake that is not straight are undone too: a "
+        "modest gain at mild blur"
     ),
     parameters=(
         Parameter(
