@@ -434,8 +434,8 @@ def test_a_hole_is_told_as_the_card_says(
 
 def test_a_margin_is_around_what_was_sharpened_too() -> None:
     colours = np.random.default_rng(1).random((9, 11, 3), np.float32)
-    sharp = np.dstack([colours[::-1], colours[..., 0]])
-    spec = TensorSpec(None, "float32", "NCHW", ("N", 4, "H", "W"), SHARPENED, (0, 1), margin=3)
+    sharp = np.dstack([colours[::-1], colours[:, ::-1]])
+    spec = TensorSpec(None, "float32", "NCHW", ("N", 6, "H", "W"), SHARPENED, (0, 1), margin=3)
     fed = feeding.fed(spec, feeding.Shown(colours, sharpened=sharp))
     wide = np.pad(sharp, ((3, 3), (3, 3), (0, 0)), "reflect")
     np.testing.assert_array_equal(fed[0], wide.transpose(2, 0, 1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 
@@ -13,6 +14,11 @@ def some() -> np.ndarray:
     return pictures.pictures(np.random.default_rng(4), 4)
 
 
+@pytest.fixture(scope="module")
+def fibrous() -> np.ndarray:
+    return pictures.pictures(np.random.default_rng(6), 6, "fibres")
+
+
 def test_the_seed_decides(some: np.ndarray):
     assert some.shape == (4, textures.SIDE, textures.SIDE, 3) and some.dtype == np.uint8
     again = pictures.pictures(np.random.default_rng(4), 4)
@@ -20,8 +26,28 @@ def test_the_seed_decides(some: np.ndarray):
     assert len({picture.tobytes() for picture in some}) == 4
 
 
-def test_none_is_empty(some: np.ndarray):
-    for picture in some:
+def test_the_seed_decides_about_fibres(fibrous: np.ndarray):
+    again = pictures.pictures(np.random.default_rng(6), 6, "fibres")
+    np.testing.assert_array_equal(fibrous, again)
+    assert len({picture.tobytes() for picture in fibrous}) == 6
+
+
+def test_fibres_share_their_direction_with_their_neighbours(some: np.ndarray, fibrous: np.ndarray):
+    """The structure tensor is more coherent than in pictures of leaves."""
+
+    def coherence(picture: np.ndarray) -> float:
+        down, across = np.gradient(picture.mean(2))
+        parts = [cv2.GaussianBlur(one, (0, 0), 4) for one in (across**2, down**2, across * down)]
+        length = np.hypot(parts[0] - parts[1], 2 * parts[2])
+        return float(length.sum() / (parts[0] + parts[1]).sum())
+
+    assert np.mean([coherence(one) for one in fibrous]) > 0.1 + np.mean(
+        [coherence(one) for one in some]
+    )
+
+
+def test_none_is_empty(some: np.ndarray, fibrous: np.ndarray):
+    for picture in (*some, *fibrous):
         assert picture.std() > 5
         assert len(np.unique(picture)) > 30
 
