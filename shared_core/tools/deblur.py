@@ -77,8 +77,15 @@ def _corrected(work: Work, model: Model) -> Made:
             "same"
         )
         return Made(0, unchanged=reason)
+
+    def restored(rgb: Pixels) -> Pixels:
+        made = correct(rgb, blur)
+        if blur.kind == "motion":
+            return deconvolution.faithful(made, rgb, blur, noise)
+        return made
+
     tiles = work.tiles(
-        mixed(lambda rgb: correct(rgb, blur), 1 - amount),
+        mixed(restored, 1 - amount),
         replace(rule, overlap=max(rule.overlap, _overlap(blur))),
     )
     step = (
@@ -115,30 +122,41 @@ def _seen(work: Work, rule: TileRule, correct: Correct, noise: float) -> blurs.B
     motion = blurs.possible_motion(*work.samples()) if measured else None
     if motion is None or found.kind == "motion" or found.disc or noise > _MOST_TRIED_NOISE:
         return found
-    part = work.picture.rgb(_middle(work.picture.region, rule.multiple))
-    height, width = (min(_TRIAL_MARGIN, side // 4) for side in part.shape[:2])
+    more = _MORE_MISFIT / max(noise, 1.0)
+    noise = float(np.hypot(noise, _ROUNDING))
 
-    def misfit(made: Pixels, blur: blurs.Blur) -> float:
+    def misfit(part: Pixels, made: Pixels, blur: blurs.Blur) -> float:
+        height, width = (min(_TRIAL_MARGIN, side // 4) for side in part.shape[:2])
         error = (deconvolution.blurred(made, blur) - part)[height:-height, width:-width]
-        return float(np.sqrt(np.square(error).mean())) * 255 / float(np.hypot(noise, _ROUNDING))
+        return float(np.sqrt(np.square(error).mean())) * 255 / noise
+
+    parts = [work.picture.rgb(box) for box in _parts(work.picture.region, rule.multiple)]
+    telling, part = max(
+        ((misfit(part, part, motion), part) for part in parts), key=lambda pair: pair[0]
+    )
+    if telling < 1 + _TELLING * more:
+        return found
 
     def tried(blur: blurs.Blur) -> float:
-        return misfit(np.clip(correct(part, blur), 0, 1), blur)
+        return misfit(part, np.clip(correct(part, blur), 0, 1), blur)
 
-    more = _MORE_MISFIT / max(noise, 1.0)
-    if misfit(part, motion) < 1 + _TELLING * more:
-        return found
     least = 1.0 if found.kind == "none" else tried(found)
     return motion if tried(motion) <= least + more else found
 
 
-def _middle(region: Box, multiple: int) -> Box:
-    """The part of the region that a blur is tried on."""
+def _parts(region: Box, multiple: int) -> list[Box]:
+    """Parts of the region, all over it, on one of which a blur is tried."""
     width, height = (
         min(_TRIAL_SIDE, side) // multiple * multiple for side in (region.width, region.height)
     )
-    left, top = (region.width - width) // 2, (region.height - height) // 2
-    return Box(region.left + left, region.top + top, width, height)
+    places = {
+        (round(across * (region.width - width)), round(down * (region.height - height)))
+        for down in (0.0, 0.5, 1.0)
+        for across in (0.0, 0.5, 1.0)
+    }
+    return [
+        Box(region.left + left, region.top + top, width, height) for left, top in sorted(places)
+    ]
 
 
 def _told(blur: blurs.Blur, noise: float, amount: float) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared_core.algorithms.blur import Blur, chosen, estimate_blur, kernel
-from shared_core.algorithms.deconvolution import deblur, name, radius
+from shared_core.algorithms.deconvolution import deblur, estimate, faithful, name, radius
 from shared_core.algorithms.noise import estimate_sigma
 
 PICTURES = ("astronaut.png", "chelsea.png", "coffee.png", "rocket.jpg")
@@ -139,3 +139,53 @@ def test_what_it_did_is_named():
     assert name(Blur("soft", radius=2, confidence=0.1)) == "gentle unsharp mask"
     assert "Gaussian" in name(Blur("soft", radius=2))
     assert "motion" in name(Blur("motion", length=15))
+
+
+MOTION = Blur("motion", length=9, angle=30, spread=0.04)
+
+
+def test_what_a_restoration_lost_is_found_again_in_the_picture(images):
+    """Softened a little, as a network does; the picture still has what that took away."""
+    for file in PICTURES:
+        sharp = photo(images, file)[:300, :300]
+        soft = degraded(sharp, MOTION, 1)
+        lost = cv2.GaussianBlur(sharp, (0, 0), 0.8)
+        assert psnr(faithful(lost, soft, MOTION, 1.0), sharp) > psnr(lost, sharp) + 0.3, file
+        # What nothing was taken from keeps all but a little.
+        assert psnr(faithful(sharp, soft, MOTION, 1.0), sharp) > 44, file
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 40), (40, 1), (5, 7)])
+def test_a_restoration_of_any_shape_is_led_back(shape):
+    rng = np.random.default_rng(2)
+    made, soft = (rng.random((*shape, 3), np.float32) for _ in range(2))
+    found = faithful(made, soft, MOTION, 2.0)
+    assert found.shape == (*shape, 3) and found.dtype == np.float32 and np.isfinite(found).all()
+    flat = np.full((*shape, 3), 0.5, np.float32)
+    np.testing.assert_allclose(faithful(flat, flat, MOTION, 2.0), flat, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "blur",
+    [Blur("soft", radius=1.5), Blur("soft", radius=1.5, disc=True), MOTION],
+    ids=["gaussian", "disc", "motion"],
+)
+def test_an_estimate_shows_other_blurs_too(images, blur):
+    sharp = photo(images, "chelsea.png")[:200, :200]
+    soft = degraded(sharp, blur, 1)
+    found = estimate(soft, blur, 1.0)
+    assert found.shape == (200, 200, 6) and found.dtype == np.float32
+    np.testing.assert_allclose(found[..., :3], deblur(soft, blur, 1.0, 1.0), atol=1e-4)
+    own, wider, other = (found[..., plane] for plane in (3, 4, 5))
+    assert np.abs(wider - own).mean() > 1e-3 and np.abs(other - own).mean() > 1e-3
+    # A wider blur asks for more sharpening.
+    steep = [float(np.abs(np.diff(plane, axis=1)).mean()) for plane in (own, wider)]
+    assert steep[1] > steep[0]
+
+
+def test_an_estimate_without_a_blur_is_the_picture():
+    picture = np.random.default_rng(4).random((9, 11, 3), np.float32)
+    found = estimate(picture, Blur("none"), 1.0)
+    np.testing.assert_array_equal(found[..., :3], picture)
+    for plane in (3, 4, 5):
+        np.testing.assert_allclose(found[..., plane], picture @ [0.299, 0.587, 0.114], atol=1e-6)

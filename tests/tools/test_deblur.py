@@ -39,20 +39,32 @@ def seen(sharp: Pixels, soft: Pixels, monkeypatch: pytest.MonkeyPatch) -> Blur:
     monkeypatch.setattr(deblur, "_blur", lambda work: Blur("none", confidence=0.0))
     monkeypatch.setattr(deblur.blurs, "possible_motion", lambda *patches: SUSPECTED)
     given = evaluation.with_noise(soft, 1, 5)
-    rgba = np.dstack([given, np.full((SIDE, SIDE), 255, np.uint8)])
+    height, width = given.shape[:2]
+    rgba = np.dstack([given, np.full((height, width), 255, np.uint8)])
     told: Any = toolbox.tool("deblur").parse({})
-    picture = Picture(rgba, np.zeros_like(rgba), Raster(SIDE, SIDE, "u8"))
+    picture = Picture(rgba, np.zeros_like(rgba), Raster(width, height, "u8"))
     work = Work(picture, told, lambda done, total: None, lambda: False)
 
     def correct(part: Pixels, blur: Blur) -> Pixels:
-        edge = (SIDE - part.shape[0]) // 2
-        return sharp[edge : SIDE - edge, edge : SIDE - edge] / 255
+        whole = given.astype(np.float32) / 255
+        difference = cv2.matchTemplate(whole, part, cv2.TM_SQDIFF)
+        left, top = cv2.minMaxLoc(difference)[2]
+        return sharp[top : top + part.shape[0], left : left + part.shape[1]] / 255
 
     return deblur._seen(work, TileRule(256, 32, 4), correct, 1.0)
 
 
 def test_a_suspected_motion_that_is_there_is_believed(monkeypatch: pytest.MonkeyPatch) -> None:
     assert seen(busy(), deconvolution.blurred(busy(), SUSPECTED), monkeypatch) is SUSPECTED
+
+
+def test_a_motion_is_tried_where_it_would_show(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not in the middle, where there is nothing but sky."""
+    sharp = np.tile(sky(), (2, 2, 1))
+    sharp[-150:, -150:] = busy()[:150, :150]
+    soft = deconvolution.blurred(sharp, SUSPECTED)
+    assert seen(sharp, soft, monkeypatch) is SUSPECTED
+    assert seen(sharp, sharp, monkeypatch).kind == "none"
 
 
 def test_a_suspected_motion_of_a_sharp_picture_is_not_believed(
