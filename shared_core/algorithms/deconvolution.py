@@ -160,7 +160,8 @@ def faithful(
     What it misses, seen through the blur, is deconvolved by Wiener's filter and added: a network
     keeps less well than this what the blur has left of the picture (data consistency, as in
     Zhang, Van Gool and Timofte, "Deep unfolding network for image super-resolution", CVPR 2020).
-    For a straight motion; a blur that is measured too wide would only be believed once more.
+    For motions and discs, whose zeros tell their size: a Gaussian measured too wide would only be
+    believed once more.
     """
     picture = np.ascontiguousarray(rgb, np.float32)
     problem = _Problem(picture.shape[:2], *_expected_kernels(_careful(blur)))

@@ -80,9 +80,9 @@ def _corrected(work: Work, model: Model) -> Made:
 
     def restored(rgb: Pixels) -> Pixels:
         made = correct(rgb, blur)
-        if blur.kind == "motion":
-            return deconvolution.faithful(made, rgb, blur, noise)
-        return made
+        # A Gaussian is not measured well enough to be believed once more.
+        exact = blur.kind == "motion" or blur.disc
+        return deconvolution.faithful(made, rgb, blur, noise) if exact else made
 
     tiles = work.tiles(
         mixed(restored, 1 - amount),
