@@ -59,7 +59,7 @@ def test_an_untrained_denoiser_is_the_classical_path(picture):
 def test_untrained_networks_leave_the_picture_as_it_is():
     given = torch.rand(2, 3, 24, 32)
     with torch.no_grad():
-        planes = torch.rand(2, 8, 24, 32)
+        planes = torch.rand(2, 10, 24, 32)
         assert torch.equal(Corrector()(planes), planes[:, 4:7])
         larger = Enlarger()(given)
         assert larger.shape == (2, 3, 48, 64)
@@ -106,7 +106,7 @@ def test_pairs_of_the_deblur_hold_what_the_network_is_shown(tmp_path, picture, m
     np.save(pool, np.repeat(drawn[None], 4, 0))
     monkeypatch.setattr(prepare, "_GRAIN", [textures.Grain(1, 4)])
     made, levels = prepare._job(("deblur", pool, 0, 4, 1))
-    assert made.shape == (4, 512, 512, 10)
+    assert made.shape == (4, 512, 512, 12)
     better = 0
     for index in range(4):
         for down in (0, 1):
@@ -115,9 +115,9 @@ def test_pairs_of_the_deblur_hold_what_the_network_is_shown(tmp_path, picture, m
                 patches = torch.from_numpy(part[None].copy()).float() / 255
                 level = torch.full((1, 1, 1, 1), float(levels[index, down, right]))
                 given, clean = prepare.KINDS["deblur"].read(patches, level)
-                assert given.shape == (1, 8, 256, 256) and torch.equal(
+                assert given.shape == (1, 10, 256, 256) and torch.equal(
                     clean,
-                    given.new_tensor(part[None, ..., 7:].transpose(0, 3, 1, 2) / np.float32(255)),
+                    given.new_tensor(part[None, ..., 9:].transpose(0, 3, 1, 2) / np.float32(255)),
                 )
                 errors = [((given[:, k : k + 3] - clean) ** 2).mean() for k in (0, 4)]
                 better += errors[1] < errors[0]
