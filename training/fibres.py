@@ -108,12 +108,12 @@ def _flow(rng: np.random.Generator) -> tuple[Field, Field]:
 def _strands(rng: np.random.Generator, across: Field, along: Field) -> Field:
     """Noise drawn out along the flow, of one to five octaves of widths."""
     drawn, slope, finest = _between(rng, 4, 60), rng.uniform(-0.3, 0.8), _between(rng, 1.5, 5)
-    # The atlas has two samples for a pixel across the lines, and 8 / drawn of them along.
-    step = max(0.5, drawn / 8)
+    # The atlas has two samples for a pixel across the lines, and one for ``step`` pixels along.
+    step = drawn / 8
     atlas = np.zeros((_ATLAS, _ATLAS), np.float32)
     for octave in range(int(rng.integers(1, 6))):
         width = finest * 2**octave
-        sigmas = max(0.3, 0.2 * width * drawn / step), 0.4 * width
+        sigmas = 1.6 * width, 0.4 * width
         noise = rng.standard_normal((_ATLAS, _ATLAS), np.float32)
         noise = cv2.GaussianBlur(noise, (0, 0), sigmaX=sigmas[0], sigmaY=sigmas[1])
         if rng.random() < 0.5:

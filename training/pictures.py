@@ -4,9 +4,10 @@ Dead leaves (Lee, Mumford, Huang 2001; to train networks with: Achddou, Gousseau
 "Synthetic images as a regularity prior for image restoration neural networks", 2021): surfaces of
 all sizes hide each other, as objects do in photographs, which gives natural edges and a natural
 spectrum. On them lie textures, gradients, round shading and soft shadows; what lies far behind is
-out of focus. A part of the pictures are drawings and pages of text, and textures alone.
+out of focus. A part of the pictures are drawings and pages of text, and textures alone. ``KINDS``
+are pools of their own: more of rough surfaces, and things made of lines (``fibres``).
 
-    python -m training.pictures POOL.npy --count 900 --seed 1
+    python -m training.pictures POOL.npy --count 900 --seed 1 --kind leaves
 """
 
 from __future__ import annotations

@@ -84,12 +84,12 @@ def begin(recipe: Recipe, steps: int, seed: int, start: Path | None) -> Run:
 
 
 def _take_over(network: nn.Module, weights: dict[str, Tensor]) -> None:
-    """Begin with another network's weights; of a first layer with more planes, the pictures'."""
-    own = network.state_dict()
-    for name, values in own.items():
+    """Begin with another network's weights; of a layer of another size, what both have."""
+    for name, values in network.state_dict().items():
         given = weights.get(name, weights.get(f"restorer.{name}"))
         if given is not None and given.dim() == values.dim():
-            values.copy_(given[tuple(slice(0, side) for side in values.shape)])
+            shared = tuple(map(slice, map(min, zip(given.shape, values.shape, strict=True))))
+            values[shared].copy_(given[shared])
 
 
 def rate(run: Run) -> float:

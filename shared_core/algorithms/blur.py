@@ -65,6 +65,11 @@ class Blur:
     spread: float = _HAND_SET_SPREAD
     disc: bool = False
 
+    @property
+    def exact(self) -> bool:
+        """Whether zeros in the picture's spectrum tell its size, not their fall or a hand alone."""
+        return (self.kind == "motion" or self.disc) and self.spread <= _MEASURED_SPREAD
+
 
 def kernel(blur: Blur) -> Floats:
     """The blur's kernel: float32, odd sides, symmetric about its middle, sum 1.

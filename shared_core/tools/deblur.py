@@ -80,9 +80,7 @@ def _corrected(work: Work, model: Model) -> Made:
 
     def restored(rgb: Pixels) -> Pixels:
         made = correct(rgb, blur)
-        # A Gaussian is not measured well enough to be believed once more.
-        exact = blur.kind == "motion" or blur.disc
-        return deconvolution.faithful(made, rgb, blur, noise) if exact else made
+        return deconvolution.faithful(made, rgb, blur, noise) if blur.exact else made
 
     tiles = work.tiles(
         mixed(restored, 1 - amount),
@@ -123,19 +121,19 @@ def _seen(work: Work, rule: TileRule, correct: Correct, noise: float) -> blurs.B
     if motion is None or found.kind == "motion" or found.disc or noise > _MOST_TRIED_NOISE:
         return found
     more = _MORE_MISFIT / max(noise, 1.0)
-    noise = float(np.hypot(noise, _ROUNDING))
+    deviation = float(np.hypot(noise, _ROUNDING))
 
     def misfit(part: Pixels, made: Pixels, blur: blurs.Blur) -> float:
         height, width = (min(_TRIAL_MARGIN, side // 4) for side in part.shape[:2])
         error = (deconvolution.blurred(made, blur) - part)[height:-height, width:-width]
-        return float(np.sqrt(np.square(error).mean())) * 255 / noise
+        return float(np.sqrt(np.square(error).mean())) * 255 / deviation
 
-    parts = [work.picture.rgb(box) for box in _parts(work.picture.region, rule.multiple)]
-    telling, part = max(
-        ((misfit(part, part, motion), part) for part in parts), key=lambda pair: pair[0]
-    )
-    if telling < 1 + _TELLING * more:
+    boxes = _parts(work.picture.region, rule.multiple)
+    parts = [work.picture.rgb(box) for box in boxes if work.picture.touches(box)]
+    tellings = [misfit(part, part, motion) for part in parts]
+    if max(tellings, default=0.0) < 1 + _TELLING * more:
         return found
+    part = parts[int(np.argmax(tellings))]
 
     def tried(blur: blurs.Blur) -> float:
         return misfit(part, np.clip(correct(part, blur), 0, 1), blur)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -11,10 +12,11 @@ import pytest
 from shared_core.algorithms import deconvolution
 from shared_core.algorithms.blur import Blur
 from shared_core.bridge import toolbox
+from shared_core.catalog import cards
 from shared_core.catalog.cards import TileRule
 from shared_core.pixels import Picture, Raster
 from shared_core.tools import deblur
-from shared_core.tools.work import Pixels, Work
+from shared_core.tools.work import Model, Pixels, Sessions, Work
 from training import evaluation
 
 SUSPECTED = Blur("motion", length=9, angle=30, confidence=0.5, spread=0.04)
@@ -75,3 +77,37 @@ def test_a_suspected_motion_of_a_sharp_picture_is_not_believed(
 
 def test_a_part_that_cannot_tell_proves_no_motion(monkeypatch: pytest.MonkeyPatch) -> None:
     assert seen(sky(), sky(), monkeypatch).kind == "none"
+
+
+@pytest.mark.parametrize(
+    ("blur", "led"),
+    [
+        (SUSPECTED, True),
+        (Blur("soft", 1.5, spread=0.04, disc=True), True),
+        (Blur("motion", length=9, angle=30, spread=0.25), False),
+        (Blur("soft", 1.5, spread=0.08), False),
+    ],
+    ids=["motion", "disc", "motion that nothing confirms", "gaussian"],
+)
+def test_an_exact_blur_alone_leads_the_result_back(
+    blur: Blur, led: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def faithful(made: Pixels, rgb: Pixels, blur: Blur, noise: float) -> Pixels:
+        asked.append(blur)
+        return np.zeros_like(made)
+
+    monkeypatch.setattr(deconvolution, "faithful", faithful)
+    monkeypatch.setattr(deblur, "_seen", lambda *told: blur)
+    monkeypatch.setattr(deblur, "_correction", lambda *told: lambda rgb, blur: np.ones_like(rgb))
+    rgba = np.dstack([np.rint(busy()).astype(np.uint8), np.full((SIDE, SIDE), 255, np.uint8)])
+    result = np.zeros_like(rgba)
+    picture = Picture(rgba, result, Raster(SIDE, SIDE, "u8"))
+    picture.begin()
+    told: Any = toolbox.tool("deblur").parse({})
+    work = Work(picture, told, lambda done, total: None, lambda: False)
+    model = Model(cards.load()["nss-compact-deblur"], Sessions((), lambda role: None), Path())
+    deblur.real(work, model)
+    assert bool(asked) == led and set(asked) <= {blur}
+    assert (result[..., :3] == (0 if led else 255)).all()

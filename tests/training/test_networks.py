@@ -8,7 +8,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from shared_core.algorithms import clipped_noise  # noqa: E402
-from training import degradations, prepare, shrinkage, textures  # noqa: E402
+from training import degradations, prepare, recipes, shrinkage, textures, train  # noqa: E402
 from training.networks import Corrector, Denoiser, Enlarger, Refiner, Twice  # noqa: E402
 from training.shrinkage import Shrinkage  # noqa: E402
 
@@ -141,3 +141,18 @@ def test_pairs_hold_estimate_noisy_and_clean(tmp_path, picture, monkeypatch):
             if sigma > 15:
                 errors = [np.square(one[part] - clean[part]).mean() for one in (estimate, noisy)]
                 assert errors[0] < errors[1]
+
+
+def test_a_training_may_begin_with_a_smaller_networks_weights(tmp_path):
+    """A denoiser's, whose first layer has fewer planes, and fewer blocks behind it."""
+    smaller = recipes.RECIPES["denoise"].build()
+    path = tmp_path / "step-1.pt"
+    torch.save({"average": smaller.state_dict()}, path)
+    own = train.begin(recipes.RECIPES["deblur"], 10, 1, path).network.state_dict()
+    for name, weights in smaller.state_dict().items():
+        if name == "restorer.head.weight":
+            assert torch.equal(own[name][:, : weights.shape[1]], weights)
+            assert own[name].shape[1] > weights.shape[1]
+        else:
+            assert torch.equal(own[name], weights), name
+    assert len(own) > len(smaller.state_dict())
