@@ -539,7 +539,8 @@ def tools_in_use(found):
     for _again in range(20):
         app.action("KisToolTransform").trigger()
         yield 1000
-        if bytes(layer.pixelData(0, 0, WIDTH, HEIGHT)) != picture("srgb8"):
+        notes["taken"] = bytes(layer.pixelData(0, 0, WIDTH, HEIGHT)) != picture("srgb8")
+        if notes["taken"]:
             break
         app.action("KritaShape/KisToolBrush").trigger()
         yield lambda: free(doc)
