@@ -674,7 +674,7 @@ def test_a_tool_in_use(main: Any) -> None:
     """It is ended before a layer is read, whose pixels it has taken; a result waits for its end."""
     found, _, profile = main
     notes = found["in-use"]
-    assert notes["taken"]
+    assert notes["at_work"]
     result = read(profile, notes["before"]["result"]["pixels"])
     assert result == read(profile, found["denoise-classical"]["result"]["pixels"])
     said, waiting = notes["waiting"]

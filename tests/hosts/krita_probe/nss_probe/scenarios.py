@@ -535,15 +535,11 @@ def tools_in_use(found):
     yield 500
     layer = paint_layer(doc, "Photo", picture("srgb8"), 0, 0, WIDTH, HEIGHT)
     yield activate(doc, layer)
-    # It takes the layer's pixels away while it is at work. Where Krita is busy it may not begin.
-    for _again in range(20):
-        app.action("KisToolTransform").trigger()
-        yield 1000
-        notes["taken"] = bytes(layer.pixelData(0, 0, WIDTH, HEIGHT)) != picture("srgb8")
-        if notes["taken"]:
-            break
-        app.action("KritaShape/KisToolBrush").trigger()
-        yield lambda: free(doc)
+    app.action("KisToolTransform").trigger()
+    # While it is at work it may have taken the layer's pixels away.
+    yield lambda: not free(doc)
+    yield 500
+    notes["at_work"] = not free(doc)
     before = notes["before"] = {}
     yield from run_tool("denoise", "classical", {"strength": 20, "detail": 50}, before)
     note_result(doc, layer, before, "in-use", SPACES["srgb8"])
